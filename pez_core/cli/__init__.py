@@ -1,0 +1,71 @@
+"""The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
+else to stderr.
+
+Exit codes: 0 done; 130 ended by Ctrl-C, with the best so far printed where there is one; 2 an
+error, told in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ..errors import PezError
+from ..version import __version__
+from . import invert, models, tokens
+
+VERBS = {"invert": invert, "tokens": tokens, "models": models}
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells an error in one line instead of repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(format="pez: %(message)s", level=logging.WARNING)
+    try:
+        code: int = VERBS[arguments.verb].run(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("pez: interrupted before there was a prompt", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(f"pez: error: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="pez", description="Learns hard text prompts from pictures.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"pez {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
+    for name, verb in VERBS.items():
+        sub = verb.add_parser(verbs, name)
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, PezError):
+        return text
+    if "out of memory" in text or isinstance(error, MemoryError):
+        return "out of memory: use fewer --restarts, a smaller --model or --dtype float16"
+    return f"{type(error).__name__}: {text} (--debug shows where)"

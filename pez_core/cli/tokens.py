@@ -1,0 +1,62 @@
+"""`pez tokens TEXT`: how CLIP reads a text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from ..template import CONTEXT
+from ..vocabulary import Vocabulary, clip_vocabulary
+
+
+def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        allow_abbrev=False,
+        help="show the tokens of a text, and whether it tokenises to itself",
+    )
+    parser.add_argument("text", metavar="TEXT")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    vocabulary = clip_vocabulary()
+    result = describe(arguments.text, vocabulary)
+    print(json.dumps(result) if arguments.json else _table(result))
+    return 0
+
+
+def describe(text: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The tokens of a text, and whether the text of its ids tokenises to the same ids."""
+    ids = vocabulary.encode(text)
+    return {
+        "schema": 1,
+        "text": text,
+        "tokens": [
+            {"id": t.id, "text": t.text, "ends_word": t.ends_word} for t in vocabulary.tokens(ids)
+        ],
+        "round_trips": vocabulary.round_trips(ids),
+        "decoded": vocabulary.decode(ids),
+        "fits": len(ids) <= CONTEXT - 2,
+    }
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = [f"{'#':>3}  {'id':>5}  token"]
+    for number, token in enumerate(result["tokens"], start=1):
+        # A piece that goes on in the next token is shown with a joint, as the BPE file has no end
+        # mark for it.
+        text = token["text"] + ("" if token["ends_word"] else "+")
+        lines.append(f"{number:>3}  {token['id']:>5}  {text}")
+    lines.append("")
+    count = len(result["tokens"])
+    lines.append(
+        f"{count} of {CONTEXT - 2} tokens" + ("" if result["fits"] else "; CLIP cuts off the rest")
+    )
+    if result["round_trips"]:
+        lines.append("tokenises to itself")
+    else:
+        lines.append(f"does not tokenise to itself: its ids spell {result['decoded']!r}")
+    return "\n".join(lines)

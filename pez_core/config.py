@@ -1,0 +1,82 @@
+"""The settings of a search, in one frozen dataclass, and the presets.
+
+A search is a number of rounds. Each round starts `restarts` random prompts, moves them together
+with PEZ for `steps` steps, and then improves the best `refine` of them by single-token swaps until
+none helps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """All settings of `learn_prompt`. "paper" is arXiv 2302.03668 §4.1; "bench" is
+    benchmarks/search_quality.py."""
+
+    steps: int = 40  # PEZ steps of a round; bench: refinement gains more than further steps
+    restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
+    lr: float = 0.1  # paper
+    weight_decay: float = 0.1  # paper
+    batch_size: int | None = None  # targets drawn per step; None = all of them (the paper uses 1)
+    refine: int = 1  # how many restarts of a round are refined; 0 = plain PEZ; bench
+    swaps: int = 16  # tokens tried per position in a refinement step; bench
+    rounds: int = 4  # rounds at most; bench
+    patience: int | None = 2  # stop after so many rounds without a better prompt; None = never
+    seconds: float | None = None  # stop after so many seconds of search; None = no limit
+    candidates: int = 5  # how many distinct prompts to return at most
+
+    def __post_init__(self) -> None:
+        self._require_int("steps", 1)
+        self._require_int("restarts", 1)
+        self._require_int("refine", 0)
+        self._require_int("swaps", 1)
+        self._require_int("rounds", 1)
+        self._require_int("candidates", 1)
+        if self.batch_size is not None:
+            self._require_int("batch_size", 1)
+        if self.patience is not None:
+            self._require_int("patience", 1)
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ConfigError(f"lr must be a positive number, got {self.lr}")
+        if not (math.isfinite(self.weight_decay) and 0 <= self.weight_decay * self.lr < 1):
+            raise ConfigError(
+                f"weight_decay must be at least 0 and below 1/lr, got {self.weight_decay} "
+                f"at lr {self.lr}"
+            )
+        if self.seconds is not None and not self.seconds > 0:
+            raise ConfigError(f"seconds must be positive, got {self.seconds}")
+
+    def _require_int(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+    def replace(self, **changes: Any) -> SearchConfig:
+        """A copy with some settings changed and checked again."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+DEFAULT = SearchConfig()
+# One short round: the first good words.
+FAST = SearchConfig(rounds=1, patience=None)
+# More and longer rounds, two survivors refined in each.
+THOROUGH = SearchConfig(steps=150, refine=2, rounds=12, patience=4)
+# The paper's own setting (§4.1): one prompt, 3000 steps, one target a step, no refinement, no early
+# stop.
+PAPER = SearchConfig(steps=3000, restarts=1, batch_size=1, refine=0, rounds=1, patience=None)
+
+PRESETS: dict[str, SearchConfig] = {
+    "default": DEFAULT,
+    "fast": FAST,
+    "thorough": THOROUGH,
+    "paper": PAPER,
+}

@@ -1,0 +1,34 @@
+"""What can go wrong for a user. Every message says what was wrong, with which value, and the way
+out."""
+
+
+class PezError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigError(PezError):
+    """A search setting is out of range."""
+
+
+class TemplateError(PezError):
+    """A prompt template cannot be understood or does not fit the context."""
+
+
+class VocabularyError(PezError):
+    """The chosen vocabulary leaves nothing to learn from, or a list cannot be read."""
+
+
+class WeightsError(PezError):
+    """A weights file is missing a part, damaged, or of a kind that is not read."""
+
+
+class ModelError(PezError):
+    """A model name is unknown, or the model cannot be had or does not fit."""
+
+
+class PictureError(PezError):
+    """A picture cannot be read or is too large."""
+
+
+class TargetError(PezError):
+    """The targets of a search are missing or contradict each other."""

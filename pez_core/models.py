@@ -1,0 +1,222 @@
+"""CLIP models by name: presets, open_clip's registry, files and folders of safetensors, the
+embedded one.
+
+All of them come down to an `Architecture` and a safetensors file, and take the same way from there:
+the text tower through `weights`, the image tower through open_clip.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from .architecture import Architecture, from_open_clip, read_architecture
+from .errors import ModelError
+from .image_tower import encode_pictures
+from .text_tower import TextTower
+from .vocabulary import Vocabulary, clip_vocabulary, read_words
+from .weights import WeightsFile, load_text_tower
+
+DEMO_FOLDER = Path(__file__).parent / "demo_model"
+CONFIG_NAMES = ("open_clip_config.json", "config.json")
+WEIGHTS_NAMES = ("open_clip_model.safetensors", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model under an artist's name: `source` is open_clip's NAME:TAG, or None for the embedded
+    model."""
+
+    source: str | None
+    about: str
+
+
+# Which text encoder a diffusion model listens to: its model card. ViT-L-14 openai was trained with
+# quick_gelu.
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
+    "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
+    "flux": Preset("ViT-L-14:openai", "CLIP-L of Flux and Stable Diffusion 3"),
+    "sd2": Preset("ViT-H-14:laion2b_s32b_b79k", "Stable Diffusion 2.x, the paper's CLIP"),
+    "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),
+    "sdxl-g": Preset("ViT-bigG-14:laion2b_s39b_b160k", "OpenCLIP-bigG of SDXL"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model's parts are: its architecture, its file, and words it is known to have
+    learned."""
+
+    name: str
+    arch: Architecture
+    path: Path
+    words: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class ClipModel:
+    """A loaded CLIP: the text tower on its device, in float32, and the way to the features of
+    pictures."""
+
+    source: Source
+    tower: TextTower
+    vocabulary: Vocabulary = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def device(self) -> torch.device:
+        return self.tower.device
+
+    @torch.inference_mode(False)
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit features of texts, (N, E). Texts beyond CLIP's 75 tokens are cut, as CLIP itself
+        does."""
+        start, end = self.vocabulary.start, self.vocabulary.end
+        most = self.source.arch.context_length - 2
+        sequences = []
+        for text in texts:
+            ids = self.vocabulary.encode(text)[:most]
+            # CLIP reads its feature at the first end token, so nothing behind one counts.
+            sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
+        return self.tower.encode_ids(sequences)
+
+    @torch.inference_mode(False)
+    def encode_pictures(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features of RGB pictures, (N, E). The image tower is loaded for this call and leaves
+        the device after it.
+
+        Raises ModelError when the file holds no image tower.
+        """
+        features = encode_pictures(self.source.path, self.source.arch, pictures, self.device)
+        return F.normalize(features, dim=-1)
+
+    def to(self, device: torch.device | str) -> ClipModel:
+        return replace(self, tower=self.tower.to(device))
+
+
+def load_model(
+    name: str = "demo", device: torch.device | str = "cpu", *, tower: str | None = None
+) -> ClipModel:
+    """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
+    a folder.
+
+    tower: which text tower of a file that holds several.
+    Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
+    file.
+    """
+    source = find_model(name)
+    text = load_text_tower(
+        WeightsFile(source.path), source.arch, source=str(source.path), tower=tower
+    )
+    return ClipModel(source, text.to(device), clip_vocabulary())
+
+
+def find_model(name: str) -> Source:
+    """Where the model of a name is, downloaded by open_clip if need be. Raises ModelError; see
+    `load_model`."""
+    if name in PRESETS:
+        registered = PRESETS[name].source
+        if registered is None:
+            return _in_folder(name, DEMO_FOLDER)
+        return replace(_in_registry(name, *registered.split(":")), name=name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _in_folder(name, path)
+    if path.is_file():
+        return _beside(name, path)
+    architecture, colon, rest = name.partition(":")
+    if not colon:
+        raise ModelError(
+            f"unknown model {name!r}: give one of {', '.join(PRESETS)}, an open_clip NAME:TAG, "
+            "or a safetensors file"
+        )
+    if rest.endswith(".safetensors") or Path(rest).expanduser().is_file():
+        return Source(name, _registered(architecture), Path(rest).expanduser())
+    return _in_registry(name, architecture, rest)
+
+
+def placed_by_hand(architecture: str, tag: str) -> Path:
+    """Where a downloaded file of open_clip's NAME:TAG may be put by hand; it is used before any
+    download."""
+    folder = os.environ.get("PEZ_MODELS") or Path.home() / ".cache" / "pez"
+    return Path(folder).expanduser() / f"{architecture}-{tag}.safetensors"
+
+
+def _in_folder(name: str, folder: Path) -> Source:
+    config = next((folder / n for n in CONFIG_NAMES if (folder / n).is_file()), None)
+    weights = next((folder / n for n in WEIGHTS_NAMES if (folder / n).is_file()), None)
+    if config is None or weights is None:
+        raise ModelError(
+            f"the folder {folder} is no model: it needs {' or '.join(CONFIG_NAMES)} "
+            f"and {' or '.join(WEIGHTS_NAMES)}"
+        )
+    words = folder / "words.txt"
+    known = frozenset(read_words(words)) if words.is_file() else None
+    return Source(name, read_architecture(config), weights, known)
+
+
+def _beside(name: str, path: Path) -> Source:
+    WeightsFile(path)  # a pickle or a damaged file is refused before its configuration is missed
+    names = (f"{path.stem}.json", *CONFIG_NAMES)
+    config = next((path.parent / n for n in names if (path.parent / n).is_file()), None)
+    if config is None:
+        raise ModelError(
+            f"{path} does not say what it is: name its open_clip architecture, as in "
+            f"ViT-L-14-quickgelu:{path}, or put its configuration beside it as {path.stem}.json"
+        )
+    return Source(name, read_architecture(config), path)
+
+
+def _registered(architecture: str) -> Architecture:
+    import open_clip  # late: importing it takes seconds
+
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        raise ModelError(
+            f"open_clip knows no architecture {architecture!r}; `pez models` shows how to name one"
+        )
+    return from_open_clip(config, name=architecture)
+
+
+def _in_registry(name: str, architecture: str, tag: str) -> Source:
+    import open_clip
+
+    arch = _registered(architecture)
+    trained = open_clip.get_pretrained_cfg(architecture, tag)
+    if not trained:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
+    # The activation belongs to the weights: some tags of one architecture were trained with
+    # quick_gelu.
+    activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
+    arch = replace(arch, activation=activation, preprocess=dict(trained))
+    by_hand = placed_by_hand(architecture, tag)
+    return Source(name, arch, by_hand if by_hand.is_file() else _download(name, trained, by_hand))
+
+
+def _download(name: str, trained: dict[str, str], by_hand: Path) -> Path:
+    import open_clip
+
+    try:
+        path = open_clip.download_pretrained(trained)
+    except (
+        Exception
+    ) as error:  # the hub's client raises kinds of its own for no network, no space, no permission
+        hub = trained.get("hf_hub", "").rstrip("/")
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ModelError(
+            f"{name} is not on this machine and could not be downloaded ({reason}). By hand: put "
+            f"the file open_clip_model.safetensors of {hub} at {by_hand}"
+        ) from error
+    return Path(path)

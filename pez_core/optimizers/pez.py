@@ -1,0 +1,87 @@
+"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668 §3), for a batch of restarts.
+
+In each step the continuous embeddings are projected to their nearest tokens, the gradient is taken
+*there*, and applied to the continuous embeddings. One forward and one backward serve the score and
+the gradient of all restarts. Nothing in a step waits for the device; the caller reads `best_scores`
+and `best_rows` when it likes.
+
+With one restart, the same generator and the same precision it follows `reference` token for token.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..config import SearchConfig
+from ..objective import weighted_similarity
+from ..projection import TokenTable
+from ..targets import Targets
+from ..text_tower import TextTower
+
+
+class Pez:
+    """R restarts of n learned tokens, moved together.
+
+    best_scores: (R,) the best similarity of each restart so far. best_rows: (R, n) its tokens, as
+    rows of the table.
+    """
+
+    @torch.inference_mode(False)
+    def __init__(
+        self,
+        tower: TextTower,
+        table: TokenTable,
+        layout: Tensor,
+        targets: Targets,
+        config: SearchConfig,
+        generator: torch.Generator,
+    ) -> None:
+        """layout: (L,) token ids with -1 where a token is learned. generator: on the CPU, the only
+        randomness."""
+        self._tower, self._table, self._targets = tower, table, targets
+        device = table.rows.device
+        self._slots = (layout < 0).nonzero().squeeze(1).to(device)  # (n,)
+        fixed = tower.token_embedding[layout.clamp_min(0).to(device)]  # (L, D)
+        self._sequence = fixed.expand(config.restarts, -1, -1).clone()  # (R, L, D)
+        shape = (config.restarts, len(self._slots))
+        start = torch.randint(len(table.ids), shape, generator=generator)
+        self._embeddings = torch.nn.Parameter(table.rows[start.to(device)].clone())  # (R, n, D)
+        self._optimizer = torch.optim.AdamW(
+            [self._embeddings], lr=config.lr, weight_decay=config.weight_decay
+        )
+        self._batches = _draw_batches(len(targets), config, generator).to(device)
+        self._step = 0
+        self.best_scores = torch.full(
+            (config.restarts,), -torch.inf, device=device, dtype=table.rows.dtype
+        )
+        self.best_rows = start.to(device)
+
+    @torch.inference_mode(False)
+    def step(self) -> None:
+        """One step of Algorithm 1 for every restart."""
+        rows = self._table.nearest(self._embeddings.detach())  # (R, n)
+        hard = self._table.rows[rows].requires_grad_()  # (R, n, D)
+        features = self._tower.features(self._sequence.index_copy(1, self._slots, hard))  # (R, E)
+        scores = weighted_similarity(features, self._targets)
+        loss = 1 - scores
+        if len(self._batches):
+            loss = 1 - weighted_similarity(features, self._targets, self._batches[self._step])
+        # The restarts do not touch each other, so the gradient of the sum is that of each.
+        (self._embeddings.grad,) = torch.autograd.grad(loss.sum(), hard)
+        self._optimizer.step()
+        self._step += 1
+        better = scores.detach() > self.best_scores
+        self.best_scores = torch.where(better, scores.detach(), self.best_scores)
+        self.best_rows = torch.where(better[:, None], rows, self.best_rows)
+
+
+def _draw_batches(count: int, config: SearchConfig, generator: torch.Generator) -> Tensor:
+    """The targets of every step's mini-batch, (steps, batch), drawn ahead; empty where each step
+    uses them all."""
+    if config.batch_size is None or config.batch_size >= count:
+        return torch.empty(0, dtype=torch.long)
+    draws = [
+        torch.randperm(count, generator=generator)[: config.batch_size] for _ in range(config.steps)
+    ]
+    return torch.stack(draws)

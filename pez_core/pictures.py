@@ -1,0 +1,117 @@
+"""Pictures of any kind as 8-bit RGB: what open_clip's preprocessing takes.
+
+Transparency is laid on white, 16-bit and floating-point grey is scaled, EXIF rotation applied, and
+of an animation the first frame taken. But: very large pictures are refused, and large ones reduced,
+so that memory is not exhausted.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .errors import PictureError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm")
+MOST_PIXELS = 178_956_970  # where Pillow itself suspects a decompression bomb; 0.5 GB as RGB
+WORKING_PIXELS = 16_000_000  # above this a picture is reduced first; CLIP sees at most 378 x 378
+MOST_ASPECT = 8  # beyond it the ends are cut off, as CLIP's centre crop does anyway
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """The picture of a file as RGB. Raises PictureError, naming the file, when it cannot be read or
+    is too large."""
+    path = Path(path)
+    if not path.is_file():
+        raise PictureError(
+            f"{path}: {'a folder, not a picture' if path.is_dir() else 'no such picture'}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # MOST_PIXELS is the limit
+            with Image.open(path) as image:
+                return to_rgb(image, str(path))
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            f"{path}: {error}; make it smaller first, CLIP sees a few hundred pixels a side"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{path}: not a picture that Pillow can read") from error
+    except PictureError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise PictureError(
+            f"{path}: the picture is damaged or cannot be decoded ({error})"
+        ) from error
+
+
+def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
+    """An open picture as RGB, upright, of moderate size. Raises PictureError when it is too large
+    or holds no numbers."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise PictureError(
+            f"{name}: {width} x {height} pixels are more than the {MOST_PIXELS:,} that are read; "
+            "make it smaller first"
+        )
+    if getattr(image, "n_frames", 1) > 1:
+        log.warning("%s is animated: only its first frame is used", name)
+        image.seek(0)
+    if width * height > WORKING_PIXELS:
+        image.draft("RGB", (2048, 2048))  # lets a JPEG decode small; other formats ignore it
+    image = ImageOps.exif_transpose(_crop_extremes(_reduce(image)))
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _scale_to_8_bit(image, name)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    pixels = image.width * image.height
+    factor = int((pixels / WORKING_PIXELS) ** 0.5)
+    if factor < 2 or image.mode == "P":  # colours of a palette cannot be averaged
+        return image
+    return _kept(image, image.reduce((min(factor, image.width), min(factor, image.height))))
+
+
+def _crop_extremes(image: Image.Image) -> Image.Image:
+    """Cuts a very long picture to its middle: resizing its short side to CLIP's would make it
+    immense."""
+    width, height = image.size
+    most = MOST_ASPECT * min(width, height)
+    if max(width, height) <= most:
+        return image
+    left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
+    return _kept(image, image.crop((left, top, left + min(width, most), top + min(height, most))))
+
+
+def _kept(before: Image.Image, after: Image.Image) -> Image.Image:
+    """The changed picture with the EXIF data that says which way is up."""
+    after.info = dict(before.info)
+    exif = before.getexif()
+    if exif:
+        after.info["exif"] = exif.tobytes()
+    return after
+
+
+def _scale_to_8_bit(image: Image.Image, name: str) -> Image.Image:
+    """16-bit grey to 8 bits; 32-bit and floating-point grey by its own range where it exceeds 16
+    bits or 0..1."""
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise PictureError(f"{name}: it holds values that are no finite numbers")
+    low, high = float(values.min()), float(values.max())
+    top = 1.0 if image.mode == "F" else 65535.0
+    if low < 0 or high > top:
+        values, top = values - low, max(high - low, 1e-12)
+    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8), "L")

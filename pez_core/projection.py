@@ -1,0 +1,53 @@
+"""Proj_E of the paper (§3): each continuous embedding goes to its nearest token by cosine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import VocabularyError
+from .linear import product
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The token embeddings a search may use, normalised once.
+
+    ids: (A,) token ids. rows: (A, D) their embeddings. directions: (A, D) the rows at unit length.
+    """
+
+    ids: Tensor
+    rows: Tensor
+    directions: Tensor
+
+    def nearest(self, embeddings: Tensor) -> Tensor:
+        """The rows of the tokens nearest by cosine. embeddings: (..., D) → indices into `ids`:
+        (...)."""
+        flat = embeddings.reshape(-1, embeddings.shape[-1])  # (N, D)
+        # The length of the embedding scales a whole line of the product, so it does not change the
+        # maximum.
+        return product(flat, self.directions).argmax(dim=-1).view(embeddings.shape[:-1])
+
+
+@torch.inference_mode(False)
+def token_table(embedding: Tensor, allowed: Tensor) -> TokenTable:
+    """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids.
+
+    A row of zeros (a token the model never trained) has no direction, so it can be nearest to
+    nothing: it is left out.
+    Raises VocabularyError when no row is left.
+    """
+    allowed = allowed.to(embedding.device)
+    rows = embedding[allowed]
+    norms = rows.norm(dim=-1)
+    trained = norms > 0
+    if not bool(trained.any()):
+        raise VocabularyError(
+            f"none of the {len(allowed)} allowed tokens is known to this model: allow more words"
+        )
+    if not bool(trained.all()):
+        allowed, rows = allowed[trained], rows[trained]
+    return TokenTable(allowed, rows, F.normalize(rows, dim=-1))

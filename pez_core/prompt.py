@@ -1,0 +1,69 @@
+"""The results of a search: plain, immutable, JSON-ready. No tensors, so they outlive the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Token:
+    """One BPE token: its id and its text; `ends_word` is False for a piece that the next token
+    continues."""
+
+    id: int
+    text: str
+    ends_word: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One prompt and its similarity, which is that of `encode(text)`; `ids` are what `text`
+    tokenises to."""
+
+    text: str
+    ids: tuple[int, ...]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class LearnedPrompt:
+    """What a search returns: distinct candidates, best first, and how it went.
+
+    history: (step, seconds, similarity) each time the best improved.
+    stopped: "steps" | "seconds" | "plateau" | "user".
+    """
+
+    candidates: tuple[Candidate, ...]
+    history: tuple[tuple[int, float, float], ...]
+    steps: int
+    seconds: float
+    stopped: str
+    seed: int
+    model: str
+    settings: dict[str, Any]
+
+    @property
+    def best(self) -> Candidate:
+        return self.candidates[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `pez invert --json` prints (schema 1)."""
+        return {
+            "schema": SCHEMA,
+            "prompt": self.best.text,
+            "similarity": self.best.similarity,
+            "model": self.model,
+            "seed": self.seed,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+            "candidates": [
+                {"prompt": c.text, "similarity": c.similarity, "ids": list(c.ids)}
+                for c in self.candidates
+            ],
+            "history": [[step, round(s, 3), similarity] for step, s, similarity in self.history],
+            "settings": self.settings,
+        }

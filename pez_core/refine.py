@@ -1,0 +1,108 @@
+"""Refinement: better prompts by swapping single tokens, from a candidate that PEZ has found.
+
+The gradient at the hard prompt says by how much each token of the table would change the score to
+first order
+(HotFlip, arXiv 1712.06751; AutoPrompt, arXiv 2010.15980). The most promising swaps of every
+position are scored in one batch, and the best is taken. When none helps, more swaps are tried; when
+those do not help either, it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .linear import product
+from .objective import weighted_similarity
+from .projection import TokenTable
+from .targets import Targets
+from .text_tower import TextTower
+
+WIDENING = 4  # by how much the number of swaps grows when none has helped
+WIDEST = 16  # and up to how many times the first number
+LEAST_GAIN = 1e-6  # a smaller gain is rounding
+
+
+class Refine:
+    """Improves one prompt, a swap a step.
+
+    score: its similarity. rows: (n,) its tokens, as rows of the table. done: no single swap helps
+    any more.
+    """
+
+    @torch.inference_mode(False)
+    def __init__(
+        self,
+        tower: TextTower,
+        table: TokenTable,
+        layout: Tensor,
+        targets: Targets,
+        rows: Tensor,
+        *,
+        swaps: int,
+        permits: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """rows: (n,) where to start. swaps: tokens tried per position.
+
+        permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
+        left out.
+        """
+        self._tower, self._table, self._targets, self._permits = tower, table, targets, permits
+        device = table.rows.device
+        self._slots = (layout < 0).nonzero().squeeze(1).to(device)
+        self._sequence = tower.token_embedding[layout.clamp_min(0).to(device)][None]  # (1, L, D)
+        self._swaps = self._first_swaps = swaps
+        self.rows = rows.clone()
+        self.score = -float("inf")
+        self.done = False
+
+    @torch.inference_mode(False)
+    def step(self) -> None:
+        """One gradient, one batch of swaps; takes the best of them or widens the choice."""
+        trials = self._trials()  # (N, n)
+        if self._permits is not None:
+            trials = trials[self._permits(trials)]
+            if not bool(self._permits(self.rows[None])):
+                self.score = -float(
+                    "inf"
+                )  # a start that may not be handed out: any that may is better
+        best, index = self._score(trials).max(dim=0) if len(trials) else (None, None)
+        if best is not None and index is not None and best.item() > self.score + LEAST_GAIN:
+            self.rows, self.score = trials[index], best.item()
+            self._swaps = self._first_swaps
+            return
+        self._swaps *= WIDENING
+        self.done = self._swaps > self._first_swaps * WIDEST or self._swaps > WIDENING * len(
+            self._table.ids
+        )
+
+    def _trials(self) -> Tensor:
+        """The prompts with one token swapped that promise most, all positions alike: (n·k, n)."""
+        hard = self._table.rows[self.rows][None].requires_grad_()  # (1, n, D)
+        score = weighted_similarity(self._features(hard), self._targets)
+        (gradient,) = torch.autograd.grad(score.sum(), hard)
+        self.score = score.item()
+        gains = product(
+            gradient[0], self._table.rows
+        )  # (n, A); less the present token's own, which is one number per line
+        gains.scatter_(1, self.rows[:, None], -torch.inf)
+        length = len(self.rows)
+        count = min(self._swaps, gains.shape[1] - 1)
+        tokens = gains.topk(count, dim=1).indices  # (n, k)
+        trials = self.rows.repeat(length, count, 1)  # (n, k, n)
+        position = torch.arange(length, device=tokens.device)
+        trials[position, :, position] = tokens
+        return trials.view(length * count, length)
+
+    @torch.no_grad()
+    def _score(self, rows: Tensor, at_once: int = 1024) -> Tensor:
+        """Similarities of prompts, (N, n) → (N,), in pieces that bound the memory."""
+        pieces = [self._features(self._table.rows[piece]) for piece in torch.split(rows, at_once)]
+        return weighted_similarity(torch.cat(pieces), self._targets)
+
+    def _features(self, learned: Tensor) -> Tensor:
+        """(N, n, D) → (N, E)"""
+        sequence = self._sequence.expand(len(learned), -1, -1)
+        return self._tower.features(sequence.index_copy(1, self._slots, learned))

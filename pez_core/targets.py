@@ -1,0 +1,85 @@
+"""What a prompt is learned for: pictures and texts as unit features with weights; a negative weight
+keeps away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import TargetError
+from .text_tower import normal
+
+
+@dataclass(frozen=True)
+class Targets:
+    """features: (T, E) at unit length. weights: (T,), never all zero. labels: T names for
+    messages."""
+
+    features: Tensor
+    weights: Tensor
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Targets:
+        return Targets(
+            normal(self.features.to(device, dtype)),
+            normal(self.weights.to(device, dtype)),
+            self.labels,
+        )
+
+
+@torch.inference_mode(False)
+def make_targets(
+    features: Tensor, weights: Sequence[float] | None = None, labels: Sequence[str] = ()
+) -> Targets:
+    """Targets from features. features: (T, E), any length; weights: T numbers, 1 each if left out.
+
+    Raises TargetError for no target, for features that are no finite numbers or have no length, for
+    weights that are not finite or all zero, and for a wrong number of either.
+    """
+    features = features.detach().clone()
+    if features.ndim != 2 or not len(features):
+        raise TargetError(
+            f"targets must be a (targets, dimension) matrix, got the shape {tuple(features.shape)}"
+        )
+    count = len(features)
+    names = tuple(labels) or tuple(f"target {i + 1}" for i in range(count))
+    values = [1.0] * count if weights is None else [float(w) for w in weights]
+    if len(names) != count or len(values) != count:
+        raise TargetError(
+            f"{count} targets, {len(values)} weights and {len(names)} labels do not match"
+        )
+    if not all(math.isfinite(w) for w in values) or not any(values):
+        raise TargetError(f"weights must be finite numbers, not all zero, got {values}")
+    usable = torch.isfinite(features).all(dim=1) & (features.norm(dim=1) > 0)
+    if not bool(usable.all()):
+        bad = [name for name, ok in zip(names, usable.tolist(), strict=True) if not ok]
+        raise TargetError(
+            f"no usable feature came out of {', '.join(bad)}: it holds NaN, infinity or nothing"
+        )
+    weight = torch.tensor(values, dtype=features.dtype, device=features.device)
+    return Targets(F.normalize(features, dim=-1), weight, names)
+
+
+def join_targets(parts: Sequence[Targets]) -> Targets:
+    """All targets of several sets as one. Raises TargetError when there are none or the dimensions
+    differ."""
+    if not parts:
+        raise TargetError("nothing to learn from: give at least one picture or text")
+    dims = {part.features.shape[1] for part in parts}
+    if len(dims) > 1:
+        raise TargetError(
+            f"targets of the dimensions {sorted(dims)} come from different models: use one model"
+        )
+    return Targets(
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        sum((part.labels for part in parts), ()),
+    )

@@ -1,0 +1,158 @@
+"""One CLIP text forward over plain tensors, for every source of weights.
+
+CLIP's text encoder (arXiv 2103.00020 §2.4) is a causal transformer read out at the end-of-text
+token, so nothing behind that token can change the result: sequences are cut there (18 positions in
+place of 77 for a 16-token prompt). Activations are kept two-dimensional, (sequences · positions,
+width): with three dimensions the backward of a linear layer falls into batched products that copy
+the weights. Weights are frozen: no gradient is ever made for them.
+
+But: no padding. All sequences of one call have the same length; `encode_ids` groups others by
+length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .linear import linear
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """OpenAI's approximation of GELU, with which its CLIP models were trained."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The weights of one pre-norm transformer block of width D and MLP width M."""
+
+    ln_1_weight: Tensor  # (D,)
+    ln_1_bias: Tensor  # (D,)
+    qkv_weight: Tensor  # (3D, D): query, key, value
+    qkv_bias: Tensor  # (3D,)
+    out_weight: Tensor  # (D, D)
+    out_bias: Tensor  # (D,)
+    ln_2_weight: Tensor  # (D,)
+    ln_2_bias: Tensor  # (D,)
+    fc_weight: Tensor  # (M, D)
+    fc_bias: Tensor  # (M,)
+    proj_weight: Tensor  # (D, M)
+    proj_bias: Tensor  # (D,)
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """A CLIP text encoder: token table (V, D), positions (C, D), blocks, and the projection (D,
+    E)."""
+
+    token_embedding: Tensor
+    positional_embedding: Tensor
+    blocks: tuple[Block, ...]
+    ln_final_weight: Tensor
+    ln_final_bias: Tensor
+    text_projection: Tensor
+    heads: int
+    activation: str
+
+    @property
+    def device(self) -> torch.device:
+        return self.token_embedding.device
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextTower:
+        """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
+        float32 or wider."""
+        wide = self.token_embedding.dtype
+
+        def move(tensor: Tensor, to: torch.dtype) -> Tensor:
+            return normal(tensor.to(device, to))
+
+        blocks = tuple(
+            Block(**{f.name: move(getattr(b, f.name), dtype or wide) for f in fields(Block)})
+            for b in self.blocks
+        )
+        return replace(
+            self,
+            token_embedding=move(self.token_embedding, wide),
+            positional_embedding=move(self.positional_embedding, wide),
+            blocks=blocks,
+            ln_final_weight=move(self.ln_final_weight, dtype or wide),
+            ln_final_bias=move(self.ln_final_bias, dtype or wide),
+            text_projection=move(self.text_projection, dtype or wide),
+        )
+
+    def features(self, embeddings: Tensor) -> Tensor:
+        """Unit features of token embeddings, read out at the last position.
+
+        embeddings: (R, L, D), start token first, end token last, positions not yet added → (R, E),
+        float32 or wider.
+        Differentiable with respect to `embeddings`.
+        """
+        count, length, width = embeddings.shape
+        x = embeddings + self.positional_embedding[:length]
+        x = x.reshape(count * length, width).to(self.text_projection.dtype)  # (R·L, D)
+        for block in self.blocks[:-1]:
+            x = self._attend(block, x, count, length)
+            x = self._think(block, x)
+        x = self._attend_last(self.blocks[-1], x, count, length)  # (R, D)
+        x = self._think(self.blocks[-1], x)
+        x = F.layer_norm(x, (width,), self.ln_final_weight, self.ln_final_bias)
+        return F.normalize(linear(x, self.text_projection.T).to(embeddings.dtype), dim=-1)
+
+    def encode_ids(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """Unit features of token ids, start and end included; lengths may differ. (N sequences) →
+        (N, E)."""
+        result = self.token_embedding.new_empty(len(sequences), self.text_projection.shape[1])
+        by_length: dict[int, list[int]] = {}
+        for row, sequence in enumerate(sequences):
+            by_length.setdefault(len(sequence), []).append(row)
+        with torch.no_grad():
+            for rows in by_length.values():
+                ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
+                result[rows] = self.features(self.token_embedding[ids])
+        return result
+
+    def _attend(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
+        """Causal self-attention with its residual. x: (R·L, D)."""
+        width = x.shape[1]
+        h = F.layer_norm(x, (width,), block.ln_1_weight, block.ln_1_bias)
+        qkv = linear(h, block.qkv_weight, block.qkv_bias)  # (R·L, 3D)
+        qkv = qkv.view(count, length, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (R, H, L, D/H)
+        h = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        h = h.transpose(1, 2).reshape(count * length, width)
+        return x + linear(h, block.out_weight, block.out_bias)
+
+    def _attend_last(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
+        """The same for the last position alone: behind the last attention no other is read. (R·L,
+        D) → (R, D)."""
+        width = x.shape[1]
+        h = F.layer_norm(x, (width,), block.ln_1_weight, block.ln_1_bias)
+        last = h.view(count, length, width)[:, -1]  # (R, D)
+        q = linear(last, block.qkv_weight[:width], block.qkv_bias[:width])
+        kv = linear(h, block.qkv_weight[width:], block.qkv_bias[width:])  # (R·L, 2D)
+        q = q.view(count, 1, self.heads, width // self.heads).transpose(1, 2)  # (R, H, 1, D/H)
+        k, v = kv.view(count, length, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        h = F.scaled_dot_product_attention(q, k, v).reshape(count, width)
+        residual = x.view(count, length, width)[:, -1]
+        return residual + linear(h, block.out_weight, block.out_bias)
+
+    def _think(self, block: Block, x: Tensor) -> Tensor:
+        """The MLP with its residual. x: (N, D)."""
+        h = F.layer_norm(x, (x.shape[1],), block.ln_2_weight, block.ln_2_bias)
+        h = ACTIVATIONS[self.activation](linear(h, block.fc_weight, block.fc_bias))
+        return x + linear(h, block.proj_weight, block.proj_bias)
+
+
+@torch.inference_mode(False)
+def normal(tensor: Tensor) -> Tensor:
+    """The tensor itself, or a copy that autograd can save if it was made under
+    `torch.inference_mode()`."""
+    return tensor.clone() if tensor.is_inference() else tensor

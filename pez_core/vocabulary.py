@@ -1,0 +1,207 @@
+"""Token ids and text: CLIP's byte-level BPE, and the masks that say which tokens a search may use.
+
+A *closed* mask holds only tokens that stand alone: printed with spaces between them they tokenise
+back to themselves, whatever their order. With such a mask every learned sequence survives the way
+to text and back. That a token stands alone is decided by a rule (`stands_alone`) that a test
+compares with the tokeniser over the whole vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .errors import VocabularyError
+from .prompt import Token
+
+KINDS = ("ascii", "words", "all")
+WORD_END = "</w>"
+# The tokeniser splits text into these pieces before BPE (contractions, letters, single digits,
+# punctuation).
+_PIECE = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[a-z]+|[0-9]|[^\sa-z0-9]+")
+_WORD = re.compile(r"[a-z]{3,}")
+
+
+class Vocabulary:
+    """CLIP's BPE vocabulary of 49,408 tokens, as open_clip's tokeniser has it."""
+
+    def __init__(self) -> None:
+        from open_clip.tokenizer import SimpleTokenizer  # late: importing open_clip takes seconds
+
+        self._tokenizer: Any = SimpleTokenizer()
+        self.start: int = self._tokenizer.sot_token_id
+        self.end: int = self._tokenizer.eot_token_id
+        self.size: int = self._tokenizer.vocab_size
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, without start and end."""
+        ids: list[int] = self._tokenizer.encode(text)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`. But: bytes that are no valid UTF-8 become U+FFFD, so this can lose
+        something."""
+        text: str = self._tokenizer.decode(list(ids))
+        return text.strip()
+
+    def round_trips(self, ids: Sequence[int]) -> bool:
+        """Whether the text of `ids` tokenises to the same ids."""
+        return self.encode(self.decode(ids)) == list(ids)
+
+    def symbol(self, token_id: int) -> str:
+        """The token as the BPE file spells it, `</w>` included."""
+        symbol: str = self._tokenizer.decoder[token_id]
+        return symbol
+
+    def token(self, token_id: int) -> Token:
+        symbol = self.symbol(token_id)
+        return Token(token_id, self.decode([token_id]), symbol.endswith(WORD_END))
+
+    def tokens(self, ids: Iterable[int]) -> list[Token]:
+        return [self.token(i) for i in ids]
+
+    @property
+    def special(self) -> frozenset[int]:
+        return frozenset((self.start, self.end))
+
+
+@lru_cache(maxsize=1)
+def clip_vocabulary() -> Vocabulary:
+    """The one vocabulary that every CLIP of this package shares; built once (0.1 s)."""
+    return Vocabulary()
+
+
+def stands_alone(symbol: str) -> bool:
+    """Whether a token is a whole piece of printable lower-case ASCII, so that its text tokenises to
+    itself."""
+    text = symbol.removesuffix(WORD_END)
+    if text == symbol or not text or not all("!" <= c <= "~" for c in text):
+        return False
+    return text == text.lower() and _PIECE.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class TokenMask:
+    """The tokens a search may use.
+
+    ids: allowed token ids, ascending. closed: any sequence of them survives decode → encode.
+    removed: the tokens that the banned words took away. unusable: lines of an allowed list that are
+    no single token.
+    ban: the pattern of the banned words, kept to check whole texts (word pieces can spell a banned
+    word).
+    """
+
+    ids: tuple[int, ...]
+    closed: bool
+    removed: tuple[Token, ...] = ()
+    unusable: tuple[str, ...] = ()
+    ban: re.Pattern[str] | None = None
+
+    def permits(self, text: str) -> bool:
+        """Whether `text` holds no banned word."""
+        return not _holds_banned(text, self.ban)
+
+
+def make_mask(
+    vocabulary: Vocabulary,
+    kind: str = "ascii",
+    *,
+    ban: Sequence[str] = (),
+    allow: Iterable[str] | None = None,
+    words: Iterable[str] | None = None,
+) -> TokenMask:
+    """The mask of one kind, less the banned words, within the allowed ones.
+
+    kind: "ascii", tokens that stand alone as printable lower-case ASCII; "words", those of them
+    that are words
+      (of `words` where the model brings a list, else of at least three letters); "all", everything
+      but the start and end tokens, word pieces and broken UTF-8 included: not closed.
+    ban: words; `*` stands for any letters: "cat" removes only cat, "cat*" also cats, "*cat*" also
+    bobcat.
+    allow: the paper's keyword bank: only the tokens of these lines; a line may hold several words.
+    Raises VocabularyError for an unknown kind and when nothing is left.
+    """
+    ids = _ids_of_kind(vocabulary, kind, words)
+    pattern = _ban_pattern(ban)
+    unusable: list[str] = []
+    if allow is not None:
+        ids, unusable = _within(vocabulary, ids, allow)
+    removed = (
+        [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)] if pattern else []
+    )
+    gone = {t.id for t in removed}
+    ids = [i for i in ids if i not in gone]
+    if not ids:
+        raise VocabularyError(
+            f"no token is left of the vocabulary {kind!r} with {len(unusable)} unusable allowed "
+            f"lines and {len(removed)} banned tokens: allow or keep more words"
+        )
+    return TokenMask(tuple(ids), kind != "all", tuple(removed), tuple(unusable), pattern)
+
+
+def read_words(path: str | Path) -> list[str]:
+    """The non-empty lines of a UTF-8 text file; `#` starts a comment line.
+
+    Raises VocabularyError when the file cannot be read.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VocabularyError(
+            f"cannot read the word list {path}: {error}; give a UTF-8 text file"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _ids_of_kind(vocabulary: Vocabulary, kind: str, words: Iterable[str] | None) -> list[int]:
+    if kind not in KINDS:
+        raise VocabularyError(f"unknown vocabulary {kind!r}: choose one of {', '.join(KINDS)}")
+    ids = [i for i in range(vocabulary.size) if i not in vocabulary.special]
+    if kind == "all":
+        return ids
+    alone = [i for i in ids if stands_alone(vocabulary.symbol(i))]
+    if kind == "ascii":
+        return alone
+    listed = None if words is None else set(words)
+
+    def is_word(text: str) -> bool:
+        return text in listed if listed is not None else _WORD.fullmatch(text) is not None
+
+    return [i for i in alone if is_word(vocabulary.symbol(i).removesuffix(WORD_END))]
+
+
+def _within(
+    vocabulary: Vocabulary, ids: list[int], allow: Iterable[str]
+) -> tuple[list[int], list[str]]:
+    usable, unusable, pool = set(), [], set(ids)
+    for line in allow:
+        encoded = vocabulary.encode(line)
+        usable.update(pool.intersection(encoded))
+        if not encoded or not pool.issuperset(encoded):
+            unusable.append(line)
+    return [i for i in ids if i in usable], unusable
+
+
+def _ban_pattern(ban: Sequence[str]) -> re.Pattern[str] | None:
+    """One pattern for all banned words; `*` stands for any characters of a word."""
+    words = [b.strip().lower() for b in ban if b.strip()]
+    for word in words:
+        if len(word.split()) > 1 or not word.strip("*"):
+            raise VocabularyError(
+                f"cannot ban {word!r}: give single words, several of them separated by commas"
+            )
+    if not words:
+        return None
+    return re.compile("|".join(re.escape(word).replace(r"\*", r"\S*") for word in words))
+
+
+def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:
+    """Whether a word of `text`, with or without the punctuation around it, is banned."""
+    if pattern is None:
+        return False
+    lowered = text.lower()
+    return any(pattern.fullmatch(w) for w in (*lowered.split(), *re.findall(r"\w+", lowered)))
