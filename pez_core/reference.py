@@ -60,13 +60,15 @@ class Reference:
         """allowed: (A,) token ids. layout: (L,) ids with -1 where a token is learned. targets: (T,
         E) unit features."""
         self.tower, self.targets, self.config = tower, targets, config
-        self.generator = generator
-        self.table = tower.token_embedding[allowed]  # (A, D)
+        self.generator = generator  # on the CPU, as in the fast path
+        device = tower.device
+        self.table = tower.token_embedding[allowed.to(device)]  # (A, D)
         self.eot = len(layout) - 1
-        padded = F.pad(layout, (0, CONTEXT - len(layout)))
+        padded = F.pad(layout, (0, CONTEXT - len(layout))).to(device)
         self.learned = padded < 0  # (77,)
         self.dummy_embeds = tower.token_embedding[padded.clamp_min(0)][None]  # (1, 77, D)
-        self.rows = torch.randint(len(allowed), (1, int(self.learned.sum())), generator=generator)
+        shape = (1, int(self.learned.sum()))
+        self.rows = torch.randint(len(allowed), shape, generator=generator).to(device)
         self.prompt_embeds = torch.nn.Parameter(self.table[self.rows].clone())  # (1, n, D)
         self.optimizer = torch.optim.AdamW(
             [self.prompt_embeds], lr=config.lr, weight_decay=config.weight_decay

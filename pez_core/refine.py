@@ -21,7 +21,7 @@ from .targets import Targets
 from .text_tower import TextTower
 
 WIDENING = 4  # by how much the number of swaps grows when none has helped
-WIDEST = 16  # and up to how many times the first number
+WIDEST = 4  # and up to how many times the first number
 LEAST_GAIN = 1e-6  # a smaller gain is rounding
 
 

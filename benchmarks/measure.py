@@ -1,0 +1,71 @@
+"""What the benchmarks share: the machine in words, paired bootstrap, memory, results on disk."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(threads: int, device: str = "cpu") -> str:
+    """The processor or GPU and the versions, for the head of a table."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].split(":")[1].strip() if lines else name
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} threads of {name}"
+    return f"{where}, torch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
+
+
+def paired_bootstrap(
+    difference: np.ndarray, draws: int = 10_000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean of paired differences (N,) and its 95 % interval, resampling the pairs."""
+    generator = np.random.default_rng(seed)
+    rows = generator.integers(0, len(difference), (draws, len(difference)))
+    means = difference[rows].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(difference.mean()), float(low), float(high)
+
+
+class PeakMemory:
+    """The peak of resident memory above what was there at the start, in MB; Linux and CUDA only."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._cuda = device == "cuda"
+        self.megabytes = float("nan")
+
+    def __enter__(self) -> PeakMemory:
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+            self._start = torch.cuda.memory_allocated() / 1e6
+        else:
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak that VmHWM reports
+            self._start = _status("VmRSS")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        peak = torch.cuda.max_memory_allocated() / 1e6 if self._cuda else _status("VmHWM")
+        self.megabytes = peak - self._start
+
+
+def _status(key: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return float(line.split()[1]) / 1000
+    return float("nan")
+
+
+def save(name: str, result: dict[str, Any]) -> Path:
+    """Writes a result as JSON beside the others."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
