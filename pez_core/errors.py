@@ -32,3 +32,7 @@ class PictureError(PezError):
 
 class TargetError(PezError):
     """The targets of a search are missing or contradict each other."""
+
+
+class SearchError(PezError):
+    """A search has ended without a prompt that may be handed out."""

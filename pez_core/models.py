@@ -7,7 +7,6 @@ the text tower through `weights`, the image tower through open_clip.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .architecture import Architecture, from_open_clip, read_architecture
+from .download import download, placed_by_hand
 from .errors import ModelError
 from .image_tower import encode_pictures
 from .text_tower import TextTower
@@ -146,13 +146,6 @@ def find_model(name: str) -> Source:
     return _in_registry(name, architecture, rest)
 
 
-def placed_by_hand(architecture: str, tag: str) -> Path:
-    """Where a downloaded file of open_clip's NAME:TAG may be put by hand; it is used before any
-    download."""
-    folder = os.environ.get("PEZ_MODELS") or Path.home() / ".cache" / "pez"
-    return Path(folder).expanduser() / f"{architecture}-{tag}.safetensors"
-
-
 def _in_folder(name: str, folder: Path) -> Source:
     config = next((folder / n for n in CONFIG_NAMES if (folder / n).is_file()), None)
     weights = next((folder / n for n in WEIGHTS_NAMES if (folder / n).is_file()), None)
@@ -202,21 +195,4 @@ def _in_registry(name: str, architecture: str, tag: str) -> Source:
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
     arch = replace(arch, activation=activation, preprocess=dict(trained))
     by_hand = placed_by_hand(architecture, tag)
-    return Source(name, arch, by_hand if by_hand.is_file() else _download(name, trained, by_hand))
-
-
-def _download(name: str, trained: dict[str, str], by_hand: Path) -> Path:
-    import open_clip
-
-    try:
-        path = open_clip.download_pretrained(trained)
-    except (
-        Exception
-    ) as error:  # the hub's client raises kinds of its own for no network, no space, no permission
-        hub = trained.get("hf_hub", "").rstrip("/")
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ModelError(
-            f"{name} is not on this machine and could not be downloaded ({reason}). By hand: put "
-            f"the file open_clip_model.safetensors of {hub} at {by_hand}"
-        ) from error
-    return Path(path)
+    return Source(name, arch, by_hand if by_hand.is_file() else download(name, trained, by_hand))

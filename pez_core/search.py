@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from .board import Board, Lineage
 from .config import DEFAULT, SearchConfig
-from .errors import TargetError
+from .errors import ConfigError, SearchError, TargetError
 from .models import ClipModel
-from .objective import weighted_similarity
 from .optimizers import Pez
 from .projection import token_table
 from .prompt import Candidate, LearnedPrompt
@@ -50,6 +49,9 @@ class _Stop(Exception):
     """Ends the search from within; its argument is the reason."""
 
 
+@torch.inference_mode(
+    False
+)  # ComfyUI runs its nodes in inference mode, where no gradient can be had
 def learn_prompt(
     model: ClipModel,
     targets: Targets,
@@ -69,8 +71,9 @@ def learn_prompt(
     best so far.
     dtype: of the tower's weights while searching (scores handed out are always those of float32).
     settings: more entries for the result's `settings`, such as what the caller was asked.
-    Raises TargetError when the targets belong to another model, TemplateError and VocabularyError
-    as their makers do.
+    Raises TargetError when the targets belong to another model, ConfigError for a seed out of
+    range, SearchError when no text can be handed out, and what `parse_template` and `make_mask`
+    raise.
     """
     search = _Search(model, targets, template, config, mask, seed, callback, dtype)
     return search.run(settings or {})
@@ -79,7 +82,6 @@ def learn_prompt(
 class _Search:
     """One run: the towers and tables it needs, and the board of what it has found."""
 
-    @torch.inference_mode(False)
     def __init__(
         self,
         model: ClipModel,
@@ -91,6 +93,8 @@ class _Search:
         callback: Callback | None,
         dtype: torch.dtype | None,
     ) -> None:
+        if not 0 <= seed < 2**64:
+            raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
         embed_dim = model.tower.text_projection.shape[1]
         if targets.features.shape[1] != embed_dim:
             raise TargetError(
@@ -107,8 +111,8 @@ class _Search:
         self.table = token_table(model.tower.token_embedding, torch.tensor(self.mask.ids))
         self.layout = torch.tensor(self.template.layout)
         self.generator = torch.Generator().manual_seed(seed)
-        self.board = _Board(self)
         self.step = 0
+        self.board = Board(model, self.targets, self.template, self.mask, self.table, self._clock)
         self.total = config.rounds * config.steps  # refinement steps come on top as they are needed
         self.started = time.perf_counter()
 
@@ -116,14 +120,23 @@ class _Search:
     def seconds(self) -> float:
         return time.perf_counter() - self.started
 
+    def _clock(self) -> tuple[int, float]:
+        return self.step, self.seconds
+
     def run(self, settings: dict[str, Any]) -> LearnedPrompt:
         try:
             stopped = self._rounds()
         except _Stop as stop:
             stopped = str(stop)
         seconds = self.seconds
+        candidates = self.board.candidates(self.config.candidates)
+        if not candidates:
+            raise SearchError(
+                f"no prompt was found in {self.step} steps: every score was not a number, or every "
+                "text held a banned word; try --dtype float32, more steps or fewer banned words"
+            )
         return LearnedPrompt(
-            candidates=self.board.candidates(self.config.candidates),
+            candidates=candidates,
             history=tuple(self.board.history),
             steps=self.step,
             seconds=seconds,
@@ -161,7 +174,7 @@ class _Search:
                 self.board.put(lineage.key, refine.rows, refine.score)
                 self._after_step("refine")
 
-    def _refinements(self, lineage: _Lineage) -> Iterator[Refine]:
+    def _refinements(self, lineage: Lineage) -> Iterator[Refine]:
         permits = None if self.mask.closed else self.board.permits
         refine = Refine(
             self.tower,
@@ -186,100 +199,3 @@ class _Search:
                 raise _Stop("user")
         if self.config.seconds is not None and self.seconds >= self.config.seconds:
             raise _Stop("seconds")
-
-
-@dataclass(frozen=True)
-class _Lineage:
-    """The best prompt of one restart of one round, and what refinement made of it."""
-
-    key: tuple[int, int]
-    rows: Tensor  # (n,) rows of the token table
-    text: str
-    score: float  # to rank while searching; what is handed out is scored again as text
-
-
-class _Board:
-    """What a search has found: the best of every lineage, the best text, and its history."""
-
-    def __init__(self, search: _Search) -> None:
-        self._search = search
-        self._lineages: dict[tuple[int, int], _Lineage] = {}
-        self._reached: dict[
-            tuple[int, int], float
-        ] = {}  # the score that each lineage claimed, before the text's
-        self.best: Candidate | None = None
-        self.history: list[tuple[int, float, float]] = []
-
-    @property
-    def similarity(self) -> float:
-        return self.best.similarity if self.best else -float("inf")
-
-    def look(self, number: int, pez: Pez) -> None:
-        """Takes over what the restarts of a round have reached. Waits for the device."""
-        for restart, score in enumerate(pez.best_scores.tolist()):
-            self.put((number, restart), pez.best_rows[restart], score)
-
-    def put(self, key: tuple[int, int], rows: Tensor, score: float) -> None:
-        """Takes over a prompt that claims a better score than its lineage had, if its text keeps
-        the claim."""
-        if not score > self._reached.get(key, -float("inf")):
-            return
-        self._reached[key] = score
-        text = self._text(rows)
-        if not self._search.mask.closed:
-            if not self._search.mask.permits(text):
-                return
-            if not self._survives(rows, text):
-                score = self._score([text])[0].similarity
-        known = self._lineages.get(key)
-        if known is None or score > known.score:
-            self._lineages[key] = _Lineage(key, rows.clone(), text, score)
-            if score > self.similarity:
-                self._improve(text)
-
-    def permits(self, rows: Tensor) -> Tensor:
-        """Which prompts survive the way to text and back without a banned word. (N, n) → (N,)
-        bool."""
-        texts = [(row, self._text(row)) for row in rows]
-        kept = [
-            self._search.mask.permits(text) and self._survives(row, text) for row, text in texts
-        ]
-        return torch.tensor(kept, dtype=torch.bool, device=rows.device)
-
-    def best_of_round(self, number: int, count: int) -> list[_Lineage]:
-        mine = [lineage for key, lineage in self._lineages.items() if key[0] == number]
-        return sorted(mine, key=lambda lineage: -lineage.score)[:count]
-
-    def candidates(self, count: int) -> tuple[Candidate, ...]:
-        """The best texts of different lineages, scored as texts, best first."""
-        ranked = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
-        texts = dict.fromkeys(lineage.text for lineage in ranked[: 2 * count])
-        if self.best:
-            texts[self.best.text] = None
-        return tuple(sorted(self._score(list(texts)), key=lambda c: -c.similarity)[:count])
-
-    def _improve(self, text: str) -> None:
-        (candidate,) = self._score([text])
-        if candidate.similarity > self.similarity:
-            self.best = candidate
-            self.history.append((self._search.step, self._search.seconds, candidate.similarity))
-
-    def _score(self, texts: list[str]) -> list[Candidate]:
-        """Texts with the similarity of their own encoding: the only scores that leave a search."""
-        model = self._search.model
-        similarities = weighted_similarity(model.encode_texts(texts), self._search.targets).tolist()
-        encode = model.vocabulary.encode
-        return [Candidate(t, tuple(encode(t)), s) for t, s in zip(texts, similarities, strict=True)]
-
-    def _text(self, rows: Tensor) -> str:
-        return self._search.template.render(self._ids(rows), self._search.model.vocabulary)
-
-    def _ids(self, rows: Tensor) -> list[int]:
-        ids: list[int] = self._search.table.ids[rows].tolist()
-        return ids
-
-    def _survives(self, rows: Tensor, text: str) -> bool:
-        """Whether the text tokenises to the ids it was made of."""
-        return self._search.model.vocabulary.encode(text) == self._search.template.fill(
-            self._ids(rows)
-        )

@@ -32,7 +32,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(format="pez: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="pez: %(message)s", level=logging.ERROR)
+    logging.getLogger("pez_core").setLevel(logging.WARNING)
     try:
         code: int = VERBS[arguments.verb].run(arguments)
         sys.stdout.flush()

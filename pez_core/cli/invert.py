@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,14 +15,17 @@ from typing import Any
 import torch
 
 from ..config import PRESETS, SearchConfig
-from ..errors import ConfigError, PictureError
+from ..errors import ConfigError, PictureError, TargetError
 from ..models import ClipModel, load_model
 from ..pictures import SUFFIXES, open_picture
 from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
 from ..targets import Targets, join_targets, make_targets
+from ..template import CONTEXT
 from ..vocabulary import KINDS, TokenMask, make_mask, read_words
 from .progress import Progress
+
+log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -84,6 +88,8 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
+    if not (arguments.pictures or arguments.text or arguments.negative):
+        raise TargetError("nothing to learn from: give at least one picture or --text")
     pictures = [(name, open_picture(name)) for name in arguments.pictures]
     negatives = [
         (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
@@ -163,6 +169,9 @@ def _targets(model: ClipModel, items: list[tuple[str, Any]], weight: float) -> T
     if images:
         features.append(model.encode_pictures(images))
     texts = [name for name, image in items if image is None]
+    for text in texts:
+        if len(model.vocabulary.encode(text)) > CONTEXT - 2:
+            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", CONTEXT - 2, text)
     if texts:
         features.append(model.encode_texts(texts))
     names = [name for name, image in items if image is not None] + texts

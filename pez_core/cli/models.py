@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..models import PRESETS, placed_by_hand
+from ..download import placed_by_hand
+from ..models import PRESETS
 
 _OTHERS = """
 Any other CLIP with the standard text encoder:
-  NAME:TAG     of open_clip, such as ViT-B-32:laion2b_s34b_b79k (downloaded once)
-  NAME:FILE    a safetensors file of that open_clip architecture, such as
-  ViT-L-14-quickgelu:clip_l.safetensors FILE         a safetensors file with its config.json beside
-  it FOLDER       open_clip_config.json and open_clip_model.safetensors, or config.json and
-  model.safetensors
+  NAME:TAG   of open_clip, such as ViT-B-32:laion2b_s34b_b79k, downloaded once
+  NAME:FILE  a safetensors file of that architecture: ViT-L-14-quickgelu:clip_l.safetensors
+  FILE       a safetensors file with its config.json beside it
+  FOLDER     open_clip_config.json and open_clip_model.safetensors,
+             or config.json and model.safetensors
 """
 
 

@@ -1,0 +1,120 @@
+"""What a search has found so far, and the one place where scores become those of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .models import ClipModel
+from .objective import weighted_similarity
+from .optimizers import Pez
+from .projection import TokenTable
+from .prompt import Candidate
+from .targets import Targets
+from .template import Template
+from .vocabulary import TokenMask
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The best prompt of one restart of one round, and what refinement made of it."""
+
+    key: tuple[int, int]
+    rows: Tensor  # (n,) rows of the token table
+    text: str
+    score: float  # to rank while searching; what is handed out is scored again as text
+
+
+class Board:
+    """The best of every lineage, the best text, and its history as (step, seconds, similarity)."""
+
+    def __init__(
+        self,
+        model: ClipModel,
+        targets: Targets,
+        template: Template,
+        mask: TokenMask,
+        table: TokenTable,
+        clock: Callable[[], tuple[int, float]],
+    ) -> None:
+        """clock: tells the present step and second of the search."""
+        self._model, self._targets, self._template = model, targets, template
+        self._mask, self._table, self._clock = mask, table, clock
+        self._lineages: dict[tuple[int, int], Lineage] = {}
+        # The score that each lineage claimed, before that of its text was known.
+        self._reached: dict[tuple[int, int], float] = {}
+        self.best: Candidate | None = None
+        self.history: list[tuple[int, float, float]] = []
+
+    @property
+    def similarity(self) -> float:
+        return self.best.similarity if self.best else -float("inf")
+
+    def look(self, number: int, pez: Pez) -> None:
+        """Takes over what the restarts of a round have reached. Waits for the device."""
+        for restart, score in enumerate(pez.best_scores.tolist()):
+            self.put((number, restart), pez.best_rows[restart], score)
+
+    def put(self, key: tuple[int, int], rows: Tensor, score: float) -> None:
+        """Takes over a prompt that claims a better score than its lineage had, if its text keeps
+        the claim."""
+        if not score > self._reached.get(key, -float("inf")):
+            return
+        self._reached[key] = score
+        text = self._text(rows)
+        if not self._mask.closed:
+            if not self._mask.permits(text):
+                return
+            if not self._survives(rows, text):
+                score = self._score([text])[0].similarity
+        known = self._lineages.get(key)
+        if known is None or score > known.score:
+            self._lineages[key] = Lineage(key, rows.clone(), text, score)
+            if score > self.similarity:
+                self._improve(text)
+
+    def permits(self, rows: Tensor) -> Tensor:
+        """Which prompts survive the way to text and back without a banned word. (N, n) → (N,)
+        bool."""
+        texts = [(row, self._text(row)) for row in rows]
+        kept = [self._mask.permits(text) and self._survives(row, text) for row, text in texts]
+        return torch.tensor(kept, dtype=torch.bool, device=rows.device)
+
+    def best_of_round(self, number: int, count: int) -> list[Lineage]:
+        mine = [lineage for key, lineage in self._lineages.items() if key[0] == number]
+        return sorted(mine, key=lambda lineage: -lineage.score)[:count]
+
+    def candidates(self, count: int) -> tuple[Candidate, ...]:
+        """The best texts of different lineages, scored as texts, best first."""
+        ranked = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
+        texts = dict.fromkeys(lineage.text for lineage in ranked[: 2 * count])
+        if self.best:
+            texts[self.best.text] = None
+        return tuple(sorted(self._score(list(texts)), key=lambda c: -c.similarity)[:count])
+
+    def _improve(self, text: str) -> None:
+        (candidate,) = self._score([text])
+        if candidate.similarity > self.similarity:
+            self.best = candidate
+            self.history.append((*self._clock(), candidate.similarity))
+
+    def _score(self, texts: list[str]) -> list[Candidate]:
+        """Texts with the similarity of their own encoding: the only scores that leave a search."""
+        model = self._model
+        similarities = weighted_similarity(model.encode_texts(texts), self._targets).tolist()
+        encode = model.vocabulary.encode
+        return [Candidate(t, tuple(encode(t)), s) for t, s in zip(texts, similarities, strict=True)]
+
+    def _text(self, rows: Tensor) -> str:
+        return self._template.render(self._ids(rows), self._model.vocabulary)
+
+    def _ids(self, rows: Tensor) -> list[int]:
+        ids: list[int] = self._table.ids[rows].tolist()
+        return ids
+
+    def _survives(self, rows: Tensor, text: str) -> bool:
+        """Whether the text tokenises to the ids it was made of."""
+        return self._model.vocabulary.encode(text) == self._template.fill(self._ids(rows))
