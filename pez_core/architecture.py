@@ -79,8 +79,7 @@ def from_open_clip(
 
 
 def from_hugging_face(config: dict[str, Any], *, name: str) -> Architecture:
-    """The architecture of a Hugging Face CLIP `config.json` (CLIPModel or
-    CLIPTextModelWithProjection)."""
+    """The architecture of a Hugging Face `config.json`, of a whole CLIP or of its text encoder."""
     kind = config.get("model_type")
     if kind not in ("clip", "clip_text_model"):
         raise ModelError(f"{name}: a configuration of model_type {kind!r}, not of CLIP")

@@ -44,8 +44,7 @@ class Board:
         self._model, self._targets, self._template = model, targets, template
         self._mask, self._table, self._clock = mask, table, clock
         self._lineages: dict[tuple[int, int], Lineage] = {}
-        # The score that each lineage claimed, before that of its text was known.
-        self._reached: dict[tuple[int, int], float] = {}
+        self._seen: dict[tuple[int, int], float] = {}  # the score of each restart at the last look
         self.best: Candidate | None = None
         self.history: list[tuple[int, float, float]] = []
 
@@ -56,31 +55,31 @@ class Board:
     def look(self, number: int, pez: Pez) -> None:
         """Takes over what the restarts of a round have reached. Waits for the device."""
         for restart, score in enumerate(pez.best_scores.tolist()):
-            self.put((number, restart), pez.best_rows[restart], score)
+            key = (number, restart)
+            if score > self._seen.get(key, -float("inf")):
+                self._seen[key] = score
+                self.put(key, pez.best_rows[restart], score)
 
     def put(self, key: tuple[int, int], rows: Tensor, score: float) -> None:
-        """Takes over a prompt that claims a better score than its lineage had, if its text keeps
-        the claim."""
-        if not score > self._reached.get(key, -float("inf")):
+        """Takes over a prompt if it beats the best of its lineage, and still does so as text."""
+        known = self._lineages.get(key)
+        least = known.score if known else -float("inf")
+        if not score > least:
             return
-        self._reached[key] = score
         text = self._text(rows)
         if not self._mask.closed:
-            if not self._mask.permits(text):
+            if not self._permitted(rows):
                 return
             if not self._survives(rows, text):
                 score = self._score([text])[0].similarity
-        known = self._lineages.get(key)
-        if known is None or score > known.score:
+        if score > least:
             self._lineages[key] = Lineage(key, rows.clone(), text, score)
             if score > self.similarity:
                 self._improve(text)
 
     def permits(self, rows: Tensor) -> Tensor:
-        """Which prompts survive the way to text and back without a banned word. (N, n) → (N,)
-        bool."""
-        texts = [(row, self._text(row)) for row in rows]
-        kept = [self._mask.permits(text) and self._survives(row, text) for row, text in texts]
+        """Which prompts survive as text, without a banned word. (N, n) rows → (N,) bool."""
+        kept = [self._permitted(row) and self._survives(row, self._text(row)) for row in rows]
         return torch.tensor(kept, dtype=torch.bool, device=rows.device)
 
     def best_of_round(self, number: int, count: int) -> list[Lineage]:
@@ -114,6 +113,10 @@ class Board:
     def _ids(self, rows: Tensor) -> list[int]:
         ids: list[int] = self._table.ids[rows].tolist()
         return ids
+
+    def _permitted(self, rows: Tensor) -> bool:
+        """Whether the learned words hold no banned one; the template's own are the user's."""
+        return self._mask.permits(self._model.vocabulary.decode(self._ids(rows)))
 
     def _survives(self, rows: Tensor, text: str) -> bool:
         """Whether the text tokenises to the ids it was made of."""

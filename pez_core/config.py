@@ -16,8 +16,11 @@ from .errors import ConfigError
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """All settings of `learn_prompt`. "paper" is arXiv 2302.03668 §4.1; "bench" is
-    benchmarks/search_quality.py."""
+    """All settings of `learn_prompt`.
+
+    Where a default comes from: "paper" is arXiv 2302.03668 §4.1, "bench" is
+    benchmarks/search_quality.py.
+    """
 
     steps: int = 40  # PEZ steps of a round; bench: refinement gains more than further steps
     restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
@@ -49,8 +52,8 @@ class SearchConfig:
                 f"weight_decay must be at least 0 and below 1/lr, got {self.weight_decay} "
                 f"at lr {self.lr}"
             )
-        if self.seconds is not None and not self.seconds > 0:
-            raise ConfigError(f"seconds must be positive, got {self.seconds}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ConfigError(f"seconds must be a positive number, got {self.seconds}")
 
     def _require_int(self, name: str, least: int) -> None:
         value = getattr(self, name)
@@ -70,8 +73,7 @@ DEFAULT = SearchConfig()
 FAST = SearchConfig(rounds=1, patience=None)
 # More and longer rounds, two survivors refined in each.
 THOROUGH = SearchConfig(steps=150, refine=2, rounds=12, patience=4)
-# The paper's own setting (§4.1): one prompt, 3000 steps, one target a step, no refinement, no early
-# stop.
+# The paper's own setting (§4.1): one prompt, 3000 steps, one target a step, nothing else.
 PAPER = SearchConfig(steps=3000, restarts=1, batch_size=1, refine=0, rounds=1, patience=None)
 
 PRESETS: dict[str, SearchConfig] = {

@@ -83,15 +83,9 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
         )
     from open_clip import CLIP
 
-    text = {
-        "width": 64,
-        "heads": 1,
-        "layers": 1,
-        "vocab_size": 8,
-    }  # not used, so as small as can be
+    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
     quick = arch.activation == "quick_gelu"
-    # timm's towers make tensors that no file holds, so only open_clip's own are built without
-    # memory.
+    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
     with torch.device("cpu" if arch.vision.get("timm_model_name") else "meta"):
         tower: nn.Module = CLIP(arch.embed_dim, arch.vision, text, quick_gelu=quick).visual
     state = _vision_state(WeightsFile(path), tower)

@@ -31,15 +31,13 @@ WEIGHTS_NAMES = ("open_clip_model.safetensors", "model.safetensors")
 
 @dataclass(frozen=True)
 class Preset:
-    """A model under an artist's name: `source` is open_clip's NAME:TAG, or None for the embedded
-    model."""
+    """A model under an artist's name: open_clip's NAME:TAG, or None for the embedded model."""
 
     source: str | None
     about: str
 
 
-# Which text encoder a diffusion model listens to: its model card. ViT-L-14 openai was trained with
-# quick_gelu.
+# Which text encoder a diffusion model listens to is told by its model card.
 PRESETS: dict[str, Preset] = {
     "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
@@ -52,8 +50,7 @@ PRESETS: dict[str, Preset] = {
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model's parts are: its architecture, its file, and words it is known to have
-    learned."""
+    """A model before loading: its architecture, its file, and words it is known to know."""
 
     name: str
     arch: Architecture
@@ -63,8 +60,7 @@ class Source:
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A loaded CLIP: the text tower on its device, in float32, and the way to the features of
-    pictures."""
+    """A loaded CLIP: the text tower on its device, in float32, and the way to picture features."""
 
     source: Source
     tower: TextTower
@@ -80,8 +76,7 @@ class ClipModel:
 
     @torch.inference_mode(False)
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit features of texts, (N, E). Texts beyond CLIP's 75 tokens are cut, as CLIP itself
-        does."""
+        """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does."""
         start, end = self.vocabulary.start, self.vocabulary.end
         most = self.source.arch.context_length - 2
         sequences = []
@@ -123,8 +118,7 @@ def load_model(
 
 
 def find_model(name: str) -> Source:
-    """Where the model of a name is, downloaded by open_clip if need be. Raises ModelError; see
-    `load_model`."""
+    """Where the model of a name is, downloaded if need be. Raises as `load_model` does."""
     if name in PRESETS:
         registered = PRESETS[name].source
         if registered is None:

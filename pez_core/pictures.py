@@ -25,8 +25,10 @@ MOST_ASPECT = 8  # beyond it the ends are cut off, as CLIP's centre crop does an
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """The picture of a file as RGB. Raises PictureError, naming the file, when it cannot be read or
-    is too large."""
+    """The picture of a file as RGB.
+
+    Raises PictureError, naming the file, when it cannot be read or is too large.
+    """
     path = Path(path)
     if not path.is_file():
         raise PictureError(
@@ -34,9 +36,8 @@ def open_picture(path: str | Path) -> Image.Image:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # MOST_PIXELS is the limit
+            # MOST_PIXELS is the limit, and Pillow warns at half of it.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 return to_rgb(image, str(path))
     except Image.DecompressionBombError as error:
@@ -54,8 +55,10 @@ def open_picture(path: str | Path) -> Image.Image:
 
 
 def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
-    """An open picture as RGB, upright, of moderate size. Raises PictureError when it is too large
-    or holds no numbers."""
+    """An open picture as RGB, upright, of moderate size.
+
+    Raises PictureError when it is too large or holds values that are no numbers.
+    """
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise PictureError(
@@ -63,30 +66,38 @@ def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
             "make it smaller first"
         )
     if getattr(image, "n_frames", 1) > 1:
-        log.warning("%s is animated: only its first frame is used", name)
+        log.warning("%s holds several frames: only the first is used", name)
         image.seek(0)
     if width * height > WORKING_PIXELS:
         image.draft("RGB", (2048, 2048))  # lets a JPEG decode small; other formats ignore it
+    image = _reducible(image, name)
     image = ImageOps.exif_transpose(_crop_extremes(_reduce(image)))
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _scale_to_8_bit(image, name)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if image.mode in ("RGBA", "LA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
+def _reducible(image: Image.Image, name: str) -> Image.Image:
+    """The picture in a mode of 8 bits whose neighbouring values can be averaged."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _kept(image, _scale_to_8_bit(image, name))
+    if image.mode in ("P", "PA"):
+        clear = image.mode == "PA" or "transparency" in image.info
+        return _kept(image, image.convert("RGBA" if clear else "RGB"))
+    return _kept(image, image.convert("L")) if image.mode == "1" else image
+
+
 def _reduce(image: Image.Image) -> Image.Image:
-    pixels = image.width * image.height
-    factor = int((pixels / WORKING_PIXELS) ** 0.5)
-    if factor < 2 or image.mode == "P":  # colours of a palette cannot be averaged
+    """A smaller picture where this one exceeds WORKING_PIXELS, by a whole factor."""
+    factor = int((image.width * image.height / WORKING_PIXELS) ** 0.5)
+    if factor < 2:
         return image
     return _kept(image, image.reduce((min(factor, image.width), min(factor, image.height))))
 
 
 def _crop_extremes(image: Image.Image) -> Image.Image:
-    """Cuts a very long picture to its middle: resizing its short side to CLIP's would make it
-    immense."""
+    """Cuts a very long picture to its middle: resized to CLIP's short side it would be immense."""
     width, height = image.size
     most = MOST_ASPECT * min(width, height)
     if max(width, height) <= most:
@@ -105,13 +116,12 @@ def _kept(before: Image.Image, after: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bit(image: Image.Image, name: str) -> Image.Image:
-    """16-bit grey to 8 bits; 32-bit and floating-point grey by its own range where it exceeds 16
-    bits or 0..1."""
-    values = np.asarray(image, dtype=np.float64)
+    """Grey of 16 bits, or of floating point in 0..1, to 8 bits; any other by its own range."""
+    values = np.asarray(image, dtype=np.float32)
     if not np.isfinite(values).all():
         raise PictureError(f"{name}: it holds values that are no finite numbers")
     low, high = float(values.min()), float(values.max())
     top = 1.0 if image.mode == "F" else 65535.0
     if low < 0 or high > top:
         values, top = values - low, max(high - low, 1e-12)
-    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8), "L")
+    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))

@@ -24,8 +24,7 @@ class TokenTable:
     directions: Tensor
 
     def nearest(self, embeddings: Tensor) -> Tensor:
-        """The rows of the tokens nearest by cosine. embeddings: (..., D) → indices into `ids`:
-        (...)."""
+        """The tokens nearest by cosine, as indices into `ids`. embeddings: (..., D) → (...)."""
         flat = embeddings.reshape(-1, embeddings.shape[-1])  # (N, D)
         # The length of the embedding scales a whole line of the product, so it does not change the
         # maximum.

@@ -10,8 +10,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Token:
-    """One BPE token: its id and its text; `ends_word` is False for a piece that the next token
-    continues."""
+    """One BPE token; `ends_word` is False for a piece of a word that the next token continues."""
 
     id: int
     text: str
@@ -20,8 +19,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One prompt and its similarity, which is that of `encode(text)`; `ids` are what `text`
-    tokenises to."""
+    """One prompt: its text, the ids it tokenises to, and the similarity of its own encoding."""
 
     text: str
     ids: tuple[int, ...]

@@ -57,8 +57,10 @@ class Reference:
         config: SearchConfig,
         generator: torch.Generator,
     ) -> None:
-        """allowed: (A,) token ids. layout: (L,) ids with -1 where a token is learned. targets: (T,
-        E) unit features."""
+        """allowed: (A,) token ids. layout: (L,) ids with -1 where a token is learned.
+
+        targets: (T, E) unit features.
+        """
         self.tower, self.targets, self.config = tower, targets, config
         self.generator = generator  # on the CPU, as in the fast path
         device = tower.device
@@ -87,8 +89,7 @@ class Reference:
         ]
 
     def _project(self, embeddings: Tensor) -> Tensor:
-        """The nearest token by cosine: both sides normalised, dot product, top 1. (1, n, D) → (1,
-        n)."""
+        """The nearest tokens by cosine: normalise, dot product, top 1. (1, n, D) → (1, n)."""
         table = F.normalize(self.table, dim=-1)
         query = F.normalize(embeddings, dim=-1)
         return (query @ table.T).topk(1, dim=-1).indices.squeeze(-1)

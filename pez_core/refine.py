@@ -1,10 +1,9 @@
 """Refinement: better prompts by swapping single tokens, from a candidate that PEZ has found.
 
 The gradient at the hard prompt says by how much each token of the table would change the score to
-first order
-(HotFlip, arXiv 1712.06751; AutoPrompt, arXiv 2010.15980). The most promising swaps of every
-position are scored in one batch, and the best is taken. When none helps, more swaps are tried; when
-those do not help either, it is done.
+first order (HotFlip, arXiv 1712.06751; AutoPrompt, arXiv 2010.15980). The most promising swaps of
+every position are scored in one batch, and the best is taken. When none helps, more swaps are
+tried; when those do not help either, it is done.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ LEAST_GAIN = 1e-6  # a smaller gain is rounding
 class Refine:
     """Improves one prompt, a swap a step.
 
-    score: its similarity. rows: (n,) its tokens, as rows of the table. done: no single swap helps
-    any more.
+    score: its similarity. rows: (n,) its tokens, as rows of the table.
+    done: no swap that was tried helps any more.
     """
 
     @torch.inference_mode(False)
@@ -65,18 +64,16 @@ class Refine:
         if self._permits is not None:
             trials = trials[self._permits(trials)]
             if not bool(self._permits(self.rows[None])):
-                self.score = -float(
-                    "inf"
-                )  # a start that may not be handed out: any that may is better
-        best, index = self._score(trials).max(dim=0) if len(trials) else (None, None)
-        if best is not None and index is not None and best.item() > self.score + LEAST_GAIN:
-            self.rows, self.score = trials[index], best.item()
-            self._swaps = self._first_swaps
-            return
+                self.score = -float("inf")  # it may not be handed out: any that may is better
+        if len(trials):
+            best, index = self._score(trials).max(dim=0)
+            if best.item() > self.score + LEAST_GAIN:
+                self.rows, self.score = trials[index], best.item()
+                self._swaps = self._first_swaps
+                return
+        tried_all = self._swaps >= len(self._table.ids) - 1
         self._swaps *= WIDENING
-        self.done = self._swaps > self._first_swaps * WIDEST or self._swaps > WIDENING * len(
-            self._table.ids
-        )
+        self.done = tried_all or self._swaps > self._first_swaps * WIDEST
 
     def _trials(self) -> Tensor:
         """The prompts with one token swapped that promise most, all positions alike: (n·k, n)."""
@@ -84,9 +81,8 @@ class Refine:
         score = weighted_similarity(self._features(hard), self._targets)
         (gradient,) = torch.autograd.grad(score.sum(), hard)
         self.score = score.item()
-        gains = product(
-            gradient[0], self._table.rows
-        )  # (n, A); less the present token's own, which is one number per line
+        # (n, A), short of the gain of the present token, which is one number for a whole line.
+        gains = product(gradient[0], self._table.rows)
         gains.scatter_(1, self.rows[:, None], -torch.inf)
         length = len(self.rows)
         count = min(self._swaps, gains.shape[1] - 1)

@@ -1,6 +1,7 @@
-"""`learn_prompt`: restarts, PEZ, refinement, ranking, and the reasons to stop. It is anytime: the
-best prompt so far is always valid, so a callback, a time budget or a plateau ends it at once with a
-result.
+"""`learn_prompt`: restarts, PEZ, refinement, ranking, and the reasons to stop.
+
+It is anytime: the best prompt so far is always valid, so a callback, a time budget or a plateau
+ends it at once with a result.
 """
 
 from __future__ import annotations
@@ -24,16 +25,14 @@ from .targets import Targets
 from .template import parse_template
 from .vocabulary import TokenMask, make_mask
 
-LOOK_EVERY = (
-    5  # steps between looks at the device: each look waits for it, and 5 steps of a GPU are 2 ms
-)
+# Steps between looks at the device: each look waits for it, and 5 steps of a GPU are 2 ms.
+LOOK_EVERY = 5
 LEAST_GAIN = 1e-4  # a round that gains less has met a plateau
 
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a callback is told after every step. total: steps at most, if every round is run to its
-    end."""
+    """What a callback is told after every step; total: PEZ steps if every round is run."""
 
     step: int
     total: int
@@ -49,9 +48,7 @@ class _Stop(Exception):
     """Ends the search from within; its argument is the reason."""
 
 
-@torch.inference_mode(
-    False
-)  # ComfyUI runs its nodes in inference mode, where no gradient can be had
+@torch.inference_mode(False)  # where ComfyUI runs its nodes no gradient could be had
 def learn_prompt(
     model: ClipModel,
     targets: Targets,

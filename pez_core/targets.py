@@ -17,8 +17,7 @@ from .text_tower import normal
 
 @dataclass(frozen=True)
 class Targets:
-    """features: (T, E) at unit length. weights: (T,), never all zero. labels: T names for
-    messages."""
+    """features: (T, E) at unit length. weights: (T,), not all zero. labels: T names to show."""
 
     features: Tensor
     weights: Tensor
@@ -69,8 +68,10 @@ def make_targets(
 
 
 def join_targets(parts: Sequence[Targets]) -> Targets:
-    """All targets of several sets as one. Raises TargetError when there are none or the dimensions
-    differ."""
+    """All targets of several sets as one.
+
+    Raises TargetError when there are none or the dimensions differ.
+    """
     if not parts:
         raise TargetError("nothing to learn from: give at least one picture or text")
     dims = {part.features.shape[1] for part in parts}

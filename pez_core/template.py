@@ -1,8 +1,7 @@
-"""Prompt templates: `"a photo of {8} by {4}"` is fixed words with two slots, of 8 and 4 learned
-tokens.
+"""Prompt templates: fixed words with slots, as in `"a photo of {8} by {4}"`.
 
-The fixed words are locked: they take part in every score but are never changed. `{{` and `}}` are
-plain braces.
+A slot holds so many learned tokens. The fixed words are locked: they take part in every score but
+are never changed. `{{` and `}}` are plain braces.
 """
 
 from __future__ import annotations

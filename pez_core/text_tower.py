@@ -50,8 +50,7 @@ class Block:
 
 @dataclass(frozen=True)
 class TextTower:
-    """A CLIP text encoder: token table (V, D), positions (C, D), blocks, and the projection (D,
-    E)."""
+    """A CLIP text encoder: tables (V, D) and (C, D), blocks, and the projection (D, E)."""
 
     token_embedding: Tensor
     positional_embedding: Tensor

@@ -43,8 +43,7 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`. But: bytes that are no valid UTF-8 become U+FFFD, so this can lose
-        something."""
+        """The text of `ids`. But: bytes that are no valid UTF-8 are lost, to U+FFFD."""
         text: str = self._tokenizer.decode(list(ids))
         return text.strip()
 
@@ -76,8 +75,7 @@ def clip_vocabulary() -> Vocabulary:
 
 
 def stands_alone(symbol: str) -> bool:
-    """Whether a token is a whole piece of printable lower-case ASCII, so that its text tokenises to
-    itself."""
+    """Whether a token is a whole piece of printable lower-case ASCII, which tokenises to itself."""
     text = symbol.removesuffix(WORD_END)
     if text == symbol or not text or not all("!" <= c <= "~" for c in text):
         return False
@@ -88,11 +86,11 @@ def stands_alone(symbol: str) -> bool:
 class TokenMask:
     """The tokens a search may use.
 
-    ids: allowed token ids, ascending. closed: any sequence of them survives decode → encode.
-    removed: the tokens that the banned words took away. unusable: lines of an allowed list that are
-    no single token.
-    ban: the pattern of the banned words, kept to check whole texts (word pieces can spell a banned
-    word).
+    ids: allowed token ids, ascending.
+    closed: any sequence of them survives decode → encode.
+    removed: the tokens that the banned words took away.
+    unusable: lines of an allowed list that hold something else than allowed tokens.
+    ban: the pattern of the banned words, to check texts: word pieces can spell a banned word.
     """
 
     ids: tuple[int, ...]
@@ -116,23 +114,21 @@ def make_mask(
 ) -> TokenMask:
     """The mask of one kind, less the banned words, within the allowed ones.
 
-    kind: "ascii", tokens that stand alone as printable lower-case ASCII; "words", those of them
-    that are words
-      (of `words` where the model brings a list, else of at least three letters); "all", everything
-      but the start and end tokens, word pieces and broken UTF-8 included: not closed.
-    ban: words; `*` stands for any letters: "cat" removes only cat, "cat*" also cats, "*cat*" also
-    bobcat.
+    kind: "ascii": tokens that stand alone as printable lower-case ASCII.
+      "words": those of them that are words: of `words`, or else of at least three letters.
+      "all": everything but the start and end tokens, word pieces and broken UTF-8 too; not closed.
+    ban: words, where `*` stands for any letters: "cat" removes only cat, "cat*" also cats.
     allow: the paper's keyword bank: only the tokens of these lines; a line may hold several words.
-    Raises VocabularyError for an unknown kind and when nothing is left.
+    words: the words that the model is known to have learned.
+    Raises VocabularyError for an unknown kind, for several words in one ban, and when nothing is
+    left.
     """
     ids = _ids_of_kind(vocabulary, kind, words)
     pattern = _ban_pattern(ban)
     unusable: list[str] = []
     if allow is not None:
         ids, unusable = _within(vocabulary, ids, allow)
-    removed = (
-        [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)] if pattern else []
-    )
+    removed = [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)]
     gone = {t.id for t in removed}
     ids = [i for i in ids if i not in gone]
     if not ids:

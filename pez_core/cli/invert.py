@@ -150,8 +150,7 @@ def _device(name: str) -> torch.device:
 
 
 def _is_picture(name: str) -> bool:
-    """Whether a negative target is a picture: an existing file, or a name that was meant to be
-    one."""
+    """Whether a negative target is a picture: a file, or a name that was meant to be one."""
     path = Path(name)
     if path.is_file():
         return True
@@ -190,8 +189,7 @@ def _mask(arguments: argparse.Namespace, model: ClipModel) -> TokenMask:
 
 @contextmanager
 def _interruptible() -> Iterator[list[bool]]:
-    """A list that fills at the first Ctrl-C, so that the search can end with its best; the second
-    one breaks off."""
+    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
     pressed: list[bool] = []
 
     def note(signum: int, frame: Any) -> None:

@@ -37,8 +37,10 @@ class Pez:
         config: SearchConfig,
         generator: torch.Generator,
     ) -> None:
-        """layout: (L,) token ids with -1 where a token is learned. generator: on the CPU, the only
-        randomness."""
+        """layout: (L,) token ids with -1 where a token is learned.
+
+        generator: on the CPU, the only source of randomness.
+        """
         self._tower, self._table, self._targets = tower, table, targets
         device = table.rows.device
         self._slots = (layout < 0).nonzero().squeeze(1).to(device)  # (n,)
@@ -77,8 +79,7 @@ class Pez:
 
 
 def _draw_batches(count: int, config: SearchConfig, generator: torch.Generator) -> Tensor:
-    """The targets of every step's mini-batch, (steps, batch), drawn ahead; empty where each step
-    uses them all."""
+    """The targets of every step's mini-batch, (steps, batch); empty where each step uses all."""
     if config.batch_size is None or config.batch_size >= count:
         return torch.empty(0, dtype=torch.long)
     draws = [
