@@ -1,4 +1,4 @@
-"""A step of PEZ never waits for the device: shown on the meta device, where no value can be read."""
+"""A step of PEZ never waits for the device: on the meta device no value can be read at all."""
 
 import pytest
 import torch

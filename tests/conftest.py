@@ -1,0 +1,69 @@
+"""What the tests share: the embedded model, open_clip's own reading of it, and how pytest sees the
+repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+import pez_core
+from pez_core import ClipModel
+from pez_core.vocabulary import Vocabulary, clip_vocabulary
+from tests.oracle import DemoOracle
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No deadline: how long an example takes says more about the machine than about the code.
+settings.register_profile("tests", deadline=None, max_examples=60, derandomize=True)
+settings.load_profile("tests")
+
+
+class RootIsNoPackage:
+    """Keeps pytest from importing the root `__init__.py`, which is ComfyUI's door and needs
+    ComfyUI.
+
+    pytest 8 and newer take a folder with an `__init__.py` for a package and import it before its
+    tests; where the checkout's name is a Python identifier this even passes the guard in that file.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> object:
+        return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)  # the tensors are tiny: threads would only wait for each other
+    config.pluginmanager.register(RootIsNoPackage())
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    return clip_vocabulary()
+
+
+@pytest.fixture(scope="session")
+def demo() -> ClipModel:
+    """The embedded model."""
+    return pez_core.load_model("demo")
+
+
+@pytest.fixture(scope="session")
+def oracle() -> DemoOracle:
+    """The embedded model as open_clip itself loads and runs it."""
+    return DemoOracle()
+
+
+@pytest.fixture(autouse=True)
+def grad_mode_is_left_alone() -> object:
+    """No test may leave torch in another mode than it found."""
+    yield
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()

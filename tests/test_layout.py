@@ -1,0 +1,169 @@
+"""Who may import whom, what a wheel holds, and that no file knows the machine it was written on."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pez_core
+
+ROOT = Path(__file__).resolve().parent.parent
+COMFYUI = {
+    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server", "nodes",
+    "execution", "node_helpers", "latent_preview",
+}  # fmt: skip
+OWN = {"pez_core", "nodes", "tests", "benchmarks", "training"}
+
+
+def sources(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found, f"no sources in {folder}"
+    return found
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every import of a file, wherever it stands: level (0 = absolute) and module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.level, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.level, alias.name) for alias in node.names)
+
+
+def absolute(path: Path) -> set[str]:
+    """The top-level packages that a file imports absolutely."""
+    return {module.partition(".")[0] for level, module in imports(path) if level == 0}
+
+
+def relative_targets(path: Path) -> set[Path]:
+    """The folders or files, without suffix, that the relative imports of a file lead to."""
+    found = set()
+    for level, module in imports(path):
+        if level:
+            found.add(path.parents[level - 1].joinpath(*module.split(".")))
+    return found
+
+
+def test_the_core_knows_nothing_of_comfyui() -> None:
+    """pez_core imports no module of ComfyUI's, not even inside a function."""
+    for path in sources("pez_core"):
+        assert not COMFYUI & absolute(path), path
+
+
+@pytest.mark.parametrize("folder", ["pez_core", "nodes"])
+def test_own_modules_are_imported_relatively(folder: str) -> None:
+    """ComfyUI loads the pack under a name like a path, where an absolute import of its own modules
+    fails or finds another pack's."""
+    for path in [*sources(folder), ROOT / "__init__.py"]:
+        assert not (OWN - {"nodes"}) & absolute(path), path
+        assert "nodes" not in absolute(path) or path.parent == ROOT / "nodes", path
+
+
+def test_imports_lead_one_way() -> None:
+    """pez_core → nodes → __init__, never back; nobody imports tests, benchmarks or training."""
+    core, nodes = ROOT / "pez_core", ROOT / "nodes"
+    for path in sources("pez_core"):
+        assert all(core in target.parents for target in relative_targets(path)), path
+    for path in sources("nodes"):
+        allowed = {core, nodes}
+        targets = relative_targets(path)
+        assert all(allowed & {target, *target.parents} for target in targets), path
+    assert relative_targets(ROOT / "__init__.py") <= {nodes}
+
+
+def test_relative_imports_lead_to_files() -> None:
+    """So that the checks above have looked at what is really imported."""
+    seen = 0
+    for path in [*sources("pez_core"), *sources("nodes")]:
+        for target in relative_targets(path):
+            names = (target.with_suffix(".py"), target / "__init__.py")
+            assert any(name.is_file() for name in names), (path, target)
+            seen += 1
+    assert seen > 30
+
+
+def test_importing_the_core_is_light() -> None:
+    """Neither open_clip, nor transformers, nor the hub's client is imported before it is used, and
+    no thread and no log handler is left behind."""
+    code = (
+        "import logging, sys, threading, pez_core; "
+        "print(sorted({'open_clip', 'transformers', 'huggingface_hub'} & set(sys.modules)), "
+        "threading.active_count(), logging.getLogger().handlers, "
+        "logging.getLogger('pez_core').handlers)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.stderr) == ("[] 1 [] []\n", "")
+
+
+def test_the_library_neither_prints_nor_evaluates() -> None:
+    """Printing is the command line's; `eval`, `exec` and pickles are nobody's."""
+    for path in sources("pez_core"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec"), path
+                assert node.func.id != "print" or path.parent.name == "cli", path
+        assert not {"pickle", "dill", "cloudpickle"} & absolute(path), path
+
+
+def tracked_texts() -> dict[str, str]:
+    """The text files under version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
+    ).stdout.decode()
+    texts = {}
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        try:
+            texts[name] = path.read_text(encoding="utf-8") if path.is_file() else ""
+        except UnicodeDecodeError:
+            continue  # a picture or weights
+    return texts
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    """No absolute path of somebody's home, work or temporary folder."""
+    texts = tracked_texts()
+    if not texts:
+        pytest.skip("this is no checkout of the repository")
+    pattern = re.compile(r"(?<![\w.:/~])/(?:work|tmp|home|root|mnt|Users)/\w")
+    found = {name: match.group() for name, text in texts.items() if (match := pattern.search(text))}
+    assert found == {}
+
+
+def test_a_wheel_holds_the_core_and_its_model_alone(tmp_path: Path) -> None:
+    """No top-level `nodes`, which would stand in the way of ComfyUI's; the embedded model, its
+    configuration and its words; the command `pez`."""
+    pytest.importorskip("setuptools", minversion="69")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("pez_core", "nodes", "web"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    code = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name.startswith(f"pez_prompts-{pez_core.__version__}-py3-none-any")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = next(n for n in names if n.endswith("entry_points.txt"))
+        assert "pez = pez_core.cli:main" in archive.read(metadata).decode()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"pez_core", f"pez_prompts-{pez_core.__version__}.dist-info"}
+    files = {str(p.relative_to(ROOT)) for p in sources("pez_core")}
+    model = ("open_clip_config.json", "open_clip_model.safetensors", "words.txt")
+    assert files | {f"pez_core/demo_model/{name}" for name in model} <= set(names)

@@ -1,0 +1,161 @@
+"""Refinement never makes a prompt worse, and stops where no single swap makes it better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from pez_core import Targets, make_targets
+from pez_core.objective import weighted_similarity
+from pez_core.projection import TokenTable, token_table
+from pez_core.refine import Refine
+from pez_core.text_tower import TextTower
+from tests.towers import ACTIVATIONS, small_tower, unit_rows
+
+ALLOWED = torch.arange(100, 140)
+LAYOUT = torch.tensor([598, 3, -1, -1, 17, -1, -1, 599])
+ROUNDING = 1e-6  # what a gain has to exceed
+
+
+@pytest.fixture(scope="module", params=ACTIVATIONS)
+def tower(request: pytest.FixtureRequest) -> TextTower:
+    return small_tower(request.param)
+
+
+@pytest.fixture(scope="module")
+def targets() -> Targets:
+    return make_targets(unit_rows(3, 32, seed=8), [1.0, 0.5, -0.5])
+
+
+def table_of(tower: TextTower) -> TokenTable:
+    return token_table(tower.token_embedding, ALLOWED)
+
+
+def scores(tower: TextTower, targets: Targets, rows: Tensor) -> Tensor:
+    """The similarities of prompts by way of their ids, (N, 4) → (N,)."""
+    ids = LAYOUT.repeat(len(rows), 1)
+    ids[:, LAYOUT < 0] = ALLOWED[rows]
+    return weighted_similarity(tower.encode_ids(ids.tolist()), targets)
+
+
+def single_swaps(rows: Tensor) -> Tensor:
+    """Every prompt that differs in one token, (4·40, 4)."""
+    swapped = rows.repeat(4, 40, 1)
+    for position in range(4):
+        swapped[position, :, position] = torch.arange(40)
+    return swapped.view(-1, 4)
+
+
+def refine(
+    tower: TextTower,
+    targets: Targets,
+    seed: int,
+    swaps: int,
+    permits: Callable[[Tensor], Tensor] | None = None,
+) -> Refine:
+    start = torch.randint(40, (4,), generator=torch.Generator().manual_seed(seed))
+    return Refine(tower, table_of(tower), LAYOUT, targets, start, swaps=swaps, permits=permits)
+
+
+@pytest.mark.parametrize("swaps", [1, 4, 40])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_never_lowers_the_score(
+    tower: TextTower, targets: Targets, seed: int, swaps: int
+) -> None:
+    """And the score it tells is that of its tokens, after each step."""
+    climb = refine(tower, targets, seed, swaps)
+    last = scores(tower, targets, climb.rows[None]).item()
+    start = last
+    while not climb.done:
+        climb.step()
+        assert climb.score == pytest.approx(
+            scores(tower, targets, climb.rows[None]).item(), abs=1e-9
+        )
+        assert climb.score >= last - 1e-12
+        last = climb.score
+    assert last > start
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_is_a_local_optimum(tower: TextTower, targets: Targets, seed: int) -> None:
+    """With swaps for the whole vocabulary no single swap helps: brute force over all 160 agrees."""
+    climb = refine(tower, targets, seed, swaps=40)
+    while not climb.done:
+        climb.step()
+    best = scores(tower, targets, single_swaps(climb.rows)).max().item()
+    assert best <= climb.score + ROUNDING
+
+
+def test_the_first_step_takes_the_best_of_all_swaps(tower: TextTower, targets: Targets) -> None:
+    """With swaps for the whole vocabulary a step is the steepest there is."""
+    climb = refine(tower, targets, seed=0, swaps=40)
+    best = scores(tower, targets, single_swaps(climb.rows)).max().item()
+    climb.step()
+    assert climb.score == pytest.approx(best, abs=1e-9)
+
+
+def test_what_is_not_permitted_is_never_taken(tower: TextTower, targets: Targets) -> None:
+    """Rows that are refused appear in no prompt, though without the refusal they would."""
+    free = refine(tower, targets, seed=1, swaps=40)
+    while not free.done:
+        free.step()
+    refused = int(free.rows[0])
+
+    def permits(rows: Tensor) -> Tensor:
+        return (rows != refused).all(dim=1)
+
+    bound = refine(tower, targets, seed=1, swaps=40, permits=permits)
+    while not bound.done:
+        bound.step()
+        assert bool(permits(bound.rows[None]))
+    allowed = single_swaps(bound.rows)
+    best = scores(tower, targets, allowed[permits(allowed)]).max().item()
+    assert best <= bound.score + ROUNDING
+    assert bound.score < free.score
+
+
+def test_a_start_that_is_not_permitted_is_left_at_any_price(
+    tower: TextTower, targets: Targets
+) -> None:
+    """Even for a worse prompt."""
+    best = refine(tower, targets, seed=2, swaps=40)
+    while not best.done:
+        best.step()
+    start = best.rows
+
+    def permits(rows: Tensor) -> Tensor:
+        return (rows != start).any(dim=1)
+
+    other = Refine(
+        tower, table_of(tower), LAYOUT, targets, start, swaps=40, permits=permits
+    )
+    while not other.done:
+        other.step()
+    assert other.rows.tolist() != start.tolist()
+    assert other.score < best.score
+
+
+def test_the_start_is_not_changed_in_place(tower: TextTower, targets: Targets) -> None:
+    """The caller's rows stay as they were."""
+    start = torch.tensor([1, 2, 3, 4])
+    climb = Refine(tower, table_of(tower), LAYOUT, targets, start, swaps=40)
+    climb.step()
+    assert start.tolist() == [1, 2, 3, 4] and climb.rows.tolist() != [1, 2, 3, 4]
+
+
+def test_a_vocabulary_of_one_token_ends_at_once(tower: TextTower, targets: Targets) -> None:
+    """There is nothing to swap for."""
+    table = token_table(tower.token_embedding, torch.tensor([100]))
+    climb = Refine(
+        tower, table, LAYOUT, targets, torch.zeros(4, dtype=torch.long), swaps=16
+    )
+    steps = 0
+    while not climb.done:
+        climb.step()
+        steps += 1
+        assert steps < 10
+    assert climb.rows.tolist() == [0, 0, 0, 0]
+    assert climb.score == pytest.approx(scores(tower, targets, climb.rows[None]).item(), abs=1e-9)
