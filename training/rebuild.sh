@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Rebuilds the embedded model and everything made from the same drawings:
+#   bash training/rebuild.sh [WORKDIR]
+# Needs python >= 3.10, npm, two CPU cores, 4 GB of memory, and about two hours.
+# A run that was interrupted goes on from its last checkpoint when started again.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+work=${1:-${TMPDIR:-/tmp}/pez-demo-model}
+config=training/configs/demo.json
+model=pez_core/demo_model
+mkdir -p "$work/npm"
+
+if [ ! -x "$work/venv/bin/python" ]; then
+    python3 -m venv "$work/venv"
+fi
+"$work/venv/bin/pip" install --quiet --requirement training/requirements.txt
+run() { "$work/venv/bin/python" -m "$@"; }
+
+echo "== drawings"
+if [ ! -f "$work/npm/package.json" ]; then
+    echo '{"private": true}' > "$work/npm/package.json"
+fi
+run training.sources | xargs npm install --prefix "$work/npm" \
+    --no-audit --no-fund --ignore-scripts --save-exact
+if [ ! -f "$work/cache/sprites.json" ]; then
+    run training.sprites --work "$work"
+fi
+run training.reserved --work "$work" --out benchmarks/data
+run training.examples --work "$work" --out examples
+
+echo "== training"
+run training.train --work "$work" --config "$config"
+
+echo "== export and evaluation"
+run training.export --work "$work" --config "$config" --out "$model"
+run training.evaluate --model "$model" --data benchmarks/data --extra "$work"
+run training.probes --work "$work" --model "$model"

@@ -1,0 +1,86 @@
+"""Trains with several single-threaded processes that share every batch.
+
+Small layers gain little from more threads and stall badly when another program needs a core, as
+each of them waits for its slowest thread. Replicas meet only a few times in a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as distributed
+from torch import Tensor
+
+PATIENCE = timedelta(hours=6)
+"""How long a replica waits for the others, which may have been paused."""
+
+
+class _Gather(torch.autograd.Function):
+    """Joins equal shares in order of rank; a share's gradient is summed over all processes."""
+
+    @staticmethod
+    def forward(ctx, share: Tensor) -> Tensor:
+        shares = [torch.empty_like(share) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(shares, share.contiguous())
+        return torch.cat(shares)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous().clone()
+        distributed.all_reduce(gradient)
+        return gradient.chunk(distributed.get_world_size())[distributed.get_rank()]
+
+
+class Replicas:
+    """This process's place among `size` equal ones. A size of 1 needs no communication."""
+
+    def __init__(self, rank: int = 0, size: int = 1, meeting: Path | None = None) -> None:
+        self.rank = rank
+        self.size = size
+        if size > 1:
+            distributed.init_process_group(
+                "gloo", init_method=f"file://{meeting}", rank=rank, world_size=size,
+                timeout=PATIENCE,
+            )
+
+    def share_of(self, count: int) -> slice:
+        """The rows of a batch of `count` that are this process's own; all shares are equal."""
+        own = count // self.size
+        return slice(self.rank * own, (self.rank + 1) * own)
+
+    def gather(self, features: Tensor) -> Tensor:
+        """Features (B, D) of all processes in order of rank, with gradient."""
+        return _Gather.apply(features) if self.size > 1 else features
+
+    def require_same(self, step: int) -> None:
+        """Fails unless all processes stand at the same `step`."""
+        if self.size == 1:
+            return
+        steps = [torch.zeros(1, dtype=torch.long) for _ in range(self.size)]
+        distributed.all_gather(steps, torch.tensor([step]))
+        found = [int(other) for other in steps]
+        if len(set(found)) > 1:
+            raise RuntimeError(
+                f"the replicas' checkpoints stand at steps {found}, since the run was stopped "
+                "between two saves; delete them all to start again"
+            )
+
+    def average_gradients(self, weights: Iterable[torch.nn.Parameter]) -> None:
+        """Replaces every gradient by its mean over the processes, in one exchange."""
+        if self.size == 1:
+            return
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, parts, strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def close(self) -> None:
+        """Leaves the group."""
+        if self.size > 1:
+            distributed.destroy_process_group()
