@@ -32,7 +32,6 @@ def learn(model: ClipModel, name: str) -> LearnedPrompt:
 
 def draw(axes: Axes, result: LearnedPrompt, words: list[str]) -> None:
     """The words as chips, wrapped, and the similarity below them."""
-    axes.axis("off")
     axes.set(xlim=(0, WIDTH), ylim=(0, 1))
     left, top = 0.0, 0.86
     renderer = axes.figure.canvas.get_renderer()
@@ -43,7 +42,7 @@ def draw(axes: Axes, result: LearnedPrompt, words: list[str]) -> None:
         if extent.x1 > WIDTH and left > 0:
             left, top = 0.0, top - LINE
             text.set_position((left, top))
-        left += extent.width + 0.065
+        left += extent.width + 0.035
     axes.text(
         0, top - LINE, f"similarity {result.best.similarity:.3f}", fontsize=9, color="#555555"
     )
@@ -62,15 +61,14 @@ def main() -> None:
         layout="constrained",
     )  # fmt: skip
     cells = grid.reshape(-1, 2)
+    for axes in grid.flat:
+        axes.axis("off")
+    figure.canvas.draw()  # settles the layout, so that the widths of words can be measured
     for (picture, words), name in zip(cells, options.names, strict=False):
         result = learn(model, name)
         picture.imshow(open_picture(EXAMPLES / f"{name}.png"))
-        picture.axis("off")
         draw(words, result, [t.text for t in model.vocabulary.tokens(result.best.ids)])
         print(name, result.best)
-    for left, right in cells[len(options.names) :]:
-        left.axis("off")
-        right.axis("off")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out, dpi=110)
 

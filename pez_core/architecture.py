@@ -97,7 +97,7 @@ def from_hugging_face(config: dict[str, Any], *, name: str) -> Architecture:
             mlp_width=text.get("intermediate_size", 2048),
             vocab_size=text.get("vocab_size", 49408),
             context_length=text.get("max_position_embeddings", 77),
-            vision=_vision(config) if kind == "clip" else None,
+            vision=_vision(config, name) if kind == "clip" else None,
             preprocess={},
         ),
         name,
@@ -118,14 +118,21 @@ def read_architecture(path: Path) -> Architecture:
         if "text_cfg" in config:
             return from_open_clip(config, name=str(path))
         return from_hugging_face(config, name=str(path))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ModelError(
             f"the configuration {path} is incomplete or malformed: {error!r}"
         ) from error
 
 
-def _vision(config: dict[str, Any]) -> dict[str, Any]:
+def _vision(config: dict[str, Any], name: str) -> dict[str, Any]:
     vision = config.get("vision_config") or config.get("vision_config_dict") or {}
+    text = config.get("text_config") or config.get("text_config_dict") or {}
+    of_text, of_images = (part.get("hidden_act", "quick_gelu") for part in (text, vision))
+    if of_text != of_images:
+        raise ModelError(
+            f"{name}: the text tower has the activation {of_text} and the image tower {of_images}; "
+            "open_clip builds only models that have the same in both"
+        )
     width = vision.get("hidden_size", 768)
     heads = vision.get("num_attention_heads", 12)
     return {

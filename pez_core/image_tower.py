@@ -52,7 +52,12 @@ def encode_pictures(
         for first in range(0, len(pictures), AT_ONCE):
             batch = torch.stack([prepare(picture) for picture in pictures[first : first + AT_ONCE]])
             features.append(_pooled(tower(batch.to(device))))
-    return torch.cat(features).float()
+    result = torch.cat(features).float()
+    if not bool(torch.isfinite(result).all()):
+        raise WeightsError(
+            f"{path}: its image tower gives values that are no finite numbers: the file is damaged"
+        )
+    return result
 
 
 def preprocessing(arch: Architecture) -> Any:
@@ -139,8 +144,9 @@ def _from_hugging_face(file: WeightsFile) -> dict[str, Tensor]:
         if module in _HF_BLOCK:
             state[f"{new}{_HF_BLOCK[module]}.{kind}"] = file[key]
         elif module == "self_attn.q_proj":
-            parts = [file[f"{start}{layer}.self_attn.{name}_proj.{kind}"] for name in "qkv"]
-            state[f"{new}attn.in_proj_{kind}"] = torch.cat(parts)
+            parts = [f"{start}{layer}.self_attn.{name}_proj.{kind}" for name in "qkv"]
+            if all(part in file for part in parts):
+                state[f"{new}attn.in_proj_{kind}"] = torch.cat([file[part] for part in parts])
     return state
 
 

@@ -48,7 +48,7 @@ def open_picture(path: str | Path) -> Image.Image:
         raise PictureError(f"{path}: not a picture that Pillow can read") from error
     except PictureError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except Exception as error:  # Pillow's decoders raise kinds of all sorts for damaged files
         raise PictureError(
             f"{path}: the picture is damaged or cannot be decoded ({error})"
         ) from error

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from .config import SearchConfig
 from .template import CONTEXT
-from .text_tower import ACTIVATIONS, TextTower
+from .text_tower import ACTIVATIONS, TextTower, normal
 
 
 def encode_text(tower: TextTower, embeddings: Tensor, eot: int) -> Tensor:
@@ -61,7 +61,7 @@ class Reference:
 
         targets: (T, E) unit features.
         """
-        self.tower, self.targets, self.config = tower, targets, config
+        self.tower, self.targets, self.config = tower, normal(targets), config
         self.generator = generator  # on the CPU, as in the fast path
         device = tower.device
         self.table = tower.token_embedding[allowed.to(device)]  # (A, D)

@@ -3,7 +3,6 @@ keeps away."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,7 +54,8 @@ def make_targets(
         raise TargetError(
             f"{count} targets, {len(values)} weights and {len(names)} labels do not match"
         )
-    if not all(math.isfinite(w) for w in values) or not any(values):
+    weight = torch.tensor(values, dtype=features.dtype, device=features.device)
+    if not bool(torch.isfinite(weight).all()) or not bool(weight.any()):
         raise TargetError(f"weights must be finite numbers, not all zero, got {values}")
     usable = torch.isfinite(features).all(dim=1) & (features.norm(dim=1) > 0)
     if not bool(usable.all()):
@@ -63,7 +63,6 @@ def make_targets(
         raise TargetError(
             f"no usable feature came out of {', '.join(bad)}: it holds NaN, infinity or nothing"
         )
-    weight = torch.tensor(values, dtype=features.dtype, device=features.device)
     return Targets(F.normalize(features, dim=-1), weight, names)
 
 

@@ -88,7 +88,14 @@ def parse_template(text: str, vocabulary: Vocabulary) -> Template:
             f"the template {text!r} needs {len(layout) - 2} tokens, and CLIP reads {CONTEXT - 2}: "
             "shorten the fixed text or the slots"
         )
-    return Template(parts, tuple(layout), text)
+    template = Template(parts, tuple(layout), text)
+    probe = vocabulary.encode("a") * template.learned
+    if vocabulary.encode(template.render(probe, vocabulary)) != template.fill(probe):
+        raise TemplateError(
+            f"CLIP's tokeniser mends characters of the template {text!r} in a way that depends on "
+            "the words around them: write them plainly"
+        )
+    return template
 
 
 def _parts(text: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
@@ -104,7 +111,8 @@ def _parts(text: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
                 )
             literal += {"{{": "{", "}}": "}"}.get(piece, piece)
             continue
-        size = int(match.group(1))
+        digits = match.group(1).lstrip("0")
+        size = int(digits[:4] or 0)  # more are too many in any case, and might not be a number
         if size < 1:
             raise TemplateError(
                 f"the slot {piece} in the template {text!r} is empty: give it at least 1 token"

@@ -47,6 +47,9 @@ class Block:
     proj_weight: Tensor  # (D, M)
     proj_bias: Tensor  # (D,)
 
+    def __post_init__(self) -> None:
+        _make_normal(self)
+
 
 @dataclass(frozen=True)
 class TextTower:
@@ -61,6 +64,9 @@ class TextTower:
     heads: int
     activation: str
 
+    def __post_init__(self) -> None:
+        _make_normal(self)
+
     @property
     def device(self) -> torch.device:
         return self.token_embedding.device
@@ -71,7 +77,7 @@ class TextTower:
         wide = self.token_embedding.dtype
 
         def move(tensor: Tensor, to: torch.dtype) -> Tensor:
-            return normal(tensor.to(device, to))
+            return tensor.to(device, to)
 
         blocks = tuple(
             Block(**{f.name: move(getattr(b, f.name), dtype or wide) for f in fields(Block)})
@@ -148,6 +154,14 @@ class TextTower:
         h = F.layer_norm(x, (x.shape[1],), block.ln_2_weight, block.ln_2_bias)
         h = ACTIVATIONS[self.activation](linear(h, block.fc_weight, block.fc_bias))
         return x + linear(h, block.proj_weight, block.proj_bias)
+
+
+def _make_normal(weights: Block | TextTower) -> None:
+    """Sees to it that autograd can save every tensor of a part, wherever it was made."""
+    for field in fields(weights):
+        value = getattr(weights, field.name)
+        if isinstance(value, Tensor):
+            object.__setattr__(weights, field.name, normal(value))
 
 
 @torch.inference_mode(False)

@@ -173,11 +173,12 @@ def _ids_of_kind(vocabulary: Vocabulary, kind: str, words: Iterable[str] | None)
 def _within(
     vocabulary: Vocabulary, ids: list[int], allow: Iterable[str]
 ) -> tuple[list[int], list[str]]:
-    usable, unusable, pool = set(), [], set(ids)
+    pool, usable, unusable = set(ids), set[int](), list[str]()
     for line in allow:
-        encoded = vocabulary.encode(line)
-        usable.update(pool.intersection(encoded))
-        if not encoded or not pool.issuperset(encoded):
+        words = [vocabulary.encode(word) for word in line.split()]
+        known = [ids for ids in words if pool.issuperset(ids)]
+        usable.update(i for ids in known for i in ids)
+        if not words or len(known) < len(words):
             unusable.append(line)
     return [i for i in ids if i in usable], unusable
 
@@ -200,4 +201,5 @@ def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:
     if pattern is None:
         return False
     lowered = text.lower()
-    return any(pattern.fullmatch(w) for w in (*lowered.split(), *re.findall(r"\w+", lowered)))
+    words = (*lowered.split(), *re.findall(r"\w+", lowered), *re.findall(r"[^\W\d_]+", lowered))
+    return any(pattern.fullmatch(word) for word in words)

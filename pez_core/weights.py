@@ -42,17 +42,18 @@ class WeightsFile(Mapping[str, Tensor]):
         self.path = Path(path)
         if not self.path.is_file():
             raise WeightsError(f"{self.path}: no such file")
-        with self.path.open("rb") as file:
-            head = file.read(4)
-        if self.path.suffix in _PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
-            raise WeightsError(
-                f"{self.path} is a pickle, which can run code when loaded, and is not read: "
-                "give the same model as a .safetensors file"
-            )
         try:
             self._file: Any = safe_open(self.path, framework="pt")
             self._keys = dict.fromkeys(self._file.keys())
         except (SafetensorError, OSError, ValueError) as error:
+            with self.path.open("rb") as file:
+                head = file.read(4)
+            # Looked at only now: the length that opens a safetensors file may look like these.
+            if self.path.suffix in _PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
+                raise WeightsError(
+                    f"{self.path} is a pickle, which can run code when loaded, and is not read: "
+                    "give the same model as a .safetensors file"
+                ) from error
             raise WeightsError(
                 f"{self.path} is truncated or no safetensors file ({error}): "
                 "download or copy it again"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+Pez = Callable[..., tuple[int, str, str]]  # of the fixture `pez`
 ROOT = Path(__file__).resolve().parent.parent
 PEZ = [sys.executable, "-c", "import sys; from pez_core.cli import main; sys.exit(main())"]
 

@@ -11,7 +11,9 @@ from hypothesis import settings
 
 import pez_core
 from pez_core import ClipModel
+from pez_core.cli import main
 from pez_core.vocabulary import Vocabulary, clip_vocabulary
+from tests.commands import Pez
 from tests.oracle import DemoOracle
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +34,24 @@ class RootIsNoPackage:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> object:
         return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--inference-mode",
+        action="store_true",
+        help="call every test under torch.inference_mode(), where ComfyUI calls its nodes",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    if not pyfuncitem.config.getoption("--inference-mode"):
+        return (yield)
+    if pyfuncitem.get_closest_marker("own_autograd"):
+        pytest.skip("differentiates in the test itself")
+    with torch.inference_mode():
+        return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,6 +80,20 @@ def demo() -> ClipModel:
 def oracle() -> DemoOracle:
     """The embedded model as open_clip itself loads and runs it."""
     return DemoOracle()
+
+
+@pytest.fixture
+def pez(capsys: pytest.CaptureFixture[str]) -> Pez:
+    """Runs a command line in this process; exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as stop:  # argparse's own way to end
+            code = int(stop.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture(autouse=True)

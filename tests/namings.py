@@ -90,8 +90,9 @@ def comfyui(arch: Architecture) -> Named:
 def sd2_checkpoint(arch: Architecture) -> Named:
     """A checkpoint of Stable Diffusion 2.x."""
     named = open_clip(arch)
-    return Named({**behind("cond_stage_model.model.", text_only(named.state)), **_UNET},
-                 named.features)
+    return Named(
+        {**behind("cond_stage_model.model.", text_only(named.state)), **_UNET}, named.features
+    )
 
 
 def sdxl_checkpoint_g(arch: Architecture) -> Named:

@@ -14,26 +14,11 @@ from PIL import Image
 
 import pez_core
 from pez_core import PRESETS, Targets
-from pez_core.cli import main
 from pez_core.models import PRESETS as MODELS
+from tests.commands import Pez
 from tests.oracle import DemoOracle
 
 QUICK = ["--preset", "paper", "--steps", "5", "--restarts", "2"]
-Pez = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def pez(capsys: pytest.CaptureFixture[str]) -> Pez:
-    """Runs a command line; exit code, stdout and stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = main(arguments)
-        except SystemExit as stop:  # argparse's own way to end
-            code = int(stop.code or 0)
-        return (code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -119,9 +104,7 @@ def test_a_seed_decides_the_result(invert: Callable[..., Any]) -> None:
     assert first["candidates"] == again["candidates"] != other["candidates"]
 
 
-def test_template_tokens_and_words_are_kept_to(
-    invert: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_template_tokens_and_words_are_kept_to(invert: Callable[..., Any], tmp_path: Path) -> None:
     """--template, --tokens, --allow, --ban and --vocabulary."""
     result = invert("--text", "a red heart", "--template", "a photo of {2}, by {1}")
     assert re.fullmatch(r"a photo of \S+ \S+ ?, by \S+", result["prompt"])
@@ -173,62 +156,6 @@ def test_every_preset_can_be_asked_for(preset: str, pez: Pez) -> None:
     result = json.loads(out)
     assert expected.items() <= result["settings"].items()
     assert result["stopped"] == "seconds"
-
-
-ERRORS: dict[str, tuple[list[str], str]] = {
-    "nothing to learn from": (["invert"], "nothing to learn from: give at least one"),
-    "only a missing picture": (["invert", "none.png"], "none.png: no such picture"),
-    "a missing negative": (["invert", "--negative", "no.png"], "no.png: no such picture"),
-    "an unknown model": (["invert", "--text", "a", "--model", "sd99"], "unknown model 'sd99'"),
-    "no slot": (["invert", "--text", "a", "--template", "a"], "has no slot"),
-    "an empty template": (["invert", "--text", "a", "--template", ""], "has no slot"),
-    "no tokens": (["invert", "--text", "a", "--tokens", "0"], "tokens must be at least 1, got 0"),
-    "too many tokens": (["invert", "--text", "a", "--tokens", "76"], "CLIP reads 75"),
-    "tokens of letters": (["invert", "--tokens", "x"], "invalid int value: 'x'"),
-    "no steps": (["invert", "--text", "a", "--steps", "0"], "steps must be a whole number"),
-    "no restarts": (["invert", "--text", "a", "--restarts", "0"], "restarts must be a whole"),
-    "no candidates": (["invert", "--text", "a", "--candidates", "0"], "candidates must be"),
-    "no learning rate": (["invert", "--text", "a", "--lr", "nan"], "lr must be a positive number"),
-    "negative time": (["invert", "--text", "a", "--seconds", "-1"], "seconds must be"),
-    "endless time": (["invert", "--text", "a", "--seconds", "inf"], "seconds must be"),
-    "a negative seed": (["invert", "--text", "a", "--seed", "-1"], "seed must be .*got -1"),
-    "an immense seed": (["invert", "--text", "a", "--seed", str(2**64)], "seed must be"),
-    "a ban of a phrase": (["invert", "--text", "a", "--ban", "two words"], "cannot ban 'two words"),
-    "a missing word list": (["invert", "--text", "a", "--allow", "no.txt"], "word list no.txt"),
-    "an unknown vocabulary": (["invert", "--vocabulary", "latin"], "invalid choice: 'latin'"),
-    "template and tokens": (
-        ["invert", "--tokens", "3", "--template", "{3}"], "not allowed with argument",
-    ),
-    "an unknown option": (["invert", "--colour", "red"], "unrecognized arguments: --colour"),
-    "an abbreviation": (["invert", "--temp", "{3}"], "unrecognized arguments: --temp"),
-    "an unknown verb": (["paint"], "invalid choice: 'paint'"),
-    "no verb": ([], "the following arguments are required: VERB"),
-    "tokens of no text": (["tokens"], "the following arguments are required: TEXT"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", ERRORS)
-def test_an_error_is_one_line(kind: str, pez: Pez) -> None:
-    """Exit code 2, nothing on stdout, one line on stderr that says what was wrong."""
-    arguments, message = ERRORS[kind]
-    code, out, err = pez(*arguments)
-    assert (code, out) == (2, "")
-    assert re.fullmatch(rf"pez( \w+)?: error: .*({message}).*\n", err), err
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")
-def test_a_device_that_is_not_there_is_refused(pez: Pez) -> None:
-    """Instead of torch's own traceback."""
-    code, _, err = pez("invert", "--text", "a", "--device", "cuda")
-    assert code == 2 and "cannot use the device cuda: choose" in err
-
-
-def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
-    """--debug lets the exception through."""
-    path = tmp_path / "text.png"
-    path.write_text("no picture")
-    with pytest.raises(pez_core.PezError, match="not a picture"):
-        main(["invert", str(path), "--debug"])
 
 
 def test_tokens_shows_how_a_text_is_read(pez: Pez) -> None:

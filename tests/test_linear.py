@@ -69,6 +69,7 @@ def test_other_precisions_are_left_to_pytorch(way: str, dtype: torch.dtype) -> N
     assert torch.equal(result, F.linear(x, weight, bias))
 
 
+@pytest.mark.own_autograd
 def test_the_gradient_is_autograds(way: str) -> None:
     """The gradient for the input equals the one of PyTorch's own layer."""
     x, weight, bias, upstream = random(6, 20), random(11, 20), random(11), random(6, 11, seed=3)
@@ -78,6 +79,7 @@ def test_the_gradient_is_autograds(way: str) -> None:
     torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.own_autograd
 def test_no_gradient_is_made_for_the_weights(way: str) -> None:
     """Even a weight that asks for a gradient gets none: the towers are frozen."""
     x = random(2, 4).requires_grad_()

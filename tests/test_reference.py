@@ -72,9 +72,7 @@ def test_pez_follows_the_reference_token_for_token(
     pez = Pez(
         tower, table, layout, make_targets(features), config, torch.Generator().manual_seed(11)
     )
-    plain = Reference(
-        tower, ALLOWED, layout, features, config, torch.Generator().manual_seed(11)
-    )
+    plain = Reference(tower, ALLOWED, layout, features, config, torch.Generator().manual_seed(11))
     moved = set()
     for step in range(STEPS):
         pez.step()
@@ -92,9 +90,7 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
     features = unit_rows(2, 32, seed=5)
     config = SearchConfig(steps=STEPS, restarts=restarts)
     table = token_table(tower.token_embedding, ALLOWED)
-    pez = Pez(
-        tower, table, PLAIN, make_targets(features), config, torch.Generator().manual_seed(2)
-    )
+    pez = Pez(tower, table, PLAIN, make_targets(features), config, torch.Generator().manual_seed(2))
     for _ in range(STEPS):
         pez.step()
     for restart in range(restarts):
@@ -107,6 +103,7 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
         assert pez.best_scores[restart].item() == pytest.approx(plain.best_score, abs=1e-12)
 
 
+@pytest.mark.own_autograd
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_those_of_finite_differences(activation: str) -> None:
     """Both forwards are differentiated rightly with respect to the embeddings, in float64."""

@@ -129,9 +129,7 @@ def test_a_start_that_is_not_permitted_is_left_at_any_price(
     def permits(rows: Tensor) -> Tensor:
         return (rows != start).any(dim=1)
 
-    other = Refine(
-        tower, table_of(tower), LAYOUT, targets, start, swaps=40, permits=permits
-    )
+    other = Refine(tower, table_of(tower), LAYOUT, targets, start, swaps=40, permits=permits)
     while not other.done:
         other.step()
     assert other.rows.tolist() != start.tolist()
@@ -149,9 +147,7 @@ def test_the_start_is_not_changed_in_place(tower: TextTower, targets: Targets) -
 def test_a_vocabulary_of_one_token_ends_at_once(tower: TextTower, targets: Targets) -> None:
     """There is nothing to swap for."""
     table = token_table(tower.token_embedding, torch.tensor([100]))
-    climb = Refine(
-        tower, table, LAYOUT, targets, torch.zeros(4, dtype=torch.long), swaps=16
-    )
+    climb = Refine(tower, table, LAYOUT, targets, torch.zeros(4, dtype=torch.long), swaps=16)
     steps = 0
     while not climb.done:
         climb.step()

@@ -61,9 +61,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "two rounds": {"config": SHORT.replace(rounds=2)},
     "one candidate": {"config": SHORT.replace(candidates=1)},
     "many candidates": {"config": SHORT.replace(candidates=50)},
-    "the paper's way": {
-        "config": SHORT.replace(restarts=1, batch_size=1, refine=0, steps=12)
-    },
+    "the paper's way": {"config": SHORT.replace(restarts=1, batch_size=1, refine=0, steps=12)},
     "mini-batches": {"config": SHORT.replace(batch_size=2)},
     "a template": {"template": "a photo of {3}, by {2}."},
     "a template with marks": {"template": "({1}) & {{{2}}}: café!"},
@@ -175,38 +173,6 @@ def test_a_result_says_how_it_was_made(demo: ClipModel, several: Targets) -> Non
     assert (result.model, result.seed, result.settings["who"]) == ("demo", 9, "me")
     assert result.settings["template"] == "{3} x"
     assert SHORT.to_json().items() <= result.settings.items()
-
-
-@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_comfyuis_modes_change_nothing(
-    mode: type, demo: ClipModel, several: Targets
-) -> None:
-    """ComfyUI runs nodes in inference mode: loading, encoding and learning there give the result
-    they give outside, also with tensors made on either side."""
-    from pez_core import load_model
-
-    expected = learn_prompt(demo, several, config=SHORT)
-    with mode():
-        model = load_model("demo")
-        near = model.encode_texts(["a red apple", "a green leaf"])
-        away = make_targets(model.encode_texts(["a smiling face"]), [-0.5])
-        targets = join_targets([make_targets(near, [1.0, 2.0]), away])
-        inside = learn_prompt(model, targets, config=SHORT)
-        mixed = learn_prompt(demo, several, config=SHORT, dtype=torch.float64)
-    outside = learn_prompt(model, targets, config=SHORT)
-    assert inside.candidates == outside.candidates == expected.candidates
-    assert mixed.candidates
-
-
-def test_tensors_from_inference_mode_are_taken(demo: ClipModel) -> None:
-    """Features that another node made there, such as a CLIP vision output."""
-    with torch.inference_mode():
-        features = demo.encode_texts(["a red apple"]) * 1.0
-        assert features.is_inference()
-        targets = make_targets(features)
-        moved = demo.to("cpu")
-    for where in (targets, targets.to("cpu")):
-        assert learn_prompt(moved, where, config=SHORT).candidates
 
 
 def test_targets_of_another_model_are_refused(demo: ClipModel) -> None:

@@ -78,9 +78,7 @@ def test_the_callback_is_told_the_truth(
     assert bests[-1].similarity == pytest.approx(result.best.similarity, abs=1e-6)
 
 
-def test_an_exception_of_the_callback_reaches_the_caller(
-    demo: ClipModel, targets: Targets
-) -> None:
+def test_an_exception_of_the_callback_reaches_the_caller(demo: ClipModel, targets: Targets) -> None:
     """ComfyUI's own interruption is one; it is not swallowed."""
 
     def callback(info: StepInfo) -> None:

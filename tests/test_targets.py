@@ -124,6 +124,7 @@ def test_targets_that_cannot_be_joined_are_refused() -> None:
         join_targets([make_targets(random(1, 8)), make_targets(random(1, 4))])
 
 
+@pytest.mark.own_autograd
 def test_targets_of_inference_mode_serve_autograd() -> None:
     """Made there, joined there, used outside."""
     with torch.inference_mode():

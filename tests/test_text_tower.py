@@ -107,6 +107,7 @@ def test_moving_a_tower_without_a_dtype_changes_nothing(tower: TextTower) -> Non
     assert torch.equal(moved.encode_ids(sequences()), tower.encode_ids(sequences()))
 
 
+@pytest.mark.own_autograd
 def test_a_tower_made_in_inference_mode_can_be_differentiated_through() -> None:
     """ComfyUI runs nodes in inference mode; weights loaded and moved there serve autograd."""
     arch = architecture()

@@ -63,8 +63,13 @@ def test_any_sequence_of_a_closed_mask_survives_as_text(kind: str) -> None:
     survives()
 
 
-@given(st.lists(st.sampled_from([i for i in mask_of("ascii").ids if len(
-    clip_vocabulary().symbol(i)) < 7]), min_size=2, max_size=30))
+@given(
+    st.lists(
+        st.sampled_from([i for i in mask_of("ascii").ids if len(clip_vocabulary().symbol(i)) < 7]),
+        min_size=2,
+        max_size=30,
+    )
+)
 def test_short_tokens_and_punctuation_do_not_run_together(ids: list[int]) -> None:
     """Where merging is likeliest: digits, punctuation, contractions and entities side by side."""
     assert clip_vocabulary().round_trips(ids)
@@ -166,7 +171,7 @@ def test_an_allowed_list_is_the_papers_keyword_bank(vocabulary: Vocabulary) -> N
 def test_an_allowed_word_of_several_pieces_does_not_allow_its_last_piece(
     vocabulary: Vocabulary,
 ) -> None:
-    """"xylographer" ends in the piece "grapher", which by itself is another word."""
+    """ "xylographer" ends in the piece "grapher", which by itself is another word."""
     assert "grapher" in texts(mask_of("ascii"))
     mask = make_mask(vocabulary, allow=["dog xylographer", "owl"])
     assert texts(mask) <= {"dog", "owl"} and mask.unusable == ("dog xylographer",)

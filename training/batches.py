@@ -93,9 +93,11 @@ class BatchMaker:
     def describe(self, size: int, seed: int, step: int) -> tuple[list[Scene], list[str]]:
         """The scenes of `step`, exactly `size`, in random order, and their captions."""
         rng = Random(f"{seed}/{step}")
-        picked = np.random.default_rng((seed, step)).choice(
-            len(self.concepts), size, replace=False, p=self.concept_odds
-        ).tolist()
+        picked = (
+            np.random.default_rng((seed, step))
+            .choice(len(self.concepts), size, replace=False, p=self.concept_odds)
+            .tolist()
+        )
         grouped = round(size * (1 - self.distinct_share))
         drawn: list[tuple[Scene, bool]] = []
         while len(drawn) < grouped:

@@ -36,9 +36,7 @@ def _object_words(scene: Scene, concepts: list[Concept], rng: Random, full: bool
     return words
 
 
-def _style_words(
-    scene: Scene, style_words: tuple[str, ...], rng: Random, full: bool
-) -> str:
+def _style_words(scene: Scene, style_words: tuple[str, ...], rng: Random, full: bool) -> str:
     """Words for the effect, else now and then for the set's manner of drawing, else nothing."""
     if scene.effect:
         return rng.choice(EFFECT_WORDS[scene.effect]) if full or rng.random() < 0.85 else ""
@@ -80,7 +78,7 @@ def _sentence(scene: Scene, thing: str, style: str, background: str, rng: Random
         core = f"{rng.choice(CAPTION_STARTS)} {core}"
     if background:
         form = rng.choice(BACKGROUND_FORMS)
-        core += (" " if form[0] in "ow" else ", ")
+        core += " " if form[0] in "ow" else ", "
         core += form.format(a=with_article(background), bare=background)
     return core
 

@@ -1,6 +1,6 @@
 """Renders the example pictures of the repository from fxemoji (Apache-2.0, Mozilla).
 
-    python -m training.examples --work DIR --out examples
+python -m training.examples --work DIR --out examples
 """
 
 from __future__ import annotations

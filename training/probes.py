@@ -51,9 +51,7 @@ def ask_background(sprite: int, concept: int, name: str, rng: Random) -> Questio
         return None
     colour = rng.choice(open_)
     captions = [f"{with_article(name)} on {with_article(c)} background" for c in COLOUR_NAMES]
-    return Question(
-        Scene(sprite, concept, background=colour), captions, COLOUR_NAMES.index(colour)
-    )
+    return Question(Scene(sprite, concept, background=colour), captions, COLOUR_NAMES.index(colour))
 
 
 def ask_colour(sprite: int, concept: int, name: str, rng: Random) -> Question | None:

@@ -42,7 +42,10 @@ class Replicas:
         self.size = size
         if size > 1:
             distributed.init_process_group(
-                "gloo", init_method=f"file://{meeting}", rank=rank, world_size=size,
+                "gloo",
+                init_method=f"file://{meeting}",
+                rank=rank,
+                world_size=size,
                 timeout=PATIENCE,
             )
 

@@ -120,8 +120,12 @@ def render_training_set(modules: Path, cache: Path, processes: int) -> None:
         "sprites": [{"source": d.source, "concept": d.concept} for _, d in kept],
     }
     (cache / "sprites.json").write_text(json.dumps(rows), encoding="utf-8")
-    log.info("%d of %d drawings rendered: %s", len(kept), len(drawings),
-             dict(Counter(d.source for _, d in kept)))
+    log.info(
+        "%d of %d drawings rendered: %s",
+        len(kept),
+        len(drawings),
+        dict(Counter(d.source for _, d in kept)),
+    )
 
 
 def load_cache(cache: Path) -> tuple[np.ndarray, list[Concept], list[str], list[int]]:

@@ -75,9 +75,7 @@ class Trainer:
         self.own = replicas.share_of(config.batch)
         self.maker = maker
         self.table = TokenTable(maker.concepts)
-        self.model = CLIP(**config.model_cfg(self.table.size)).to(
-            memory_format=torch.channels_last
-        )
+        self.model = CLIP(**config.model_cfg(self.table.size)).to(memory_format=torch.channels_last)
         with torch.no_grad():
             self.model.token_embedding.weight[self.table.unknown] = 0
         self.optimizer = make_optimizer(self.model, config)
@@ -94,9 +92,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Writes the checkpoint."""
-        save_checkpoint(
-            path, self.step, self.model, self.optimizer, self.attack, self.token_counts
-        )
+        save_checkpoint(path, self.step, self.model, self.optimizer, self.attack, self.token_counts)
 
     def run_step(self) -> StepReport:
         """One optimiser step."""
@@ -137,9 +133,7 @@ class Trainer:
         scale = model.logit_scale.exp()
         logits = scale * pictures @ self.replicas.gather(texts).t()
         logits_back = scale * texts @ self.replicas.gather(pictures).t()
-        concepts = torch.tensor(
-            [-1 if s.partner is not None else s.concept for s in batch.scenes]
-        )
+        concepts = torch.tensor([-1 if s.partner is not None else s.concept for s in batch.scenes])
         naming, name_logits = self.bank.loss(pictures, concepts, scale)
         confused = self.bank.most_confused(name_logits, concepts, config.hard_names)
         columns = [logits, scale * pictures @ self.bank.encode_live(model, confused).t()]
@@ -213,8 +207,14 @@ def train(rank: int, config: TrainConfig, work: Path, name: str) -> None:
         reports.append(trainer.run_step())
         if trainer.step % LOG_EVERY == 0 and rank == 0:
             seconds = time.perf_counter() - began
-            log.info("step %d/%d %s (%.0f s, %.2f s/step)", trainer.step, config.steps,
-                     _describe(reports), seconds, seconds / (trainer.step - first))
+            log.info(
+                "step %d/%d %s (%.0f s, %.2f s/step)",
+                trainer.step,
+                config.steps,
+                _describe(reports),
+                seconds,
+                seconds / (trainer.step - first),
+            )
             reports.clear()
         if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
             trainer.save(path)

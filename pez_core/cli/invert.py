@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = learn_prompt(
             model,
             targets,
-            arguments.template or f"{{{arguments.tokens}}}",
+            f"{{{arguments.tokens}}}" if arguments.template is None else arguments.template,
             config=config,
             mask=mask,
             seed=arguments.seed,

@@ -104,9 +104,7 @@ class io:
     """The namespace that nodes import."""
 
     ComfyNode, NodeOutput, Schema, Custom = ComfyNode, NodeOutput, Schema, staticmethod(Custom)
-    Boolean, Int, Float, String, Combo = map(
-        Custom, ("BOOLEAN", "INT", "FLOAT", "STRING", "COMBO")
-    )
+    Boolean, Int, Float, String, Combo = map(Custom, ("BOOLEAN", "INT", "FLOAT", "STRING", "COMBO"))
     Image, Mask, Clip, ClipVision, ClipVisionOutput, Conditioning, Model = map(
         Custom, ("IMAGE", "MASK", "CLIP", "CLIP_VISION", "CLIP_VISION_OUTPUT", "CONDITIONING",
                  "MODEL")
