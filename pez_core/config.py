@@ -50,7 +50,7 @@ class SearchConfig:
         if not (math.isfinite(self.weight_decay) and 0 <= self.weight_decay * self.lr < 1):
             raise ConfigError(
                 f"weight_decay must be at least 0 and below 1/lr, got {self.weight_decay} "
-                f"at lr {self.lr}"
+                f"at lr {self.lr}: lower one of them"
             )
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"seconds must be a positive number, got {self.seconds}")

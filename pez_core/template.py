@@ -85,7 +85,7 @@ def parse_template(text: str, vocabulary: Vocabulary) -> Template:
     layout.append(vocabulary.end)
     if len(layout) > CONTEXT:
         raise TemplateError(
-            f"the template {text!r} needs {len(layout) - 2} tokens, and CLIP reads {CONTEXT - 2}: "
+            f"the template {text[:60]!r} needs more tokens than fit: CLIP reads {CONTEXT - 2}; "
             "shorten the fixed text or the slots"
         )
     template = Template(parts, tuple(layout), text)

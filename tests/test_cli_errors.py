@@ -13,14 +13,18 @@ from pez_core.cli import main
 from tests.commands import Pez
 
 ERRORS: dict[str, tuple[list[str], str]] = {
-    "nothing to learn from": (["invert"], "nothing to learn from: give at least one"),
+    "nothing to learn from": (["invert"], "nothing to learn from: give a picture, --text"),
     "only a missing picture": (["invert", "none.png"], "none.png: no such picture"),
     "a missing negative": (["invert", "--negative", "no.png"], "no.png: no such picture"),
     "an unknown model": (["invert", "--text", "a", "--model", "sd99"], "unknown model 'sd99'"),
     "no slot": (["invert", "--text", "a", "--template", "a"], "has no slot"),
     "an empty template": (["invert", "--text", "a", "--template", ""], "has no slot"),
-    "no tokens": (["invert", "--text", "a", "--tokens", "0"], "tokens must be at least 1, got 0"),
-    "too many tokens": (["invert", "--text", "a", "--tokens", "76"], "CLIP reads 75"),
+    "no tokens": (["invert", "--text", "a", "--tokens", "0"], "tokens must be between 1 and 75, got 0"),
+    "too many tokens": (["invert", "--text", "a", "--tokens", "76"], "between 1 and 75, got 76"),
+    "tokens and a template": (["invert", "--tokens", "8", "--template", "a {4}"], "not allowed"),
+    "an empty text": (["invert", "--text", " "], "an empty text cannot be a target"),
+    "a missing negative with spaces": (["invert", "--negative", "a b.png"], "a b.png: no such"),
+    "an empty name of a list": (["invert", "--text", "a", "--allow", ""], "cannot read the word"),
     "tokens of letters": (["invert", "--tokens", "x"], "invalid int value: 'x'"),
     "no steps": (["invert", "--text", "a", "--steps", "0"], "steps must be a whole number"),
     "no restarts": (["invert", "--text", "a", "--restarts", "0"], "restarts must be a whole"),

@@ -167,3 +167,12 @@ def test_a_wheel_holds_the_core_and_its_model_alone(tmp_path: Path) -> None:
     files = {str(p.relative_to(ROOT)) for p in sources("pez_core")}
     model = ("open_clip_config.json", "open_clip_model.safetensors", "words.txt")
     assert files | {f"pez_core/demo_model/{name}" for name in model} <= set(names)
+
+
+def test_ci_runs_the_readmes_commands(root: Path) -> None:
+    """What CI runs is what a reader of the README is told to run."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    script = (root / ".ci" / "run").read_text(encoding="utf-8")
+    setup, tests = (line for line in readme.splitlines() if line.startswith("python3 -m venv"))
+    assert tests.endswith("-m pytest") and tests in script
+    assert setup.rsplit("&&", 1)[1].strip() in script

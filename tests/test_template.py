@@ -100,7 +100,7 @@ def test_a_template_may_fill_the_context_but_not_more(vocabulary: Vocabulary) ->
     assert len(parse_template("{75}", vocabulary).layout) == 77
     assert len(parse_template("a cat {73}", vocabulary).layout) == 77
     for text in ("{76}", "a cat {74}", "{40}{36}", "{1}" + " dog" * 75):
-        with pytest.raises(TemplateError, match=r"needs \d+ tokens.*reads 75.*shorten"):
+        with pytest.raises(TemplateError, match="needs more tokens than fit.*reads 75.*shorten"):
             parse_template(text, vocabulary)
 
 

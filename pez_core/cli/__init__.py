@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        print("pez: interrupted before there was a prompt", file=sys.stderr)
+        print("pez: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,6 +67,7 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, PezError):
         return text
-    if "out of memory" in text or isinstance(error, MemoryError):
+    scarce = ("out of memory", "allocate memory")  # of a GPU, of a CPU
+    if isinstance(error, MemoryError) or any(words in text for words in scarce):
         return "out of memory: use fewer --restarts, a smaller --model or --dtype float16"
     return f"{type(error).__name__}: {text} (--debug shows where)"

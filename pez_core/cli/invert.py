@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from ..targets import Targets, join_targets, make_targets
 from ..template import CONTEXT
 from ..vocabulary import KINDS, TokenMask, make_mask, read_words
 from .progress import Progress
+
+TOKENS = 8  # of the paper's tables
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +49,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
     add("--tower", help="which text encoder of a file that holds several, such as clip_l")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument(
-        "--tokens", type=int, default=8, help="how many tokens to learn (default: 8)"
-    )
+    shape.add_argument("--tokens", type=int, help="how many tokens to learn (default: 8)")
     shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
     add(
         "--preset",
@@ -87,9 +87,11 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = _config(arguments)
+    config, template = _config(arguments), _template(arguments)
     if not (arguments.pictures or arguments.text or arguments.negative):
-        raise TargetError("nothing to learn from: give at least one picture or --text")
+        raise TargetError("nothing to learn from: give a picture, --text or --negative")
+    if not all(text.strip() for text in (*arguments.text, *arguments.negative)):
+        raise TargetError("an empty text cannot be a target: give --text and --negative some words")
     pictures = [(name, open_picture(name)) for name in arguments.pictures]
     negatives = [
         (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
@@ -114,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = learn_prompt(
             model,
             targets,
-            f"{{{arguments.tokens}}}" if arguments.template is None else arguments.template,
+            template,
             config=config,
             mask=mask,
             seed=arguments.seed,
@@ -131,9 +133,16 @@ def _config(arguments: argparse.Namespace) -> SearchConfig:
     changes = {
         name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
     }
-    if arguments.tokens < 1:
-        raise ConfigError(f"tokens must be at least 1, got {arguments.tokens}")
     return PRESETS[arguments.preset].replace(**changes)
+
+
+def _template(arguments: argparse.Namespace) -> str:
+    if arguments.template is not None:
+        return str(arguments.template)
+    tokens = TOKENS if arguments.tokens is None else arguments.tokens
+    if not 1 <= tokens <= CONTEXT - 2:
+        raise ConfigError(f"tokens must be between 1 and {CONTEXT - 2}, got {tokens}")
+    return f"{{{tokens}}}"
 
 
 def _device(name: str) -> torch.device:
@@ -152,9 +161,10 @@ def _device(name: str) -> torch.device:
 def _is_picture(name: str) -> bool:
     """Whether a negative target is a picture: a file, or a name that was meant to be one."""
     path = Path(name)
-    if path.is_file():
-        return True
-    if path.suffix.lower() in SUFFIXES and " " not in name:
+    with suppress(OSError):  # a long text is no possible file name
+        if path.is_file():
+            return True
+    if path.suffix.lower() in SUFFIXES:
         raise PictureError(f"{name}: no such picture")
     return False
 
@@ -182,7 +192,7 @@ def _mask(arguments: argparse.Namespace, model: ClipModel) -> TokenMask:
         model.vocabulary,
         arguments.vocabulary,
         ban=[word for group in arguments.ban for word in group.split(",")],
-        allow=read_words(arguments.allow) if arguments.allow else None,
+        allow=None if arguments.allow is None else read_words(arguments.allow),
         words=model.source.words,
     )
 
