@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Vocabulary:
         self.start: int = self._tokenizer.sot_token_id
         self.end: int = self._tokenizer.eot_token_id
         self.size: int = self._tokenizer.vocab_size
+        self.special = frozenset((self.start, self.end))
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without start and end."""
@@ -63,9 +64,10 @@ class Vocabulary:
     def tokens(self, ids: Iterable[int]) -> list[Token]:
         return [self.token(i) for i in ids]
 
-    @property
-    def special(self) -> frozenset[int]:
-        return frozenset((self.start, self.end))
+    @cached_property
+    def standing_alone(self) -> tuple[int, ...]:
+        """The ids of the tokens that stand alone, ascending."""
+        return tuple(i for i in range(self.size) if stands_alone(self.symbol(i)))
 
 
 @lru_cache(maxsize=1)
@@ -128,7 +130,9 @@ def make_mask(
     unusable: list[str] = []
     if allow is not None:
         ids, unusable = _within(vocabulary, ids, allow)
-    removed = [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)]
+    removed: list[Token] = []
+    if pattern:
+        removed = [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)]
     gone = {t.id for t in removed}
     ids = [i for i in ids if i not in gone]
     if not ids:
@@ -156,10 +160,9 @@ def read_words(path: str | Path) -> list[str]:
 def _ids_of_kind(vocabulary: Vocabulary, kind: str, words: Iterable[str] | None) -> list[int]:
     if kind not in KINDS:
         raise VocabularyError(f"unknown vocabulary {kind!r}: choose one of {', '.join(KINDS)}")
-    ids = [i for i in range(vocabulary.size) if i not in vocabulary.special]
     if kind == "all":
-        return ids
-    alone = [i for i in ids if stands_alone(vocabulary.symbol(i))]
+        return [i for i in range(vocabulary.size) if i not in vocabulary.special]
+    alone = list(vocabulary.standing_alone)
     if kind == "ascii":
         return alone
     listed = None if words is None else set(words)

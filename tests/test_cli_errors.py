@@ -19,7 +19,7 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "an unknown model": (["invert", "--text", "a", "--model", "sd99"], "unknown model 'sd99'"),
     "no slot": (["invert", "--text", "a", "--template", "a"], "has no slot"),
     "an empty template": (["invert", "--text", "a", "--template", ""], "has no slot"),
-    "no tokens": (["invert", "--text", "a", "--tokens", "0"], "tokens must be between 1 and 75, got 0"),
+    "no tokens": (["invert", "--text", "a", "--tokens", "0"], "between 1 and 75, got 0"),
     "too many tokens": (["invert", "--text", "a", "--tokens", "76"], "between 1 and 75, got 76"),
     "tokens and a template": (["invert", "--tokens", "8", "--template", "a {4}"], "not allowed"),
     "an empty text": (["invert", "--text", " "], "an empty text cannot be a target"),
