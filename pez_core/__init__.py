@@ -1,5 +1,4 @@
-"""Learns hard text prompts from pictures and texts (PEZ, arXiv 2302.03668). Knows nothing of
-ComfyUI.
+"""Learns hard text prompts from pictures and texts (PEZ, arXiv 2302.03668).
 
 from pez_core import learn_prompt, load_model, make_targets, open_picture
 
@@ -8,15 +7,20 @@ targets = make_targets(model.encode_pictures([open_picture("photo.png")]))
 print(learn_prompt(model, targets).best.text)
 """
 
-from .config import PRESETS, SearchConfig
-from .errors import PezError
-from .models import ClipModel, load_model
-from .pictures import open_picture
-from .prompt import Candidate, LearnedPrompt, Token
-from .search import StepInfo, learn_prompt
-from .targets import Targets, join_targets, make_targets
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
-from .vocabulary import TokenMask, make_mask
+
+if TYPE_CHECKING:
+    from .config import PRESETS, SearchConfig
+    from .errors import PezError
+    from .models import ClipModel, load_model
+    from .pictures import open_picture
+    from .prompt import Candidate, LearnedPrompt, Token
+    from .search import StepInfo, learn_prompt
+    from .targets import Targets, join_targets, make_targets
+    from .vocabulary import TokenMask, make_mask
 
 __all__ = [
     "PRESETS",
@@ -37,3 +41,29 @@ __all__ = [
     "make_targets",
     "open_picture",
 ]
+
+_HOMES = {
+    "Candidate": "prompt",
+    "ClipModel": "models",
+    "LearnedPrompt": "prompt",
+    "PRESETS": "config",
+    "PezError": "errors",
+    "SearchConfig": "config",
+    "StepInfo": "search",
+    "Targets": "targets",
+    "Token": "prompt",
+    "TokenMask": "vocabulary",
+    "join_targets": "targets",
+    "learn_prompt": "search",
+    "load_model": "models",
+    "make_mask": "vocabulary",
+    "make_targets": "targets",
+    "open_picture": "pictures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name when it is first asked for: torch alone takes seconds (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

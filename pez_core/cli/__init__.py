@@ -12,13 +12,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import PezError
 from ..version import __version__
-from . import invert, models, tokens
 
-VERBS = {"invert": invert, "tokens": tokens, "models": models}
 INTERRUPTED = 130
 
 
@@ -31,11 +29,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    debug = False
     logging.basicConfig(format="pez: %(message)s", level=logging.ERROR)
     logging.getLogger("pez_core").setLevel(logging.WARNING)
     try:
-        code: int = VERBS[arguments.verb].run(arguments)
+        verbs = _verbs()
+        arguments = _parser(verbs).parse_args(argv)
+        debug = arguments.debug
+        code: int = verbs[arguments.verb].run(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -45,19 +46,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if arguments.debug:
+        if debug:
             raise
         print(f"pez: error: {_one_line(error)}", file=sys.stderr)
         return 2
 
 
-def _parser() -> _Parser:
+def _verbs() -> dict[str, Any]:
+    """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
+    from . import invert, models, tokens
+
+    return {"invert": invert, "tokens": tokens, "models": models}
+
+
+def _parser(modules: dict[str, Any]) -> _Parser:
     parser = _Parser(
         prog="pez", description="Learns hard text prompts from pictures.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"pez {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
-    for name, verb in VERBS.items():
+    for name, verb in modules.items():
         sub = verb.add_parser(verbs, name)
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
