@@ -57,9 +57,13 @@ def main() -> None:
     model = load_model("demo")
     rows = (len(options.names) + 1) // 2
     figure, grid = pyplot.subplots(
-        rows, 4, figsize=(11, 1.9 * rows), width_ratios=[1, 2, 1, 2], squeeze=False,
+        rows,
+        4,
+        figsize=(11, 1.9 * rows),
+        width_ratios=[1, 2, 1, 2],
+        squeeze=False,
         layout="constrained",
-    )  # fmt: skip
+    )
     cells = grid.reshape(-1, 2)
     for axes in grid.flat:
         axes.axis("off")

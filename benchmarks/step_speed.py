@@ -55,15 +55,21 @@ def random_tower(arch: Architecture, generator: torch.Generator) -> TextTower:
             draw(m),
             draw(d, m),
             draw(d),
-        )  # fmt: skip
+        )
         for _ in range(arch.layers)
     )
     table, positions = draw(arch.vocab_size, d), draw(arch.context_length, d)
     projection = draw(d, arch.embed_dim)
     return TextTower(
-        table, positions, blocks, torch.ones(d), torch.zeros(d), projection, arch.heads,
+        table,
+        positions,
+        blocks,
+        torch.ones(d),
+        torch.zeros(d),
+        projection,
+        arch.heads,
         arch.activation,
-    )  # fmt: skip
+    )
 
 
 class Setting:

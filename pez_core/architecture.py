@@ -87,17 +87,18 @@ def from_hugging_face(config: dict[str, Any], *, name: str) -> Architecture:
     text = config.get("text_config") or config.get("text_config_dict") or config
     embed_dim = config.get("projection_dim") or text.get("projection_dim", 512)
     width = text.get("hidden_size", 512)
+    activation = _activation(text.get("hidden_act", "quick_gelu"), name)
     return _checked(
         Architecture(
             embed_dim=embed_dim,
             width=width,
             layers=text.get("num_hidden_layers", 12),
             heads=text.get("num_attention_heads", 8),
-            activation=_activation(text.get("hidden_act", "quick_gelu"), name),
+            activation=activation,
             mlp_width=text.get("intermediate_size", 2048),
             vocab_size=text.get("vocab_size", 49408),
             context_length=text.get("max_position_embeddings", 77),
-            vision=_vision(config, name) if kind == "clip" else None,
+            vision=_vision(config, activation, name) if kind == "clip" else None,
             preprocess={},
         ),
         name,
@@ -124,10 +125,9 @@ def read_architecture(path: Path) -> Architecture:
         ) from error
 
 
-def _vision(config: dict[str, Any], name: str) -> dict[str, Any]:
+def _vision(config: dict[str, Any], of_text: str, name: str) -> dict[str, Any]:
     vision = config.get("vision_config") or config.get("vision_config_dict") or {}
-    text = config.get("text_config") or config.get("text_config_dict") or {}
-    of_text, of_images = (part.get("hidden_act", "quick_gelu") for part in (text, vision))
+    of_images = vision.get("hidden_act", "quick_gelu")
     if of_text != of_images:
         raise ModelError(
             f"{name}: the text tower has the activation {of_text} and the image tower {of_images}; "

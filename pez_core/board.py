@@ -66,11 +66,12 @@ class Board:
         least = known.score if known else -float("inf")
         if not score > least:
             return
-        text = self._text(rows)
+        ids: list[int] = self._table.ids[rows].tolist()
+        text = self._text(ids)
         if not self._mask.closed:
-            if not self._permitted(rows):
+            if not self._permitted(ids):
                 return
-            if not self._survives(rows, text):
+            if not self._survives(ids, text):
                 score = self._score([text])[0].similarity
         if score > least:
             self._lineages[key] = Lineage(key, rows.clone(), text, score)
@@ -79,7 +80,8 @@ class Board:
 
     def permits(self, rows: Tensor) -> Tensor:
         """Which prompts survive as text, without a banned word. (N, n) rows → (N,) bool."""
-        kept = [self._permitted(row) and self._survives(row, self._text(row)) for row in rows]
+        prompts: list[list[int]] = self._table.ids[rows].tolist()  # one wait for the device
+        kept = [self._permitted(ids) and self._survives(ids, self._text(ids)) for ids in prompts]
         return torch.tensor(kept, dtype=torch.bool, device=rows.device)
 
     def best_of_round(self, number: int, count: int) -> list[Lineage]:
@@ -107,17 +109,13 @@ class Board:
         encode = model.vocabulary.encode
         return [Candidate(t, tuple(encode(t)), s) for t, s in zip(texts, similarities, strict=True)]
 
-    def _text(self, rows: Tensor) -> str:
-        return self._template.render(self._ids(rows), self._model.vocabulary)
+    def _text(self, ids: list[int]) -> str:
+        return self._template.render(ids, self._model.vocabulary)
 
-    def _ids(self, rows: Tensor) -> list[int]:
-        ids: list[int] = self._table.ids[rows].tolist()
-        return ids
-
-    def _permitted(self, rows: Tensor) -> bool:
+    def _permitted(self, ids: list[int]) -> bool:
         """Whether the learned words hold no banned one; the template's own are the user's."""
-        return self._mask.permits(self._model.vocabulary.decode(self._ids(rows)))
+        return self._mask.permits(self._model.vocabulary.decode(ids))
 
-    def _survives(self, rows: Tensor, text: str) -> bool:
+    def _survives(self, ids: list[int], text: str) -> bool:
         """Whether the text tokenises to the ids it was made of."""
-        return self._model.vocabulary.encode(text) == self._template.fill(self._ids(rows))
+        return self._model.vocabulary.encode(text) == self._template.fill(ids)

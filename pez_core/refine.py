@@ -16,6 +16,7 @@ from torch import Tensor
 from .linear import product
 from .objective import weighted_similarity
 from .projection import TokenTable
+from .slots import Slots
 from .targets import Targets
 from .text_tower import TextTower
 
@@ -48,10 +49,8 @@ class Refine:
         permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
         left out.
         """
-        self._tower, self._table, self._targets, self._permits = tower, table, targets, permits
-        device = table.rows.device
-        self._slots = (layout < 0).nonzero().squeeze(1).to(device)
-        self._sequence = tower.token_embedding[layout.clamp_min(0).to(device)][None]  # (1, L, D)
+        self._table, self._targets, self._permits = table, targets, permits
+        self._slots = Slots(tower, layout)
         self._swaps = self._first_swaps = swaps
         self.rows = rows.clone()
         self.score = -float("inf")
@@ -78,7 +77,7 @@ class Refine:
     def _trials(self) -> Tensor:
         """The prompts with one token swapped that promise most, all positions alike: (n·k, n)."""
         hard = self._table.rows[self.rows][None].requires_grad_()  # (1, n, D)
-        score = weighted_similarity(self._features(hard), self._targets)
+        score = weighted_similarity(self._slots.features(hard), self._targets)
         (gradient,) = torch.autograd.grad(score.sum(), hard)
         self.score = score.item()
         # (n, A), short of the gain of the present token, which is one number for a whole line.
@@ -95,10 +94,6 @@ class Refine:
     @torch.no_grad()
     def _score(self, rows: Tensor, at_once: int = 1024) -> Tensor:
         """Similarities of prompts, (N, n) → (N,), in pieces that bound the memory."""
-        pieces = [self._features(self._table.rows[piece]) for piece in torch.split(rows, at_once)]
+        batches = torch.split(rows, at_once)
+        pieces = [self._slots.features(self._table.rows[batch]) for batch in batches]
         return weighted_similarity(torch.cat(pieces), self._targets)
-
-    def _features(self, learned: Tensor) -> Tensor:
-        """(N, n, D) → (N, E)"""
-        sequence = self._sequence.expand(len(learned), -1, -1)
-        return self._tower.features(sequence.index_copy(1, self._slots, learned))

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..config import SearchConfig
 from ..objective import weighted_similarity
 from ..projection import TokenTable
+from ..slots import Slots
 from ..targets import Targets
 from ..text_tower import TextTower
 
@@ -41,12 +42,10 @@ class Pez:
 
         generator: on the CPU, the only source of randomness.
         """
-        self._tower, self._table, self._targets = tower, table, targets
+        self._table, self._targets = table, targets
         device = table.rows.device
-        self._slots = (layout < 0).nonzero().squeeze(1).to(device)  # (n,)
-        fixed = tower.token_embedding[layout.clamp_min(0).to(device)]  # (L, D)
-        self._sequence = fixed.expand(config.restarts, -1, -1).clone()  # (R, L, D)
-        shape = (config.restarts, len(self._slots))
+        self._slots = Slots(tower, layout)
+        shape = (config.restarts, self._slots.count)
         start = torch.randint(len(table.ids), shape, generator=generator)
         self._embeddings = torch.nn.Parameter(table.rows[start.to(device)].clone())  # (R, n, D)
         self._optimizer = torch.optim.AdamW(
@@ -64,7 +63,7 @@ class Pez:
         """One step of Algorithm 1 for every restart."""
         rows = self._table.nearest(self._embeddings.detach())  # (R, n)
         hard = self._table.rows[rows].requires_grad_()  # (R, n, D)
-        features = self._tower.features(self._sequence.index_copy(1, self._slots, hard))  # (R, E)
+        features = self._slots.features(hard)  # (R, E)
         scores = weighted_similarity(features, self._targets)
         loss = 1 - scores
         if len(self._batches):
