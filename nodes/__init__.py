@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .image_to_hard_prompt import ImageToHardPrompt
+from .live import add_route
+from .prompt_mixer import PromptMixer
+from .token_viewer import TokenViewer
+
 
 class PezExtension(ComfyExtension):
     """What ComfyUI asks for the pack's nodes."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return []
+        return [ImageToHardPrompt, PromptMixer, TokenViewer]
 
 
 async def comfy_entrypoint() -> PezExtension:
+    add_route()
     return PezExtension()

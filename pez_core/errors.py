@@ -34,5 +34,9 @@ class TargetError(PezError):
     """The targets of a search are missing or contradict each other."""
 
 
+class EditsError(PezError):
+    """The edits of a prompt cannot be read."""
+
+
 class SearchError(PezError):
     """A search has ended without a prompt that may be handed out."""

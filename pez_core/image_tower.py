@@ -34,7 +34,6 @@ _HF_ELSE = {
 }
 
 
-@torch.inference_mode(False)
 def encode_pictures(
     path: Path, arch: Architecture, pictures: Sequence[Image.Image], device: torch.device | str
 ) -> Tensor:
@@ -46,6 +45,19 @@ def encode_pictures(
     if not pictures:
         raise PictureError("no picture was given: name at least one")
     tower = load_image_tower(path, arch).to(device)
+    return picture_features(tower, arch, pictures, device, source=str(path))
+
+
+@torch.inference_mode(False)
+def picture_features(
+    tower: nn.Module,
+    arch: Architecture,
+    pictures: Sequence[Image.Image],
+    device: torch.device | str,
+    *,
+    source: str,
+) -> Tensor:
+    """The same with a tower that is on `device` already. source: its name for messages."""
     prepare = preprocessing(arch)
     features = []
     with torch.no_grad():
@@ -55,7 +67,8 @@ def encode_pictures(
     result = torch.cat(features).float()
     if not bool(torch.isfinite(result).all()):
         raise WeightsError(
-            f"{path}: its image tower gives values that are no finite numbers: the file is damaged"
+            f"{source}: its image tower gives values that are no finite numbers: the file is "
+            "damaged"
         )
     return result
 

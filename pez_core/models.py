@@ -50,11 +50,14 @@ PRESETS: dict[str, Preset] = {
 
 @dataclass(frozen=True)
 class Source:
-    """A model before loading: its architecture, its file, and words it is known to know."""
+    """A model before loading: its architecture, its file, and words it is known to know.
+
+    path: None for weights that came from elsewhere than a file.
+    """
 
     name: str
     arch: Architecture
-    path: Path
+    path: Path | None
     words: frozenset[str] | None = None
 
 
@@ -91,8 +94,10 @@ class ClipModel:
         """Unit features of RGB pictures, (N, E). The image tower is loaded for this call and leaves
         the device after it.
 
-        Raises ModelError when the file holds no image tower.
+        Raises ModelError when there is no image tower.
         """
+        if self.source.path is None:
+            raise ModelError(f"{self.name} is a text encoder alone: it cannot see pictures")
         features = encode_pictures(self.source.path, self.source.arch, pictures, self.device)
         return F.normalize(features, dim=-1)
 
@@ -110,11 +115,16 @@ def load_model(
     Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
     file.
     """
-    source = find_model(name)
-    text = load_text_tower(
-        WeightsFile(source.path), source.arch, source=str(source.path), tower=tower
-    )
-    return ClipModel(source, text.to(device), clip_vocabulary())
+    model = read_model(find_model(name), tower=tower)
+    return model.to(device)
+
+
+def read_model(source: Source, *, tower: str | None = None) -> ClipModel:
+    """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
+    assert source.path is not None
+    file = WeightsFile(source.path)
+    text = load_text_tower(file, source.arch, source=str(source.path), tower=tower)
+    return ClipModel(source, text, clip_vocabulary())
 
 
 def find_model(name: str) -> Source:

@@ -130,7 +130,7 @@ class _Search:
         if not candidates:
             raise SearchError(
                 f"no prompt was found in {self.step} steps: every score was not a number, or every "
-                "text held a banned word; try --dtype float32, more steps or fewer banned words"
+                "text held a banned word; try float32, more steps or fewer banned words"
             )
         return LearnedPrompt(
             candidates=candidates,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,24 +75,22 @@ class TextTower:
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextTower:
         """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
         float32 or wider."""
-        wide = self.token_embedding.dtype
+        moved = self.map(lambda tensor: tensor.to(device, dtype or self.token_embedding.dtype))
+        return replace(
+            moved,
+            token_embedding=self.token_embedding.to(device),
+            positional_embedding=self.positional_embedding.to(device),
+        )
 
-        def move(tensor: Tensor, to: torch.dtype) -> Tensor:
-            return tensor.to(device, to)
-
+    def map(self, change: Callable[[Tensor], Tensor]) -> TextTower:
+        """The tower with every tensor changed, always visited in the same order."""
         blocks = tuple(
-            Block(**{f.name: move(getattr(b, f.name), dtype or wide) for f in fields(Block)})
+            Block(**{f.name: change(getattr(b, f.name)) for f in fields(Block)})
             for b in self.blocks
         )
-        return replace(
-            self,
-            token_embedding=move(self.token_embedding, wide),
-            positional_embedding=move(self.positional_embedding, wide),
-            blocks=blocks,
-            ln_final_weight=move(self.ln_final_weight, dtype or wide),
-            ln_final_bias=move(self.ln_final_bias, dtype or wide),
-            text_projection=move(self.text_projection, dtype or wide),
-        )
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors: dict[str, Any] = {n: change(t) for n, t in own.items() if isinstance(t, Tensor)}
+        return replace(self, blocks=blocks, **tensors)
 
     def features(self, embeddings: Tensor) -> Tensor:
         """Unit features of token embeddings, read out at the last position.

@@ -13,7 +13,7 @@ Pickle files are refused: loading one runs its code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class WeightsFile(Mapping[str, Tensor]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._keys  # without reading the tensor
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of a tensor, from the head of the file alone."""
+        return tuple(self._file.get_slice(key).get_shape())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -134,13 +138,32 @@ def load_text_tower(
     )
 
 
-def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Reader:
-    found = []
-    for key in state:
+@torch.inference_mode(False)
+def load_projection(
+    state: Mapping[str, Tensor], arch: Architecture, *, source: str, tower: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Of a text tower only the token table (V, D) and the projection (D, E). Raises as
+    `load_text_tower` does."""
+    reader = _locate(state, source, tower)
+    table = _HF_TABLE if reader.hugging_face else _OPEN_CLIP_TABLE
+    return reader.take(table, arch.vocab_size, arch.width), _projection(reader, arch)
+
+
+def text_towers(names: Collection[str]) -> dict[str, bool]:
+    """The CLIP text towers among the names of a state dict: the prefix of each, and whether it has
+    Hugging Face's naming."""
+    found = {}
+    for key in names:
         hf = key.endswith(_HF_TABLE)
         prefix = key.removesuffix(_HF_TABLE if hf else _OPEN_CLIP_TABLE)
-        if hf or (prefix != key and f"{prefix}transformer.resblocks.0.ln_1.weight" in state):
-            found.append(_Reader(state, source, prefix, hf))
+        if hf or (prefix != key and f"{prefix}transformer.resblocks.0.ln_1.weight" in names):
+            found[prefix] = hf
+    return found
+
+
+def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Reader:
+    towers = text_towers(state)
+    found = [_Reader(state, source, prefix, hf) for prefix, hf in towers.items()]
     if not found:
         raise WeightsError(
             f"{source} holds no CLIP text encoder: neither {_OPEN_CLIP_TABLE} nor {_HF_TABLE} is "

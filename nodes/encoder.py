@@ -1,0 +1,151 @@
+"""The CLIP of one run of a node: a text tower and an image tower, from files or from the graph.
+
+`clip` gives the text tower, `clip_vision` the image tower; what is not connected comes from the
+model of the drop-down.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..pez_core.architecture import Architecture
+from ..pez_core.errors import ModelError
+from ..pez_core.image_tower import AT_ONCE, load_image_tower, picture_features
+from ..pez_core.models import ClipModel, Source, read_model
+from ..pez_core.text_tower import TextTower
+from ..pez_core.vocabulary import clip_vocabulary
+from .clip_files import Choice, find_choice, stamp
+from .graph_clip import find_tower, read_tower
+from .memory import HeldTower, Managed, Shelf
+from .pictures import pictures_of
+
+_TEXT: Shelf[HeldTower] = Shelf()
+_IMAGE: Shelf[nn.Module] = Shelf()
+# The widths of a CLIP's two towers belong together: of L, H and bigG.
+_VISION_WIDTH = {768: 1024, 1024: 1280, 1280: 1664}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which CLIP a user has asked for. label: the entry of the drop-down."""
+
+    label: str
+    clip: Any = None
+    clip_vision: Any = None
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A text tower that ComfyUI manages."""
+
+    source: Source
+    _held: Managed[HeldTower]
+
+    @property
+    def arch(self) -> Architecture:
+        return self.source.arch
+
+    def load(self, working_memory: int = 0) -> ClipModel:
+        """The tower on its device, with room for so many bytes beside it."""
+        tower: TextTower = self._held.load(working_memory).tower()
+        return ClipModel(self.source, tower, clip_vocabulary())
+
+
+class Encoder:
+    """What sees the pictures and reads the texts of one run.
+
+    Raises ModelError where parts are not of one CLIP, and what loading them raises.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        require_open_clip()
+        self._asked = asked
+
+    @cached_property
+    def _choice(self) -> Choice:
+        return find_choice(self._asked.label)
+
+    @torch.inference_mode(False)
+    def see(self, image: Tensor, name: str) -> Tensor:
+        """Features of an IMAGE, (B, H, W, 3) → (B, E), on the CPU. name: the input's."""
+        pictures = pictures_of(image, name)
+        if self._asked.clip_vision is not None:
+            return self._see_with_graph(image)
+        source = self._choice.source
+        path = source.path
+        assert path is not None
+        key = (path, *stamp(path))
+        tower = _IMAGE.get(key, lambda: load_image_tower(path, source.arch))
+        seen = picture_features(
+            tower.load(), source.arch, pictures, tower.device, source=source.name
+        )
+        return seen.cpu()
+
+    def _see_with_graph(self, image: Tensor) -> Tensor:
+        features = []
+        for batch in torch.split(image, AT_ONCE):
+            output = self._asked.clip_vision.encode_image(batch)["image_embeds"]
+            if output is None or output.ndim != 2:
+                raise ModelError(
+                    "the CLIP_VISION connected is no CLIP: it gives no picture feature; connect "
+                    "that of the same CLIP as the text encoder"
+                )
+            features.append(output.detach().to("cpu", torch.float32, copy=True))
+        return torch.cat(features)
+
+    def text(self, embed_dim: int | None = None) -> TextEncoder:
+        """The text tower, for features of so many dimensions where pictures are seen."""
+        if self._asked.clip is None:
+            encoder = self._text_of_file()
+        else:
+            encoder = self._text_of_graph(embed_dim)
+        if embed_dim is not None:
+            self._require_one_clip(encoder.arch, embed_dim)
+        return encoder
+
+    def _text_of_file(self) -> TextEncoder:
+        source, tower = self._choice.source, self._choice.tower
+        assert source.path is not None
+        key = (source.path, tower, *stamp(source.path))
+        held = _TEXT.get(key, lambda: HeldTower(read_model(source, tower=tower).tower))
+        return TextEncoder(source, held)
+
+    def _text_of_graph(self, embed_dim: int | None) -> TextEncoder:
+        clip, label = self._asked.clip, self._asked.label
+        tower = find_tower(clip, embed_dim)
+        owner = clip.cond_stage_model
+        key = (id(owner), tower.name, clip.patcher.patches_uuid, label)
+        held = _TEXT.get(key, lambda: HeldTower(read_tower(clip, tower, label).tower), owner)
+        return TextEncoder(Source(f"{tower.title} of the graph", tower.arch, None), held)
+
+    def _require_one_clip(self, arch: Architecture, embed_dim: int) -> None:
+        if arch.embed_dim != embed_dim:
+            raise ModelError(
+                f"the picture features have {embed_dim} dimensions and the text encoder gives "
+                f"{arch.embed_dim}: connect a CLIP_VISION, or choose a model, of the same CLIP"
+            )
+        vision = getattr(getattr(self._asked.clip_vision, "model", None), "vision_model", None)
+        embeddings = getattr(vision, "embeddings", None)
+        patches = getattr(getattr(embeddings, "patch_embedding", None), "weight", None)
+        expected = _VISION_WIDTH.get(arch.width)
+        if patches is not None and expected and patches.shape[0] != expected:
+            raise ModelError(
+                f"the CLIP_VISION connected has a width of {patches.shape[0]}, and to this text "
+                f"encoder belongs one of {expected}: they come from different CLIPs, connect the "
+                "two of one"
+            )
+
+
+def require_open_clip() -> None:
+    """Raises ModelError where the one package that ComfyUI does not bring is missing."""
+    if importlib.util.find_spec("open_clip") is None:
+        raise ModelError(
+            "the package open_clip_torch is missing: install this pack's requirements.txt into "
+            "ComfyUI's Python (pip install open_clip_torch), then start ComfyUI again"
+        )

@@ -1,0 +1,158 @@
+"""Image→Hard Prompt: the words that CLIP finds most similar to pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..pez_core.config import PRESETS, SearchConfig
+from ..pez_core.targets import join_targets, make_targets
+from . import schema
+from .encoder import Asked, Encoder
+from .learning import Search, run_search
+
+
+class ImageToHardPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema.schema(
+            node_id="PEZ_ImageToHardPrompt",
+            display_name="Image→Hard Prompt",
+            description="Learns the words that say what a picture shows, for the text encoder you "
+            "paint with (PEZ, arXiv 2302.03668). Several pictures give one prompt for what they "
+            "share.",
+            search_aliases=["image to prompt", "interrogator", "pez", "caption", "img2prompt"],
+            inputs=_inputs(),
+            outputs=schema.prompt_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        model: str,
+        tokens: int,
+        preset: str,
+        steps: int,
+        seed: int,
+        restarts: int,
+        learning_rate: float,
+        weight_decay: float,
+        vocabulary: str,
+        seconds: float,
+        template: str,
+        text_targets: str,
+        ban: str,
+        negative_image: torch.Tensor | None = None,
+        clip: Any = None,
+        clip_vision: Any = None,
+    ) -> io.NodeOutput:
+        asked = Asked(model, clip, clip_vision)
+        encoder = Encoder(asked)
+        parts = [make_targets(encoder.see(image, "image"))]
+        if negative_image is not None:
+            away = encoder.see(negative_image, "negative_image")
+            parts.append(make_targets(away, [-1.0] * len(away)))
+        text = encoder.text(parts[0].features.shape[1])
+        lines = [line.strip() for line in text_targets.splitlines() if line.strip()]
+        if lines:
+            parts.append(make_targets(text.load().encode_texts(lines).cpu()))
+        search = Search(
+            template.strip() or f"{{{tokens}}}",
+            _config(preset, steps, restarts, learning_rate, weight_decay, seconds),
+            seed,
+            vocabulary,
+            ban,
+        )
+        return run_search(cls.hidden.unique_id, asked, text, join_targets(parts), search)
+
+
+def _config(
+    preset: str, steps: int, restarts: int, lr: float, weight_decay: float, seconds: float
+) -> SearchConfig:
+    """The preset with what the user has set beside it; 0, or -1 for the decay, leaves it."""
+    changes: dict[str, Any] = {"steps": steps, "restarts": restarts, "lr": lr, "seconds": seconds}
+    changes = {name: value for name, value in changes.items() if value}
+    if weight_decay >= 0:
+        changes["weight_decay"] = weight_decay
+    return PRESETS[preset].replace(**changes)
+
+
+def _inputs() -> list[Any]:
+    return [
+        io.Image.Input(
+            "image", tooltip="The picture. A batch of several gives one prompt for all of them."
+        ),
+        schema.model_input(),
+        schema.tokens_input("How many tokens to learn. 8 to 16 are best; more are not better."),
+        schema.preset_input(),
+        io.Int.Input(
+            "steps",
+            default=0,
+            min=0,
+            max=100_000,
+            step=1,
+            tooltip="PEZ steps of a round. 0 takes the preset's.",
+        ),
+        schema.seed_input(),
+        schema.advanced(
+            io.Int,
+            "restarts",
+            default=0,
+            min=0,
+            max=256,
+            step=1,
+            tooltip="How many prompts are moved at once; the best wins. 0 takes the preset's.",
+        ),
+        schema.advanced(
+            io.Float,
+            "learning_rate",
+            default=0.0,
+            min=0.0,
+            max=10.0,
+            step=0.01,
+            tooltip="Of AdamW. 0 takes the preset's, 0.1 as in the paper.",
+        ),
+        schema.advanced(
+            io.Float,
+            "weight_decay",
+            default=-1.0,
+            min=-1.0,
+            max=10.0,
+            step=0.01,
+            tooltip="Of AdamW. -1 takes the preset's, 0.1 as in the paper.",
+        ),
+        schema.vocabulary_input(),
+        schema.advanced(
+            io.Float,
+            "seconds",
+            default=0.0,
+            min=0.0,
+            max=86_400.0,
+            step=1.0,
+            tooltip="Stop the search after this time with the best so far. 0: no limit.",
+        ),
+        io.String.Input(
+            "template",
+            default="",
+            dynamic_prompts=False,
+            tooltip="Fixed words with slots to learn, such as: a photo of {8}, by {4}. "
+            "Empty: only learned tokens, as many as `tokens` says.",
+        ),
+        io.String.Input(
+            "text_targets",
+            default="",
+            multiline=True,
+            dynamic_prompts=False,
+            tooltip="Texts that the prompt should come near to as well, one a line.",
+        ),
+        schema.ban_input(),
+        io.Image.Input(
+            "negative_image", optional=True, tooltip="Pictures that the prompt keeps away from."
+        ),
+        schema.clip_input(),
+        schema.clip_vision_input(),
+    ]

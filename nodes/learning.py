@@ -1,0 +1,116 @@
+"""The search as the nodes run it: with live messages, within the memory there is, packed for the
+graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import comfy.model_management as mm
+from comfy_api.latest import io
+
+from ..pez_core.config import SearchConfig
+from ..pez_core.errors import SearchError
+from ..pez_core.prompt import LearnedPrompt
+from ..pez_core.search import learn_prompt
+from ..pez_core.targets import Targets
+from ..pez_core.template import parse_template
+from ..pez_core.vocabulary import clip_vocabulary, make_mask
+from .connection import PromptTokens
+from .encoder import Asked, TextEncoder
+from .live import Live
+from .memory import out_of_memory, search_memory
+from .messages import learned_message
+from .prompt_text import escape
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for, in a node's words. ban: separated by commas or lines."""
+
+    template: str
+    config: SearchConfig
+    seed: int
+    vocabulary: str
+    ban: str
+
+
+def run_search(
+    node_id: str, asked: Asked, encoder: TextEncoder, targets: Targets, search: Search
+) -> io.NodeOutput:
+    """Learns a prompt and packs it as the outputs of a node. Raises what the search raises."""
+    template = parse_template(search.template, clip_vocabulary())
+    fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
+    with Live(node_id, fixed) as live:
+        learned, note = _learn(live, encoder, targets, search)
+    whole = len(learned.best.ids) == len(template.layout) - 2
+    fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
+    return pack(learned, fixed, asked, targets, note)
+
+
+def pack(
+    learned: LearnedPrompt, fixed: frozenset[int], asked: Asked, targets: Targets, note: str = ""
+) -> io.NodeOutput:
+    """The outputs of a node that learns, and what the front end shows."""
+    best = learned.best
+    message = learned_message(learned, fixed, clip_vocabulary(), note)
+    return io.NodeOutput(
+        escape(best.text),
+        best.similarity,
+        PromptTokens(best.text, fixed, asked, targets.to("cpu")),
+        [escape(candidate.text) for candidate in learned.candidates],
+        ui={"pez": [message], "text": [best.text]},
+    )
+
+
+def _learn(
+    live: Live, encoder: TextEncoder, targets: Targets, search: Search
+) -> tuple[LearnedPrompt, str]:
+    """The learned prompt, and a note if the device had too little memory for all restarts."""
+    config = search.config
+    while True:
+        live.check()
+        try:
+            learned = _attempt(live, encoder, targets, search, config)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            reason = str(error).splitlines()[0]
+        else:
+            asked, used = search.config.restarts, config.restarts
+            few = f"out of memory with {asked} restarts: {used} were used" if used < asked else ""
+            return learned, few
+        # Outside of the handler: the error keeps the tensors of the failed run alive.
+        mm.soft_empty_cache()
+        if config.restarts == 1:
+            raise SearchError(
+                f"the device has not enough memory even for one restart ({reason}): close other "
+                "programs, choose a smaller model, or learn fewer tokens"
+            )
+        config = config.replace(restarts=config.restarts // 2)
+
+
+def split_bans(ban: str) -> list[str]:
+    return ban.replace("\n", ",").split(",")
+
+
+def _attempt(
+    live: Live, encoder: TextEncoder, targets: Targets, search: Search, config: SearchConfig
+) -> LearnedPrompt:
+    template = parse_template(search.template, clip_vocabulary())
+    needed = search_memory(encoder.arch, config, len(template.layout), template.learned)
+    model = encoder.load(needed)
+    mask = make_mask(
+        model.vocabulary,
+        search.vocabulary,
+        ban=split_bans(search.ban),
+        words=model.source.words,
+    )
+    return learn_prompt(
+        model,
+        targets,
+        search.template,
+        config=config,
+        mask=mask,
+        seed=search.seed,
+        callback=live,
+    )

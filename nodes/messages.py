@@ -1,0 +1,132 @@
+"""The JSON that the front end is sent (schema 1), as `web/js` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from ..pez_core.edits import Edits, Word, template
+from ..pez_core.prompt import SCHEMA, Candidate, LearnedPrompt
+from ..pez_core.search import StepInfo
+from ..pez_core.template import CONTEXT
+from ..pez_core.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What was measured of a prompt. compared_with: what similarities are with; None: nothing was.
+
+    similarity: of the text passed on. contributions: of each token of the first 75.
+    alternatives: of each word.
+    """
+
+    compared_with: str | None = None
+    similarity: float | None = None
+    contributions: tuple[float, ...] = ()
+    alternatives: tuple[tuple[Candidate, ...], ...] = ()
+
+
+def tokens_message(
+    ids: Sequence[int], fixed: frozenset[int], vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    """The tokens of a prompt; `fixed`: the places that a template holds."""
+    return [
+        {"id": t.id, "text": t.text, "ends_word": t.ends_word, "fixed": place in fixed}
+        for place, t in enumerate(vocabulary.tokens(ids))
+    ]
+
+
+def progress_message(
+    info: StepInfo, fixed: frozenset[int], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    best = info.best
+    assert best is not None
+    return {
+        "schema": SCHEMA,
+        "step": info.step,
+        "total": info.total,
+        "seconds": round(info.seconds, 2),
+        "phase": info.phase,
+        "similarity": best.similarity,
+        "text": best.text,
+        "tokens": tokens_message(best.ids, fixed, vocabulary),
+    }
+
+
+def learned_message(
+    learned: LearnedPrompt, fixed: frozenset[int], vocabulary: Vocabulary, note: str = ""
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "kind": "learned",
+        "text": learned.best.text,
+        "similarity": learned.best.similarity,
+        "tokens": tokens_message(learned.best.ids, fixed, vocabulary),
+        "candidates": candidates_message(learned.candidates),
+        "stopped": learned.stopped,
+        "steps": learned.steps,
+        "seconds": round(learned.seconds, 2),
+        "model": learned.model,
+        "note": note,
+    }
+
+
+def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    return [{"text": c.text, "similarity": c.similarity} for c in candidates]
+
+
+def viewed_message(
+    source: str,
+    text: str,
+    words: Sequence[Word],
+    edits: Edits,
+    effects: Effects,
+    counts: Sequence[dict[str, Any]],
+    comes_back: str | None,
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """comes_back: what the tokens of `source` say where they do not say it."""
+    return {
+        "schema": SCHEMA,
+        "kind": "viewed",
+        "source": source,
+        "text": text,
+        "similarity": effects.similarity,
+        "compared_with": effects.compared_with,
+        "words": _words(words, edits, effects, vocabulary),
+        "chunk": CONTEXT - 2,
+        "counts": list(counts),
+        "exact": comes_back is None,
+        "exact_text": comes_back or "",
+        "template": template(words, edits),
+        "ban": ", ".join(edits.banned),
+        "edits": edits.to_json(),
+    }
+
+
+def _words(
+    words: Sequence[Word], edits: Edits, effects: Effects, vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    described, place = [], 0
+    for index, word in enumerate(words):
+        added = effects.contributions[place : place + len(word.ids)]
+        place += len(word.ids)
+        described.append(
+            {
+                "before": word.before,
+                "text": word.text,
+                "locked": index in edits.locked,
+                "banned": edits.bans(word),
+                "replaced": edits.replaced.get(index),
+                "tokens": [
+                    {"id": t.id, "text": t.text, "contribution": contribution}
+                    for t, contribution in zip_longest(vocabulary.tokens(word.ids), added)
+                ],
+                "alternatives": candidates_message(
+                    effects.alternatives[index] if effects.alternatives else ()
+                ),
+            }
+        )
+    return described

@@ -1,0 +1,149 @@
+"""Prompt Mixer: prompts and pictures, each with a weight, made into one prompt."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..pez_core.config import PRESETS
+from ..pez_core.errors import TargetError
+from ..pez_core.mixing import concatenate
+from ..pez_core.objective import weighted_similarity
+from ..pez_core.prompt import Candidate, LearnedPrompt
+from ..pez_core.targets import Targets, join_targets, make_targets
+from ..pez_core.vocabulary import make_mask
+from . import schema
+from .encoder import Asked, Encoder, TextEncoder
+from .learning import Search, pack, run_search, split_bans
+from .live import Live
+from .prompt_text import read
+
+PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
+IMAGES = tuple(f"image_{n}" for n in range(1, 5))
+
+
+class PromptMixer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema.schema(
+            node_id="PEZ_PromptMixer",
+            display_name="Prompt Mixer",
+            description="Makes one prompt of several prompts and pictures. learn: a new one of few "
+            "tokens, nearest in CLIP's space to the weighted blend. concatenate: their own words, "
+            "less those that say least.",
+            search_aliases=["mix prompts", "merge prompts", "shorten prompt", "distill", "pez"],
+            inputs=_inputs(),
+            outputs=schema.prompt_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        mode: str,
+        tokens: int,
+        model: str,
+        preset: str,
+        seed: int,
+        vocabulary: str,
+        ban: str,
+        clip: Any = None,
+        clip_vision: Any = None,
+        **mixed: Any,
+    ) -> io.NodeOutput:
+        """mixed: prompt_1 to 8 and image_1 to 4 where connected, and the weight of each."""
+        asked = Asked(model, clip, clip_vision)
+        prompts = {n: mixed[n] for n in PROMPTS if (mixed.get(n) or "").strip()}
+        images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
+        weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
+        prompts = {n: read(text)[0] for n, text in prompts.items() if weights[n]}
+        images = {n: image for n, image in images.items() if weights[n]}
+        if not prompts and not images:
+            raise TargetError(
+                "nothing to mix: connect at least one prompt or image, with a weight other than 0"
+            )
+        text, targets = _targets(Encoder(asked), prompts, images, weights)
+        node_id = cls.hidden.unique_id
+        if mode == "learn":
+            search = Search(f"{{{tokens}}}", PRESETS[preset], seed, vocabulary, ban)
+            return run_search(node_id, asked, text, targets, search)
+        kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
+        if not kept:
+            raise TargetError(
+                "nothing to concatenate: connect a prompt with a positive weight, or choose the "
+                "mode learn"
+            )
+        joined = _concatenate(node_id, text, kept, targets, tokens, ban)
+        return pack(joined, frozenset(), asked, targets)
+
+
+def _targets(
+    encoder: Encoder,
+    prompts: dict[str, str],
+    images: dict[str, torch.Tensor],
+    weights: dict[str, float],
+) -> tuple[TextEncoder, Targets]:
+    """The text tower, and every prompt and picture as a target; a batch shares its weight."""
+    parts = []
+    for name, image in images.items():
+        seen = encoder.see(image, name)
+        parts.append(make_targets(seen, [weights[name] / len(seen)] * len(seen)))
+    text = encoder.text(parts[0].features.shape[1] if parts else None)
+    if prompts:
+        read_ = text.load().encode_texts(list(prompts.values())).cpu()
+        parts.append(make_targets(read_, [weights[name] for name in prompts]))
+    return text, join_targets(parts)
+
+
+def _concatenate(
+    node_id: str, text: TextEncoder, prompts: list[str], targets: Targets, budget: int, ban: str
+) -> LearnedPrompt:
+    model = text.load()
+    permits = make_mask(model.vocabulary, "all", ban=split_bans(ban)).permits
+    started = time.perf_counter()
+    with Live(node_id) as live:
+        joined = concatenate(model, prompts, targets, budget, permits=permits, tick=live.check)
+    seconds = time.perf_counter() - started
+    score = weighted_similarity(model.encode_texts([joined]), targets.to(model.device)).item()
+    best = Candidate(joined, tuple(model.vocabulary.encode(joined)), score)
+    return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
+
+
+def _inputs() -> list[Any]:
+    weight = {"default": 1.0, "min": -10.0, "max": 10.0, "step": 0.05}
+    return [
+        io.Combo.Input(
+            "mode",
+            options=["learn", "concatenate"],
+            default="learn",
+            tooltip="learn: a new prompt, nearest to the blend of all. concatenate: the prompts "
+            "one behind the other, trimmed to the number of tokens.",
+        ),
+        schema.tokens_input("learn: how many tokens to learn. concatenate: how many may be kept."),
+        schema.model_input(),
+        schema.preset_input(),
+        schema.seed_input(),
+        schema.vocabulary_input(),
+        schema.ban_input(),
+        *(
+            io.Float.Input(
+                f"{name}_weight",
+                tooltip=f"How much {name} counts. Negative: keep away from it. 0: leave it out.",
+                **weight,
+            )
+            for name in (*PROMPTS, *IMAGES)
+        ),
+        *(
+            io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
+            for name in PROMPTS
+        ),
+        *(
+            io.Image.Input(name, optional=True, tooltip="A picture, or a batch, to mix in.")
+            for name in IMAGES
+        ),
+        schema.clip_input(),
+        schema.clip_vision_input(),
+    ]

@@ -1,0 +1,192 @@
+"""Token Viewer: a prompt taken apart, what each token does, and what the user has done to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..pez_core.attribution import alternatives, contributions
+from ..pez_core.edits import Edits, Word, parse_edits, split_words
+from ..pez_core.errors import TargetError
+from ..pez_core.objective import weighted_similarity
+from ..pez_core.targets import Targets, make_targets
+from ..pez_core.vocabulary import clip_vocabulary, make_mask
+from . import schema
+from .connection import PromptTokens
+from .encoder import Asked, Encoder, TextEncoder, require_open_clip
+from .live import Live
+from .messages import Effects, viewed_message
+from .prompt_text import escape, read, weights_of, write
+from .reading import counts, text_that_comes_back
+
+NO_MODEL = "none (tokens only)"
+ITSELF = "the prompt itself"
+
+
+class TokenViewer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema.schema(
+            node_id="PEZ_TokenViewer",
+            display_name="Token Viewer",
+            description="Shows a prompt as CLIP reads it: its tokens, what each of them adds, and "
+            "what could stand in its place. Click a word to lock, ban or replace it.",
+            search_aliases=["tokens", "tokenizer", "count tokens", "prompt analysis", "pez"],
+            inputs=_inputs(),
+            outputs=_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: str,
+        edits: str,
+        prompt: str | None = None,
+        tokens: PromptTokens | None = None,
+        image: torch.Tensor | None = None,
+        clip: Any = None,
+        clip_vision: Any = None,
+    ) -> io.NodeOutput:
+        require_open_clip()
+        if prompt is None:
+            if tokens is None:
+                raise TargetError("nothing to view: connect `prompt` or `tokens`")
+            prompt = escape(tokens.text)
+        vocabulary = clip_vocabulary()
+        plain, weights = read(prompt)
+        words = split_words(plain, vocabulary)
+        edited = _edits(parse_edits(edits), plain, words, tokens)
+        shown = prompt
+        if edited.replaced or any(edited.bans(word) for word in words):
+            shown = write(words, edited, weights_of(words, plain, weights))
+        with Live(cls.hidden.unique_id) as live:
+            asked = _asked(model, clip, clip_vision, tokens)
+            effects = _measure(asked, image, tokens, words, read(shown)[0], live) if words else None
+        message = viewed_message(
+            plain,
+            read(shown)[0],
+            words,
+            edited,
+            effects or Effects(),
+            counts(clip, prompt, words, vocabulary),
+            text_that_comes_back(clip, prompt, plain, words, vocabulary),
+            vocabulary,
+        )
+        return io.NodeOutput(
+            shown,
+            message["template"],
+            message["ban"],
+            ui={"pez": [message], "text": [message["text"]]},
+        )
+
+
+def _edits(given: Edits, plain: str, words: list[Word], tokens: PromptTokens | None) -> Edits:
+    """The edits that hold for this prompt. Words of a template are locked from the start."""
+    if given.source == plain or tokens is None or tokens.text != plain:
+        return given.of(plain)
+    locked, place = set(), 0
+    for index, word in enumerate(words):
+        if tokens.fixed.issuperset(range(place, place + len(word.ids))):
+            locked.add(index)
+        place += len(word.ids)
+    return replace(given.of(plain), locked=frozenset(locked))
+
+
+def _asked(model: str, clip: Any, clip_vision: Any, tokens: PromptTokens | None) -> Asked | None:
+    """The CLIP to measure with: the one chosen here, or else the one the tokens were learned
+    with."""
+    if model != NO_MODEL:
+        return Asked(model, clip, clip_vision)
+    if clip is None:
+        return tokens.asked if tokens else None
+    return Asked(tokens.asked.label if tokens else model, clip, clip_vision)
+
+
+def _measure(
+    asked: Asked | None,
+    image: torch.Tensor | None,
+    tokens: PromptTokens | None,
+    words: list[Word],
+    shown: str,
+    live: Live,
+) -> Effects | None:
+    if asked is None:
+        if image is not None:
+            raise TargetError("to compare the prompt with the picture choose a model, or a clip")
+        return None
+    encoder = Encoder(asked)
+    text, targets, compared_with = _targets(encoder, image, tokens)
+    model = text.load()
+    live.check()
+    if targets is None:
+        source = " ".join(word.text for word in words)
+        targets = make_targets(model.encode_texts([source]))
+    targets = targets.to(model.device)
+    mask = make_mask(model.vocabulary, "words", words=model.source.words)
+    ids = [token_id for word in words for token_id in word.ids]
+    similarity = None
+    if compared_with != ITSELF:
+        similarity = weighted_similarity(model.encode_texts([shown]), targets).item()
+    return Effects(
+        compared_with,
+        similarity,
+        tuple(contributions(model, ids, targets)),
+        tuple(alternatives(model, words, targets, mask, tick=live.check)),
+    )
+
+
+def _targets(
+    encoder: Encoder, image: torch.Tensor | None, tokens: PromptTokens | None
+) -> tuple[TextEncoder, Targets | None, str]:
+    """The text tower, and what similarities are with: the picture, or what the tokens were learned
+    for, or None for the prompt itself."""
+    if image is not None:
+        targets = make_targets(encoder.see(image, "image"))
+        return encoder.text(targets.features.shape[1]), targets, "the picture"
+    text = encoder.text()
+    if tokens is not None and tokens.targets.features.shape[1] == text.arch.embed_dim:
+        return text, tokens.targets, "what it was learned for"
+    return text, None, ITSELF
+
+
+def _inputs() -> list[Any]:
+    return [
+        schema.model_input((NO_MODEL,)),
+        io.String.Input(
+            "edits",
+            default="",
+            dynamic_prompts=False,
+            tooltip="What you have done to the words, as JSON; made by clicking them.",
+        ),
+        io.String.Input(
+            "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
+        ),
+        schema.Tokens.Input(
+            "tokens",
+            optional=True,
+            tooltip="A learned prompt: it knows its model and the pictures it was learned for.",
+        ),
+        io.Image.Input(
+            "image",
+            optional=True,
+            tooltip="Measure what each token adds to the similarity with this picture.",
+        ),
+        schema.clip_input(),
+        schema.clip_vision_input(),
+    ]
+
+
+def _outputs() -> list[Any]:
+    return [
+        io.String.Output("prompt", tooltip="The edited prompt, ready for CLIP Text Encode."),
+        io.String.Output(
+            "template",
+            tooltip="The locked words in place and slots for the rest, for the template of "
+            "Image→Hard Prompt.",
+        ),
+        io.String.Output("ban", tooltip="The banned words, for the ban of Image→Hard Prompt."),
+    ]

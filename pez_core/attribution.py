@@ -1,0 +1,129 @@
+"""What each token of a prompt does, and what could stand in its place.
+
+Contributions are measured by leaving out (arXiv 1705.07874 calls the idea an ablation): the prompt
+without one token, encoded again. Alternatives are proposed by the gradient at the prompt (HotFlip,
+arXiv 1712.06751) and by nearness in the embedding table, and ranked by the true similarity of the
+whole new text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .edits import Edits, Word, edited_text
+from .linear import product
+from .models import ClipModel
+from .objective import weighted_similarity
+from .projection import TokenTable, token_table
+from .prompt import Candidate
+from .slots import Slots
+from .targets import Targets
+from .template import CONTEXT
+from .vocabulary import TokenMask
+
+MOST = CONTEXT - 2  # tokens of a text that CLIP reads
+BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
+AT_ONCE = 128  # texts encoded in one pass: bounds the memory
+
+
+def _nothing() -> None:
+    pass
+
+
+@torch.inference_mode(False)
+def contributions(model: ClipModel, ids: Sequence[int], targets: Targets) -> list[float]:
+    """By how much the similarity drops when a token is left out, for each of the first 75 tokens.
+
+    ids: without start and end. A negative number: the prompt is better off without it.
+    """
+    ids = list(ids[:MOST])
+    if not ids:
+        return []
+    start, end = model.vocabulary.start, model.vocabulary.end
+    shorter = [[start, *ids[:i], *ids[i + 1 :], end] for i in range(len(ids))]
+    features = model.tower.encode_ids([[start, *ids, end], *shorter])
+    whole, *without = weighted_similarity(features, targets.to(model.device)).tolist()
+    return [whole - score for score in without]
+
+
+@torch.inference_mode(False)
+def alternatives(
+    model: ClipModel,
+    words: Sequence[Word],
+    targets: Targets,
+    mask: TokenMask,
+    *,
+    count: int = 5,
+    tick: Callable[[], None] = _nothing,
+) -> list[tuple[Candidate, ...]]:
+    """For each word the tokens that would serve best in its place, best first.
+
+    A candidate's `text` and `ids` are those of the new word; its similarity is that of the whole
+    text with it. Words beyond the first 75 tokens have none. tick: called between batches.
+    """
+    targets = targets.to(model.device)
+    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
+    seen = _within_context(words)
+    proposed = _propose(model, words[:seen], targets, table)
+    trials = [
+        (index, int(token_id), model.vocabulary.decode([token_id]))
+        for index, ids in enumerate(proposed)
+        for token_id in ids
+        if (int(token_id),) != words[index].ids
+    ]
+    texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
+    found: list[list[Candidate]] = [[] for _ in words]
+    for first in range(0, len(texts), AT_ONCE):
+        tick()
+        features = model.encode_texts(texts[first : first + AT_ONCE])
+        scores = weighted_similarity(features, targets).tolist()
+        batch = trials[first : first + AT_ONCE]
+        for (index, token_id, text), score in zip(batch, scores, strict=True):
+            found[index].append(Candidate(text, (token_id,), score))
+    return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
+
+
+def _within_context(words: Sequence[Word]) -> int:
+    """How many words lie wholly within the tokens that CLIP reads."""
+    total = 0
+    for index, word in enumerate(words):
+        total += len(word.ids)
+        if total > MOST:
+            return index
+    return len(words)
+
+
+def _propose(
+    model: ClipModel, words: Sequence[Word], targets: Targets, table: TokenTable
+) -> list[list[int]]:
+    """Token ids worth trying in the place of each word."""
+    if not words:
+        return []
+    vocabulary, embedding = model.vocabulary, model.tower.token_embedding
+    ids = torch.tensor([i for word in words for i in word.ids], device=model.device)
+    layout = torch.tensor([vocabulary.start, *[-1] * len(ids), vocabulary.end])
+    hard = embedding[ids][None].clone().requires_grad_()  # (1, n, D)
+    score = weighted_similarity(Slots(model.tower, layout).features(hard), targets)
+    (gradient,) = torch.autograd.grad(score.sum(), hard)
+    lengths = [len(word.ids) for word in words]
+    uphill = _per_word(gradient[0], lengths)  # (W, D)
+    middle = _per_word(embedding[ids], lengths)
+    by_gradient = product(uphill, table.rows)  # (W, A)
+    by_nearness = product(F.normalize(middle, dim=-1), table.directions)
+    picks = torch.cat([_best(by_gradient, BY_GRADIENT), _best(by_nearness, BY_NEARNESS)], dim=1)
+    rows: list[list[int]] = table.ids[picks].tolist()
+    return [list(dict.fromkeys(row)) for row in rows]
+
+
+def _per_word(values: Tensor, lengths: list[int]) -> Tensor:
+    """The mean over the tokens of each word. (n, D) → (W, D)"""
+    return torch.stack([part.mean(dim=0) for part in torch.split(values, lengths)])
+
+
+def _best(scores: Tensor, count: int) -> Tensor:
+    # One more than wanted, as the word itself may be among them.
+    return scores.topk(min(count + 1, scores.shape[1]), dim=1).indices
