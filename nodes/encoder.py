@@ -51,6 +51,7 @@ class TextEncoder:
     def arch(self) -> Architecture:
         return self.source.arch
 
+    @torch.inference_mode(False)
     def load(self, working_memory: int = 0) -> ClipModel:
         """The tower on its device, with room for so many bytes beside it."""
         tower: TextTower = self._held.load(working_memory).tower()

@@ -17,7 +17,7 @@ from ..pez_core.template import parse_template
 from ..pez_core.vocabulary import clip_vocabulary, make_mask
 from .connection import PromptTokens
 from .encoder import Asked, TextEncoder
-from .live import Live
+from .live import Live, check_cancelled
 from .memory import out_of_memory, search_memory
 from .messages import learned_message
 from .prompt_text import escape
@@ -68,7 +68,7 @@ def _learn(
     """The learned prompt, and a note if the device had too little memory for all restarts."""
     config = search.config
     while True:
-        live.check()
+        check_cancelled()
         try:
             learned = _attempt(live, encoder, targets, search, config)
         except RuntimeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import Any
@@ -13,8 +12,6 @@ from comfy.utils import ProgressBar
 from ..pez_core.search import StepInfo
 from ..pez_core.vocabulary import clip_vocabulary
 from .messages import progress_message
-
-log = logging.getLogger(__name__)
 
 # A tick is three messages (the bar is two, the chips are one), so 8 or 9 go out in a second.
 TICK = 0.35
@@ -33,7 +30,6 @@ class Live:
         self.finish = False
         self._bar: Any = None
         self._last = -float("inf")
-        self._shown = ""
 
     def __enter__(self) -> Live:
         _RUNNING[self.node_id] = self
@@ -44,7 +40,7 @@ class Live:
 
     def __call__(self, info: StepInfo) -> bool:
         """Whether to go on. Raises ComfyUI's interrupt when the user has cancelled."""
-        self.check()
+        check_cancelled()
         now = time.monotonic()
         if now - self._last >= TICK:
             self._last = now
@@ -52,10 +48,6 @@ class Live:
             self._bar.update_absolute(info.step, info.total)
             self._send(info)
         return not self.finish
-
-    def check(self) -> None:
-        """Raises ComfyUI's interrupt when the user has cancelled."""
-        mm.throw_exception_if_processing_interrupted()
 
     def _send(self, info: StepInfo) -> None:
         server = _server()
@@ -65,6 +57,11 @@ class Live:
         detail |= {"node": self.node_id, "prompt_id": self.prompt_id}
         # To the page that queued the run; other open pages have graphs of their own.
         server.send_sync("pez.progress", detail, server.client_id)
+
+
+def check_cancelled() -> None:
+    """Raises ComfyUI's interrupt when the user has cancelled."""
+    mm.throw_exception_if_processing_interrupted()
 
 
 def finish(node_id: str, prompt_id: str | None) -> bool:

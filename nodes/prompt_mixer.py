@@ -18,7 +18,7 @@ from ..pez_core.vocabulary import make_mask
 from . import schema
 from .encoder import Asked, Encoder, TextEncoder
 from .learning import Search, pack, run_search, split_bans
-from .live import Live
+from .live import check_cancelled
 from .prompt_text import read
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
@@ -66,17 +66,16 @@ class PromptMixer(io.ComfyNode):
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
             )
         text, targets = _targets(Encoder(asked), prompts, images, weights)
-        node_id = cls.hidden.unique_id
         if mode == "learn":
             search = Search(f"{{{tokens}}}", PRESETS[preset], seed, vocabulary, ban)
-            return run_search(node_id, asked, text, targets, search)
+            return run_search(cls.hidden.unique_id, asked, text, targets, search)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
             raise TargetError(
                 "nothing to concatenate: connect a prompt with a positive weight, or choose the "
                 "mode learn"
             )
-        joined = _concatenate(node_id, text, kept, targets, tokens, ban)
+        joined = _concatenate(text, kept, targets, tokens, ban)
         return pack(joined, frozenset(), asked, targets)
 
 
@@ -99,13 +98,12 @@ def _targets(
 
 
 def _concatenate(
-    node_id: str, text: TextEncoder, prompts: list[str], targets: Targets, budget: int, ban: str
+    text: TextEncoder, prompts: list[str], targets: Targets, budget: int, ban: str
 ) -> LearnedPrompt:
     model = text.load()
     permits = make_mask(model.vocabulary, "all", ban=split_bans(ban)).permits
     started = time.perf_counter()
-    with Live(node_id) as live:
-        joined = concatenate(model, prompts, targets, budget, permits=permits, tick=live.check)
+    joined = concatenate(model, prompts, targets, budget, permits=permits, tick=check_cancelled)
     seconds = time.perf_counter() - started
     score = weighted_similarity(model.encode_texts([joined]), targets.to(model.device)).item()
     best = Candidate(joined, tuple(model.vocabulary.encode(joined)), score)

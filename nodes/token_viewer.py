@@ -17,7 +17,7 @@ from ..pez_core.vocabulary import clip_vocabulary, make_mask
 from . import schema
 from .connection import PromptTokens
 from .encoder import Asked, Encoder, TextEncoder, require_open_clip
-from .live import Live
+from .live import check_cancelled
 from .messages import Effects, viewed_message
 from .prompt_text import escape, read, weights_of, write
 from .reading import counts, text_that_comes_back
@@ -37,7 +37,6 @@ class TokenViewer(io.ComfyNode):
             search_aliases=["tokens", "tokenizer", "count tokens", "prompt analysis", "pez"],
             inputs=_inputs(),
             outputs=_outputs(),
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -63,9 +62,8 @@ class TokenViewer(io.ComfyNode):
         shown = prompt
         if edited.replaced or any(edited.bans(word) for word in words):
             shown = write(words, edited, weights_of(words, plain, weights))
-        with Live(cls.hidden.unique_id) as live:
-            asked = _asked(model, clip, clip_vision, tokens)
-            effects = _measure(asked, image, tokens, words, read(shown)[0], live) if words else None
+        asked = _asked(model, clip, clip_vision, tokens)
+        effects = _measure(asked, image, tokens, words, read(shown)[0]) if words else None
         message = viewed_message(
             plain,
             read(shown)[0],
@@ -112,7 +110,6 @@ def _measure(
     tokens: PromptTokens | None,
     words: list[Word],
     shown: str,
-    live: Live,
 ) -> Effects | None:
     if asked is None:
         if image is not None:
@@ -121,7 +118,7 @@ def _measure(
     encoder = Encoder(asked)
     text, targets, compared_with = _targets(encoder, image, tokens)
     model = text.load()
-    live.check()
+    check_cancelled()
     if targets is None:
         source = " ".join(word.text for word in words)
         targets = make_targets(model.encode_texts([source]))
@@ -135,7 +132,7 @@ def _measure(
         compared_with,
         similarity,
         tuple(contributions(model, ids, targets)),
-        tuple(alternatives(model, words, targets, mask, tick=live.check)),
+        tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
     )
 
 
