@@ -81,6 +81,11 @@ class Encoder:
         source = self._choice.source
         path = source.path
         assert path is not None
+        if source.arch.vision is None:
+            raise ModelError(
+                f"{self._asked.label} holds a text encoder alone and cannot see pictures: connect "
+                "the CLIP_VISION of the same CLIP, or choose another model"
+            )
         key = (path, *stamp(path))
         tower = _IMAGE.get(key, lambda: load_image_tower(path, source.arch))
         seen = picture_features(

@@ -70,7 +70,8 @@ class Managed(Generic[Module]):
         """The module on its device, with room for so many bytes beside it."""
         _thaw(self._module)
         mm.load_models_gpu([self._patcher], memory_required=working_memory)
-        return self._module
+        # Where memory is short ComfyUI leaves behind what its own layers would fetch as they run.
+        return self._module.to(self.device)
 
 
 class Shelf(Generic[Module]):
