@@ -96,7 +96,8 @@ class Encoder:
     def _see_with_graph(self, image: Tensor) -> Tensor:
         features = []
         for batch in torch.split(image, AT_ONCE):
-            output = self._asked.clip_vision.encode_image(batch)["image_embeds"]
+            with torch.inference_mode():  # as ComfyUI's own nodes call it
+                output = self._asked.clip_vision.encode_image(batch)["image_embeds"]
             if output is None or output.ndim != 2:
                 raise ModelError(
                     "the CLIP_VISION connected is no CLIP: it gives no picture feature; connect "

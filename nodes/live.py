@@ -13,14 +13,14 @@ from ..pez_core.search import StepInfo
 from ..pez_core.vocabulary import clip_vocabulary
 from .messages import progress_message
 
-# A tick is three messages (the bar is two, the chips are one), so 8 or 9 go out in a second.
+# A tick is three messages (the bar is two, the chips are one), so at most 10 go out in a second.
 TICK = 0.35
 
 _RUNNING: dict[str, Live] = {}
 
 
 class Live:
-    """Called after every step; leaving its context leaves nothing behind, however a run ends."""
+    """Called as a search goes on; leaving its context leaves nothing behind, however a run ends."""
 
     def __init__(self, node_id: str, fixed: frozenset[int] = frozenset()) -> None:
         """node_id: ComfyUI's, such as "3:2". fixed: which tokens of the prompt are not learned."""
@@ -30,6 +30,7 @@ class Live:
         self.finish = False
         self._bar: Any = None
         self._last = -float("inf")
+        self._sent = False
 
     def __enter__(self) -> Live:
         _RUNNING[self.node_id] = self
@@ -47,12 +48,15 @@ class Live:
             self._bar = self._bar or ProgressBar(info.total, node_id=self.node_id)
             self._bar.update_absolute(info.step, info.total)
             self._send(info)
+        elif not self._sent:  # the first words at once
+            self._send(info)
         return not self.finish
 
     def _send(self, info: StepInfo) -> None:
         server = _server()
         if server is None or info.best is None:
             return
+        self._sent = True
         detail = progress_message(info, self.fixed, clip_vocabulary())
         detail |= {"node": self.node_id, "prompt_id": self.prompt_id}
         # To the page that queued the run; other open pages have graphs of their own.

@@ -111,19 +111,25 @@ def clip_vision_input() -> Any:
     )
 
 
+def output(kind: Any, name: str, tooltip: str, **options: Any) -> Any:
+    """An output. Its id differs from its name, as older ComfyUI wants ids that no input has."""
+    return kind.Output(f"{name}_out", display_name=name, tooltip=tooltip, **options)
+
+
 def prompt_outputs() -> list[Any]:
     """What the two nodes that learn give."""
     return [
-        io.String.Output(
-            "prompt", tooltip="The learned prompt, escaped: ready for CLIP Text Encode."
+        output(io.String, "prompt", "The learned prompt, escaped: ready for CLIP Text Encode."),
+        output(
+            io.Float,
+            "similarity",
+            "Cosine similarity of this text with the targets, from -1 to 1.",
         ),
-        io.Float.Output(
-            "similarity", tooltip="Cosine similarity of this text with the targets, from -1 to 1."
-        ),
-        Tokens.Output("tokens", tooltip="The prompt with its tokens, for the Token Viewer."),
-        io.String.Output(
+        output(Tokens, "tokens", "The prompt with its tokens, for the Token Viewer."),
+        output(
+            io.String,
             "candidates",
+            "The best distinct prompts, best first, escaped.",
             is_output_list=True,
-            tooltip="The best distinct prompts, best first, escaped.",
         ),
     ]

@@ -179,11 +179,12 @@ def _inputs() -> list[Any]:
 
 def _outputs() -> list[Any]:
     return [
-        io.String.Output("prompt", tooltip="The edited prompt, ready for CLIP Text Encode."),
-        io.String.Output(
+        schema.output(io.String, "prompt", "The edited prompt, ready for CLIP Text Encode."),
+        schema.output(
+            io.String,
             "template",
-            tooltip="The locked words in place and slots for the rest, for the template of "
+            "The locked words in place and slots for the rest, for the template of "
             "Image→Hard Prompt.",
         ),
-        io.String.Output("ban", tooltip="The banned words, for the ban of Image→Hard Prompt."),
+        schema.output(io.String, "ban", "The banned words, for the ban of Image→Hard Prompt."),
     ]

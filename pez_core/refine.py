@@ -23,6 +23,13 @@ from .text_tower import TextTower
 WIDENING = 4  # by how much the number of swaps grows when none has helped
 WIDEST = 4  # and up to how many times the first number
 LEAST_GAIN = 1e-6  # a smaller gain is rounding
+# Values of one layer in one pass over trials. On a GPU large passes are faster; on a CPU small ones
+# are as fast and let a user's stop be heard, 0.3 s apart on ViT-L-14.
+ON_GPU, ON_CPU = 2**24, 2**19
+
+
+def _nothing() -> None:
+    pass
 
 
 class Refine:
@@ -43,12 +50,16 @@ class Refine:
         *,
         swaps: int,
         permits: Callable[[Tensor], Tensor] | None = None,
+        tick: Callable[[], None] = _nothing,
     ) -> None:
         """rows: (n,) where to start. swaps: tokens tried per position.
 
         permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
-        left out.
+        left out. tick: called between the passes of a step, which may be long.
         """
+        width = len(layout) * tower.token_embedding.shape[1]
+        most = ON_CPU if tower.device.type == "cpu" else ON_GPU
+        self._at_once, self._tick = max(32, most // width), tick
         self._table, self._targets, self._permits = table, targets, permits
         self._slots = Slots(tower, layout)
         self._swaps = self._first_swaps = swaps
@@ -92,8 +103,11 @@ class Refine:
         return trials.view(length * count, length)
 
     @torch.no_grad()
-    def _score(self, rows: Tensor, at_once: int = 1024) -> Tensor:
-        """Similarities of prompts, (N, n) → (N,), in pieces that bound the memory."""
-        batches = torch.split(rows, at_once)
-        pieces = [self._slots.features(self._table.rows[batch]) for batch in batches]
-        return weighted_similarity(torch.cat(pieces), self._targets)
+    def _score(self, rows: Tensor) -> Tensor:
+        """Similarities of prompts, (N, n) → (N,), in passes that bound the memory."""
+        features = []
+        for batch in torch.split(rows, self._at_once):
+            if features:
+                self._tick()
+            features.append(self._slots.features(self._table.rows[batch]))
+        return weighted_similarity(torch.cat(features), self._targets)

@@ -32,7 +32,7 @@ LEAST_GAIN = 1e-4  # a round that gains less has met a plateau
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a callback is told after every step; total: PEZ steps if every round is run."""
+    """What a callback is told; total: PEZ steps if every round is run."""
 
     step: int
     total: int
@@ -64,8 +64,8 @@ def learn_prompt(
     """The hard prompts that say best what the targets show: distinct candidates, best first.
 
     template: fixed words with slots, "{8}" is 8 learned tokens. mask: the tokens allowed; printable
-    lower-case ASCII if left out. callback: called after every step; returning False stops with the
-    best so far.
+    lower-case ASCII if left out. callback: called after every step, and within long ones; returning
+    False stops with the best so far.
     dtype: of the tower's weights while searching (scores handed out are always those of float32).
     settings: more entries for the result's `settings`, such as what the caller was asked.
     Raises TargetError when the targets belong to another model, ConfigError for a seed out of
@@ -181,6 +181,7 @@ class _Search:
             lineage.rows,
             swaps=self.config.swaps,
             permits=permits,
+            tick=lambda: self._report("refine"),
         )
         while not refine.done:
             refine.step()
@@ -188,6 +189,10 @@ class _Search:
 
     def _after_step(self, phase: str) -> None:
         self.step += 1
+        self._report(phase)
+
+    def _report(self, phase: str) -> None:
+        """Tells the callback where the search is, and ends it when it has to end."""
         if self.callback is not None:
             info = StepInfo(
                 self.step, max(self.total, self.step), self.seconds, phase, self.board.best

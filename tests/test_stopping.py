@@ -121,3 +121,20 @@ def test_without_refinement_the_steps_are_those_asked_for(
     result = learn_prompt(demo, targets, config=config, callback=infos.append)
     assert (result.stopped, result.steps) == ("steps", 14)
     assert {(info.phase, info.total) for info in infos} == {("pez", 14)}
+
+
+def test_a_long_step_of_refinement_can_be_ended_within(
+    demo: ClipModel, targets: Targets, oracle: DemoOracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the passes over its trials; what was found before it counts."""
+    monkeypatch.setattr("pez_core.refine.ON_CPU", 1)  # the least: 32 trials a pass
+    told: list[int] = []
+
+    def callback(info: StepInfo) -> bool:
+        told.append(info.step)
+        return len(told) < 2 or told[-1] != told[-2]
+
+    result = learn_prompt(demo, targets, "{6}", config=CONFIG.replace(swaps=32), callback=callback)
+    assert result.stopped == "user"
+    assert told[-1] == told[-2] == result.steps >= CONFIG.steps
+    assert_valid(result, targets, oracle)

@@ -1,0 +1,51 @@
+"""Every workflow that comes with the pack runs, as saved, with small stand-ins for the models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.comfyui.checkpoint import CHECKPOINT, CLIP_L, LORA
+from tests.comfyui.client import Client, Prompt
+from tests.comfyui.graphs import DEMO, LEARN, MIX, VIEW
+from tests.comfyui.payloads import assert_learned, assert_viewed
+from tests.comfyui.workflow import to_prompt
+
+pytestmark = pytest.mark.comfyui
+
+FOLDER = Path(__file__).resolve().parents[2] / "example_workflows"
+FILES = {"ckpt_name": CHECKPOINT, "clip_name": CLIP_L, "lora_name": LORA}
+SMALL: dict[str, Any] = {"width": 64, "height": 64, "batch_size": 1}
+
+
+def fitted(prompt: Prompt, client: Client, png: bytes) -> Prompt:
+    """The prompt with models that are here, small pictures and short searches."""
+    for node in prompt.values():
+        kind, inputs = node["class_type"], node["inputs"]
+        inputs |= {name: file for name, file in FILES.items() if name in inputs}
+        if kind == "LoadImage":
+            inputs["image"] = client.upload(Path(inputs["image"]).name, png)
+        elif kind == "EmptyLatentImage":
+            inputs |= SMALL
+        elif kind == "KSampler":
+            inputs["steps"] = 2
+        elif kind in (LEARN, MIX):
+            inputs |= {"model": DEMO, "preset": "fast"}
+        elif kind == VIEW and not inputs["model"].startswith("none"):
+            inputs["model"] = DEMO
+    return prompt
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_an_example_workflow_runs(client: Client, png: bytes, path: Path) -> None:
+    prompt = to_prompt(json.loads(path.read_text()), client.get("/object_info"))
+    checks = {LEARN: assert_learned, MIX: assert_learned, VIEW: assert_viewed}
+    ours = {key: node["class_type"] for key, node in prompt.items() if node["class_type"] in checks}
+    assert ours, f"{path.name} shows no node of the pack"
+    run = client.run(fitted(prompt, client, png), timeout=300)
+    assert run.succeeded, run.ending
+    for key, kind in ours.items():
+        checks[kind](run.output(key))
