@@ -1,0 +1,56 @@
+// Image→Hard Prompt while it runs and after. The scenarios of viewer.mjs go on from here.
+
+import assert from "node:assert/strict";
+import { VIEW, assertInside, chips } from "./helpers.mjs";
+
+export const learner = {
+  "before any run a hint": async (front) => {
+    await front.build(VIEW);
+    assert.match(await front.panel("learn").innerText(), /Run the workflow/);
+    assert.match(await front.panel("view").innerText(), /Run the workflow/);
+    const hidden = await front.page.evaluate(() => [
+      window.made.view.widgets.map((w) => w.name.split("_")[0]),
+      document.body.innerText.includes("edits"),
+    ]);
+    assert.deepEqual(hidden, [["model", "edits", "pez"], false]);
+    await assertInside(front);
+    await front.shot("01-hint");
+  },
+
+  "chips while it runs, and Use best so far": async (front) => {
+    await front.build(VIEW);
+    await front.play({ mode: "hold" });
+    await front.run();
+    const panel = front.panel("learn");
+    const button = panel.locator("button", { hasText: "Use best so far" });
+    await button.waitFor();
+    await panel.getByText("step 8 of 12").waitFor();
+    assert.ok((await chips(panel)).includes("watermelon"));
+    assert.equal(await panel.locator(".pez-fixed").count(), 3);
+    assert.match(await panel.innerText(), /0\.239/);
+    await assertInside(front);
+    await front.shot("02-running");
+    await button.click();
+    await panel.getByText("finishing…").waitFor();
+    assert.ok(await panel.locator("button:disabled").count());
+    await front.shot("03-finishing");
+    await panel.getByText("stopped by you").waitFor();
+    const { finish, prompt } = await front.log();
+    const learn = await front.page.evaluate(() => String(window.made.learn.id));
+    assert.deepEqual(finish, [{ node: learn, prompt_id: prompt[0].prompt_id }]);
+    assert.equal(await panel.getByText("Use best so far").count(), 0);
+    await front.panel("view").locator(".pez-token-word").first().waitFor();
+    await assertInside(front);
+    await front.shot("04-done");
+  },
+
+  "a click copies a prompt as it has to be typed": async (front) => {
+    const panel = front.panel("learn");
+    await panel.getByRole("button", { name: "Copy", exact: true }).click();
+    const copied = await front.page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(copied, "a photo of watermelon skater summer :\\) \\(juicy\\)");
+    await panel.locator(".pez-candidate").first().click();
+    const other = await front.page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(other, "a photo of silent skater fruit");
+  },
+};

@@ -1,0 +1,128 @@
+"""A run of the pack's nodes as the server would send it: the payloads of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+SCHEMA = 1
+
+
+def _tokens(marked: str) -> list[dict[str, Any]]:
+    """`"=a photo +graph"`: words are apart, `+` begins another piece of a word, `=` is fixed."""
+    tokens: list[dict[str, Any]] = []
+    for number, piece in enumerate(marked.split()):
+        fixed, text = piece.startswith("="), piece.lstrip("=+")
+        if piece.startswith("+"):
+            tokens[-1]["ends_word"] = False
+        tokens.append({"id": 1000 + number, "text": text, "ends_word": True, "fixed": fixed})
+    return tokens
+
+
+BEST = [
+    ("=a =photo =of silent bread pillar", 0.1312),
+    ("=a =photo =of silent ska +ter fruit", 0.1874),
+    ("=a =photo =of water +melon ska +ter sum +mer :) (juicy)", 0.2392),
+]
+TOTAL = 12
+
+
+def text_of(marked: str) -> str:
+    return marked.replace(" +", "").replace("=", "")
+
+
+def progress(step: int, node: str, prompt_id: str) -> dict[str, Any]:
+    marked, similarity = BEST[min(len(BEST) - 1, step * len(BEST) // TOTAL)]
+    return {
+        "schema": SCHEMA,
+        "node": node,
+        "prompt_id": prompt_id,
+        "step": step,
+        "total": TOTAL,
+        "seconds": 0.1 * step,
+        "phase": "pez" if step < TOTAL * 2 // 3 else "refine",
+        "similarity": similarity,
+        "text": text_of(marked),
+        "tokens": _tokens(marked),
+    }
+
+
+def learned(stopped: str = "plateau", text: str | None = None) -> dict[str, Any]:
+    marked, similarity = BEST[-1]
+    tokens = _tokens(marked)
+    if text is not None:  # a prompt of one word, such as one that tries to be HTML
+        tokens = [{"id": 7, "text": text, "ends_word": True, "fixed": False}]
+    return {
+        "schema": SCHEMA,
+        "kind": "learned",
+        "text": text or text_of(marked),
+        "similarity": similarity,
+        "tokens": tokens,
+        "candidates": [{"text": text_of(m), "similarity": s} for m, s in reversed(BEST)],
+        "stopped": stopped,
+        "steps": 163,
+        "seconds": 2.31,
+        "model": "demo",
+        "note": text or "ran out of memory at 8 restarts: 4 were used",
+    }
+
+
+def _word(number: int, word: str, contribution: float | None) -> dict[str, Any]:
+    attached = word.startswith("~")
+    pieces = word.lstrip("~").split("+")
+    shares = [None if contribution is None else contribution / (k + 1) for k in range(len(pieces))]
+    return {
+        "before": "" if attached or number == 0 else " ",
+        "text": "".join(pieces),
+        "locked": False,
+        "banned": False,
+        "replaced": None,
+        "tokens": [
+            {"id": 9000 + 10 * number + k, "text": piece, "contribution": share}
+            for k, (piece, share) in enumerate(zip(pieces, shares, strict=True))
+        ],
+        "alternatives": [
+            {"text": "melon", "similarity": 0.2011},
+            {"text": "fruit", "similarity": 0.1922},
+        ],
+    }
+
+
+WORDS = "a photo of water+melon ska+ter ~, lady summer ~:) (juicy)"
+CONTRIBUTIONS = [0.002, 0.004, 0.0, 0.083, 0.041, -0.006, -0.031, 0.02, 0.011, -0.012]
+
+
+def viewed(
+    edits: dict[str, Any], text: str | None = None, words: int = 0, locked: Sequence[int] = ()
+) -> dict[str, Any]:
+    """`words` > 0: so many words, for the border of a chunk; `locked`: words of a template."""
+    if text is not None:
+        parts = [_word(0, text, None)]
+    elif words:
+        parts = [_word(i, f"word{i}" if i % 7 else f"long+word{i}", None) for i in range(words)]
+    else:
+        parts = [
+            _word(i, w, c)
+            for i, (w, c) in enumerate(zip(WORDS.split(), CONTRIBUTIONS, strict=True))
+        ]
+    source = "".join(p["before"] + p["text"] for p in parts)
+    if edits.get("source") != source:
+        bans = edits.get("banned", [])
+        edits = {"schema": SCHEMA, "source": source, "locked": list(locked), "banned": bans}
+    count = sum(len(p["tokens"]) for p in parts)
+    return {
+        "schema": SCHEMA,
+        "kind": "viewed",
+        "source": source,
+        "text": source,
+        "similarity": None if text or words else 0.2392,
+        "compared_with": None if text or words else "the picture",
+        "words": parts,
+        "chunk": 75,
+        "counts": [{"encoder": "CLIP-L", "tokens": count}, {"encoder": "CLIP-G", "tokens": count}],
+        "exact": not text,
+        "exact_text": text or "",
+        "template": "",
+        "ban": "",
+        "edits": edits,
+    }

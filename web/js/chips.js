@@ -1,0 +1,127 @@
+// What Image→Hard Prompt and the Prompt Mixer show: a hint, the running search, the learned prompt.
+// Pure rendering: data in, elements out; what a click does is passed in.
+
+import { button, el } from "./dom.js";
+import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
+
+/**
+ * @typedef {{id: number, text: string, ends_word: boolean, fixed: boolean}} LearnedToken
+ * @typedef {{step: number, total: number, seconds: number, phase: string, similarity: number,
+ *            text: string, tokens: LearnedToken[]}} Progress
+ * @typedef {{text: string, similarity: number, tokens: LearnedToken[], stopped: string,
+ *            candidates: {text: string, similarity: number}[], steps: number, seconds: number,
+ *            model: string, note: string}} Learned
+ */
+
+/** @param {string} text @returns {HTMLElement} a quiet line for an empty panel */
+export function hint(text) {
+  return el("div", { class: "pez-hint", text });
+}
+
+/**
+ * The tokens as chips in two alternating shades, as in Figure 1 of the paper. Pieces of one word
+ * touch; a word of the template, which was not learned, is underlined.
+ * @param {LearnedToken[]} tokens
+ * @returns {HTMLElement}
+ */
+export function chipRow(tokens) {
+  const row = el("div", { class: "pez-chips", role: "list", "aria-label": "tokens" });
+  let word = null;
+  tokens.forEach((token, i) => {
+    word ??= row.appendChild(el("span", { class: "pez-word", role: "listitem" }));
+    const kind = token.fixed ? " pez-fixed" : "";
+    const title = `token ${token.id}${token.fixed ? ", of the template" : ""}`;
+    const shade = `pez-chip pez-shade-${i % 2}${kind}`;
+    word.appendChild(el("span", { class: shade, text: token.text, title }));
+    if (token.ends_word) word = null;
+  });
+  return row;
+}
+
+/**
+ * The view of a search that runs. It is updated in place: a button that is replaced three times a
+ * second loses the click between mouse down and mouse up.
+ * @param {() => Promise<boolean>} onFinish asks to end with the best so far; false: it did not work
+ * @returns {{element: HTMLElement, update(progress: Progress): void}}
+ */
+export function runningView(onFinish) {
+  const bar = el("div", { class: "pez-bar-done" });
+  const chips = el("div");
+  const similarity = el("span", { class: "pez-similarity" });
+  const steps = el("span", { class: "pez-quiet pez-grow" });
+  const finish = button("Use best so far", async () => {
+    finish.disabled = true;
+    finish.textContent = "finishing…";
+    if (await onFinish()) return;
+    finish.disabled = false;
+    finish.textContent = "Use best so far";
+  });
+  const element = el("div", { class: "pez-view pez-running" }, [
+    el("div", { class: "pez-bar" }, [bar]),
+    chips,
+    el("div", { class: "pez-line" }, [similarity, steps, finish]),
+  ]);
+  let shown = "";
+  return {
+    element,
+    update(progress) {
+      const share = progress.total > 0 ? Math.min(1, progress.step / progress.total) : 0;
+      bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
+      similarity.textContent = asSimilarity(progress.similarity);
+      const phase = progress.phase === "refine" ? "refining, " : "";
+      const time = asSeconds(progress.seconds);
+      steps.textContent = `${phase}step ${progress.step} of ${progress.total} · ${time}`;
+      const key = JSON.stringify(progress.tokens);
+      if (key === shown) return;
+      shown = key;
+      chips.replaceChildren(chipRow(progress.tokens));
+    },
+  };
+}
+
+/**
+ * The view of a finished search.
+ * @param {Learned} learned
+ * @param {(text: string, from: HTMLElement) => void} onCopy
+ * @returns {HTMLElement}
+ */
+export function learnedView(learned, onCopy) {
+  const facts = [
+    stoppedInWords(learned.stopped),
+    learned.steps ? `${learned.steps} steps` : "",
+    asSeconds(learned.seconds),
+    learned.model,
+  ];
+  const copy = button("Copy", () => onCopy(learned.text, copy), {
+    title: "Copies the prompt, ready to be typed into a prompt box",
+  });
+  const others = (learned.candidates ?? []).filter((other) => other.text !== learned.text);
+  return el("div", { class: "pez-view pez-learned" }, [
+    chipRow(learned.tokens),
+    el("div", { class: "pez-line" }, [
+      el("span", { class: "pez-similarity", text: asSimilarity(learned.similarity) }),
+      el("span", { class: "pez-quiet pez-grow", text: facts.filter(Boolean).join(" · ") }),
+      copy,
+    ]),
+    learned.note ? el("div", { class: "pez-note", text: learned.note }) : null,
+    others.length ? candidateList(others, onCopy) : null,
+  ]);
+}
+
+function candidateList(candidates, onCopy) {
+  const items = candidates.map((candidate) => {
+    const item = button("", () => onCopy(candidate.text, item), {
+      class: "pez-candidate",
+      title: "Click to copy",
+    });
+    item.append(
+      el("span", { class: "pez-similarity", text: asSimilarity(candidate.similarity) }),
+      el("span", { class: "pez-grow", text: candidate.text }),
+    );
+    return el("li", {}, [item]);
+  });
+  return el("div", {}, [
+    el("div", { class: "pez-heading", text: "Other candidates" }),
+    el("ul", { class: "pez-candidates" }, items),
+  ]);
+}

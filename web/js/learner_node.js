@@ -1,0 +1,60 @@
+// Image→Hard Prompt and Prompt Mixer: the panel of the running and of the finished search.
+
+import { hint, learnedView, runningView } from "./chips.js";
+import { chain, copyText } from "./dom.js";
+import { addPanel, fill, flash } from "./panel.js";
+import { forTyping } from "./words.js";
+
+const MIN_HEIGHT = 150;
+const HINT = "Run the workflow: the prompt appears here while it is learned.";
+
+/**
+ * @param {any} node
+ * @param {(nodeId: string, promptId: string) => Promise<boolean>} finish "Use best so far"
+ * @returns {(kind: string, detail: any, nodeId: string) => void} takes the news of a run
+ */
+export function setUpLearner(node, finish) {
+  const panel = addPanel(node, MIN_HEIGHT);
+  let running = null; // {view, last}: the view of the search that runs and its last progress
+
+  const copy = async (text, from) => {
+    flash(from, (await copyText(forTyping(text))) ? "copied" : "not copied");
+  };
+  const showSaved = () => {
+    const saved = node.properties?.pez;
+    const isLearned = saved?.kind === "learned" && Array.isArray(saved.tokens);
+    fill(panel, isLearned ? learnedView(saved, copy) : hint(HINT));
+  };
+
+  // By name and with the workflow: after a reload the chips are there before any run.
+  chain(node, "onConfigure", () => {
+    if (!running) showSaved();
+  });
+  showSaved();
+
+  const take = {
+    progress(progress, nodeId) {
+      if (running?.promptId !== progress.prompt_id) {
+        const view = runningView(() => finish(nodeId, progress.prompt_id));
+        running = { view, promptId: progress.prompt_id, last: progress };
+        fill(panel, view.element);
+      }
+      running.last = progress;
+      running.view.update(progress);
+    },
+    result(learned) {
+      running = null;
+      node.properties ??= {};
+      node.properties.pez = learned;
+      showSaved();
+    },
+    ended(reason) {
+      if (!running) return;
+      const { last } = running;
+      running = null;
+      const facts = { steps: last.step, stopped: reason, candidates: [], model: "", note: "" };
+      fill(panel, learnedView({ ...last, ...facts }, copy));
+    },
+  };
+  return (kind, detail, nodeId) => take[kind]?.(detail, nodeId);
+}

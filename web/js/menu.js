@@ -1,0 +1,61 @@
+// "Find its hard prompt" in the context menu of every node that makes or shows a picture.
+
+import { LEARNER, imageSource, inputIndex } from "./graph.js";
+
+export const LABEL = "Find its hard prompt";
+const GAP = 60;
+const LEAST_WIDTH = 240; // Nodes 2.0 draws narrower nodes that wide, whatever their size says
+
+/**
+ * @param {any} node
+ * @param {(type: string) => any} createNode
+ * @returns {{content: string, callback: () => void}[]}
+ */
+export function menuItems(node, createNode) {
+  if (!node || node.comfyClass === LEARNER || !imageSource(node)) return [];
+  return [{ content: LABEL, callback: () => void addLearner(node, createNode) }];
+}
+
+/**
+ * Puts an Image→Hard Prompt node to the right of a node, wired to its picture.
+ * @param {any} node
+ * @param {(type: string) => any} createNode
+ * @returns {any | null} the new node
+ */
+export function addLearner(node, createNode) {
+  const source = imageSource(node);
+  const graph = node.graph;
+  const learner = source && createNode(LEARNER);
+  if (!learner || !graph) return null;
+  graph.beforeChange?.(); // one step for undo
+  learner.pos = freePlace(graph, node, learner);
+  graph.add(learner);
+  const index = inputIndex(learner, "image");
+  if (source.node) source.node.connect(source.slot, learner, index);
+  else graph.inputs?.[source.slot]?.connect?.(learner.inputs[index], learner);
+  graph.afterChange?.();
+  graph.setDirtyCanvas?.(true, true);
+  return learner;
+}
+
+// To the right, and below whatever is there already.
+function freePlace(graph, node, learner) {
+  const x = node.pos[0] + Math.max(node.size[0], LEAST_WIDTH) + GAP;
+  let y = node.pos[1];
+  const others = graph.nodes ?? graph._nodes ?? [];
+  for (let i = 0; i < others.length; i++) {
+    const hit = others.find((other) => overlaps(other, x, y, learner.size));
+    if (!hit) break;
+    y = hit.pos[1] + hit.size[1] + GAP;
+  }
+  return [x, y];
+}
+
+function overlaps(other, x, y, size) {
+  return (
+    other.pos[0] < x + size[0] &&
+    other.pos[0] + other.size[0] > x &&
+    other.pos[1] < y + size[1] + GAP / 2 &&
+    other.pos[1] + other.size[1] + GAP / 2 > y
+  );
+}

@@ -1,0 +1,130 @@
+// The pack's front end: gives the nodes their panels and brings the server's news to them.
+
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { chain } from "./dom.js";
+import { LEARNER, MIXER, VIEWER, imageSource, nodeById } from "./graph.js";
+import { setUpLearner } from "./learner_node.js";
+import { LABEL, addLearner, menuItems } from "./menu.js";
+import { setUpMixer } from "./mixer.js";
+import { createRuns } from "./runs.js";
+import { loadStyles } from "./styles.js";
+import { setUpViewer } from "./viewer_node.js";
+
+/** @type {WeakMap<object, (kind: string, detail: any, nodeId: string) => void>} */
+const panels = new WeakMap();
+const workflows = () => app.extensionManager?.workflow;
+
+const runs = createRuns({
+  current: () => ({
+    graphId: String((app.rootGraph ?? app.graph)?.id ?? ""),
+    workflow: workflows()?.activeWorkflow ?? null,
+  }),
+  isOpen: (workflow) => workflows()?.openWorkflows?.includes(workflow) ?? false,
+  openCount: () => workflows()?.openWorkflows?.length ?? 1,
+  deliver: (nodeId, kind, detail) => panels.get(nodeById(app, nodeId))?.(kind, detail, nodeId),
+  storage: window.sessionStorage,
+});
+
+/** Asks a running search to end with the best it has. */
+async function finish(nodeId, promptId) {
+  try {
+    const reply = await api.fetchApi("/pez/finish", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ node: nodeId, prompt_id: promptId }),
+    });
+    return reply.ok;
+  } catch {
+    return false;
+  }
+}
+
+// Every way of queueing a prompt ends in api.queuePrompt, whose answer has the prompt's id.
+function watchQueue() {
+  const queuePrompt = api.queuePrompt;
+  api.queuePrompt = function (...args) {
+    const graphId = args[1]?.workflow?.id ?? (app.rootGraph ?? app.graph)?.id;
+    const owner = { graphId: String(graphId ?? ""), workflow: workflows()?.activeWorkflow ?? null };
+    const answer = queuePrompt.apply(this, args);
+    void runs.queued(Promise.resolve(answer), owner);
+    return answer;
+  };
+}
+
+function listen() {
+  api.addEventListener("pez.progress", ({ detail }) => {
+    if (detail?.schema === 1) void runs.event(detail.prompt_id, detail.node, "progress", detail);
+  });
+  // Not through the node's onExecuted: ComfyUI calls that for the node of this id in whatever
+  // workflow is on the screen.
+  api.addEventListener("executed", ({ detail }) => {
+    const payload = detail?.output?.pez?.[0];
+    const nodeId = detail?.display_node ?? detail?.node;
+    if (payload?.schema === 1) void runs.event(detail.prompt_id, nodeId, "result", payload);
+  });
+  const ends = {
+    execution_success: "done",
+    execution_interrupted: "interrupted",
+    execution_error: "error",
+  };
+  for (const [name, reason] of Object.entries(ends)) {
+    api.addEventListener(name, ({ detail }) => void runs.ended(detail?.prompt_id, reason));
+  }
+  api.addEventListener("reconnected", () => runs.lost());
+}
+
+// Older front ends have no getNodeMenuItems and ask the node types themselves.
+const asksExtensions = () => typeof app.collectNodeMenuItems === "function";
+const createNode = (type) => window.LiteGraph.createNode(type);
+
+// In Nodes 2.0 the menu of the front end 1.35.9 takes no entries; the selection's tool box does.
+const FIND = "PEZ.FindHardPrompt";
+function selectedNode() {
+  return Object.values(app.canvas?.selected_nodes ?? {}).find((node) => imageSource(node));
+}
+
+app.registerExtension({
+  name: "pez.nodes",
+  commands: [
+    {
+      id: FIND,
+      label: LABEL,
+      icon: "pi pi-search",
+      function: () => {
+        const node = selectedNode();
+        if (node) addLearner(node, createNode);
+      },
+    },
+  ],
+  getSelectionToolboxCommands(item) {
+    const isNode = Array.isArray(item?.outputs) && item.comfyClass !== LEARNER;
+    return window.LiteGraph.vueNodesMode && isNode && imageSource(item) ? [FIND] : [];
+  },
+  init() {
+    loadStyles();
+    watchQueue();
+    listen();
+  },
+  beforeRegisterNodeDef(nodeType) {
+    if (asksExtensions()) return;
+    chain(nodeType.prototype, "getExtraMenuOptions", function (_canvas, options) {
+      options.push(...menuItems(this, createNode));
+    });
+  },
+  getNodeMenuItems(node) {
+    return menuItems(node, createNode);
+  },
+  nodeCreated(node) {
+    if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
+      panels.set(node, setUpLearner(node, finish));
+    }
+    if (node.comfyClass === MIXER) setUpMixer(node);
+    if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app));
+  },
+  // Called while the front end still names the old workflow as the active one; how long it takes
+  // from here differs from version to version, so we look again. Looking twice changes nothing.
+  afterConfigureGraph() {
+    for (const delay of [0, 150, 600, 2000]) setTimeout(() => runs.shown(), delay);
+  },
+});

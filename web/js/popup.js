@@ -1,0 +1,135 @@
+// The card with a word's numbers and the menu of what can be done to it. Both hang in the body: a
+// node's panel scrolls and would cut them off.
+
+import { button, el } from "./dom.js";
+import { asSimilarity, signed } from "./words.js";
+
+const GAP = 4;
+
+/**
+ * The popups of one node: at most one card and one menu.
+ * @returns {{card(anchor: HTMLElement, content: HTMLElement): void, closeCard(): void,
+ *            menu(anchor: HTMLElement, content: HTMLElement, focusBack: () => void): void,
+ *            close(): void}}
+ */
+export function createPopups() {
+  let card = null;
+  let closeMenu = null;
+  const closeCard = () => {
+    card?.remove();
+    card = null;
+  };
+  const close = () => {
+    closeCard();
+    closeMenu?.();
+  };
+  return {
+    closeCard,
+    close,
+    card(anchor, content) {
+      if (closeMenu) return; // on the way to the menu the pointer crosses other words
+      closeCard();
+      card = place(el("div", { class: "pez-popup pez-card", role: "tooltip" }, [content]), anchor);
+    },
+    menu(anchor, content, focusBack) {
+      close();
+      const popup = el("div", { class: "pez-popup pez-menu", role: "menu" }, [content]);
+      const outside = (event) => {
+        if (!popup.contains(event.target)) closeMenu?.();
+      };
+      closeMenu = () => {
+        closeMenu = null;
+        popup.remove();
+        for (const name of ["pointerdown", "wheel"])
+          window.removeEventListener(name, outside, true);
+      };
+      for (const name of ["pointerdown", "wheel"]) window.addEventListener(name, outside, true);
+      popup.addEventListener("keydown", (event) => menuKey(event, popup, close, focusBack));
+      place(popup, anchor);
+      popup.querySelector("button")?.focus({ preventScroll: true });
+    },
+  };
+}
+
+// Keys stay in the menu: outside, ComfyUI's own bindings would take Delete, arrows and Escape.
+function menuKey(event, popup, close, focusBack) {
+  event.stopPropagation();
+  const items = [...popup.querySelectorAll("button")];
+  const at = items.indexOf(/** @type {any} */ (document.activeElement));
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step) {
+    items[(at + step + items.length) % items.length].focus();
+    event.preventDefault();
+  } else if (event.key === "Escape") {
+    close();
+    focusBack();
+    event.preventDefault();
+  } else if (event.key === "Tab") {
+    close(); // the focus goes on from the chip
+    focusBack();
+  }
+}
+
+function place(popup, anchor) {
+  document.body.appendChild(popup);
+  const at = anchor.getBoundingClientRect();
+  const own = popup.getBoundingClientRect();
+  const below = at.bottom + GAP;
+  const fits = below + own.height <= window.innerHeight;
+  const top = fits ? below : Math.max(GAP, at.top - GAP - own.height);
+  const left = Math.max(GAP, Math.min(at.left, window.innerWidth - own.width - GAP));
+  popup.style.setProperty("top", `${top}px`);
+  popup.style.setProperty("left", `${left}px`);
+  return popup;
+}
+
+/**
+ * @param {import("./edits.js").Word} word
+ * @returns {HTMLElement} what is known about a word: its tokens, what each is worth, what is near
+ */
+export function wordCard(word) {
+  const rows = word.tokens.map((token) =>
+    el("tr", {}, [
+      el("td", { text: token.text }),
+      el("td", { class: "pez-quiet", text: `id ${token.id}` }),
+      el("td", { text: withoutIt(token.contribution) }),
+    ]),
+  );
+  const near = word.alternatives ?? [];
+  return el("div", {}, [
+    el("table", {}, [el("tbody", {}, rows)]),
+    near.length ? el("div", { class: "pez-heading", text: "Nearest" }) : null,
+    ...near.map((other) => el("div", { text: `${other.text}  ${asSimilarity(other.similarity)}` })),
+  ]);
+}
+
+/** @param {number | null | undefined} contribution @returns {string} "−0.031 without it" */
+export function withoutIt(contribution) {
+  return Number.isFinite(contribution) ? `${signed(-contribution)} without it` : "not measured";
+}
+
+/**
+ * @param {import("./edits.js").Word} word
+ * @param {import("./edits.js").Mark} mark
+ * @param {{lock(): void, ban(): void, replace(text: string | null): void, copy(): void}} actions
+ * @returns {HTMLElement}
+ */
+export function wordMenu(word, mark, actions) {
+  const item = (label, action) => button(label, action, { role: "menuitem" });
+  const alternatives = (word.alternatives ?? []).map((other) => {
+    const props = { role: "menuitem", class: "pez-alternative" };
+    const entry = button("", () => actions.replace(other.text), props);
+    const similarity = el("span", { class: "pez-quiet", text: asSimilarity(other.similarity) });
+    entry.append(el("span", { text: other.text }), similarity);
+    return entry;
+  });
+  const menu = el("div", { class: "pez-menu" }, [
+    item(mark.locked ? "Unlock" : "Lock", actions.lock),
+    item(mark.banned ? "Allow again" : "Ban", actions.ban),
+    item("Copy", actions.copy),
+    mark.replaced !== null ? item(`Back to “${word.text}”`, () => actions.replace(null)) : null,
+    alternatives.length ? el("div", { class: "pez-heading", text: "Replace by" }) : null,
+    ...alternatives,
+  ]);
+  return menu;
+}

@@ -1,0 +1,186 @@
+// What the Token Viewer shows: the words of a prompt with what they are worth and what was done to
+// them. Pure rendering: payload and edits in, elements out; what a click does is passed in.
+
+import { button, el } from "./dom.js";
+import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
+import { asSimilarity } from "./words.js";
+
+/**
+ * @typedef {{source: string, text: string, similarity: number | null,
+ *            compared_with: string | null, words: import("./edits.js").Word[], chunk: number,
+ *            counts: {encoder: string, tokens: number}[], exact: boolean, exact_text: string,
+ *            edits?: object}} Viewed
+ * @typedef {{onWord(index: number, chip: HTMLElement): void,
+ *            onHover(index: number | null, chip: HTMLElement): void,
+ *            onReset: (() => void) | null, onSend: (() => void) | null}} Actions
+ *          onReset is null where nothing was edited, onSend where there is no node to send to
+ */
+
+const LOCK = "M2 5V3.5a3 3 0 0 1 6 0V5h1v7H1V5zm1.5 0h3V3.5a1.5 1.5 0 0 0-3 0z";
+
+/**
+ * @param {Viewed} viewed
+ * @param {import("./edits.js").Edits} edits already those for this source
+ * @param {Actions} actions
+ * @returns {HTMLElement}
+ */
+export function viewedView(viewed, edits, actions) {
+  // The numbers belong to the edits of the run; what was edited since is not measured yet.
+  const ran = editsFor(parseEdits(viewed.edits), viewed.source);
+  const isOld = !sameEdits(edits, ran);
+  return el("div", { class: "pez-view pez-viewed" }, [
+    wordRow(viewed, edits, actions),
+    scoreLine(viewed, isOld),
+    isOld ? nextText(textOf(viewed.words, edits)) : null,
+    !viewed.exact && !isOld ? warning(viewed.exact_text) : null,
+    toolLine(actions),
+  ]);
+}
+
+/**
+ * A hint, and the bans, which hold for every text: all there is to show before the first run.
+ * @param {string} text
+ * @param {import("./edits.js").Edits} edits
+ * @param {Pick<Actions, "onReset">} actions
+ * @returns {HTMLElement}
+ */
+export function unknownWords(text, edits, actions) {
+  const bans = edits.banned.length ? `Banned: ${banOf(edits)}` : "";
+  return el("div", { class: "pez-view" }, [
+    el("div", { class: "pez-hint", text }),
+    bans ? el("div", { class: "pez-quiet", text: bans }) : null,
+    toolLine({ ...actions, onSend: null }),
+  ]);
+}
+
+function scoreLine(viewed, isOld) {
+  const compared = viewed.compared_with ? ` to ${viewed.compared_with}` : "";
+  const counts = viewed.counts.map((c) => `${c.encoder}: ${c.tokens} tokens`).join(" · ");
+  const parts = [Number.isFinite(viewed.similarity) ? `similarity${compared}` : "", counts];
+  const facts = parts.filter(Boolean).join(" · ");
+  return el("div", { class: "pez-line" }, [
+    Number.isFinite(viewed.similarity)
+      ? el("span", { class: "pez-similarity", text: asSimilarity(viewed.similarity) })
+      : null,
+    el("span", { class: "pez-quiet pez-grow", text: facts }),
+    isOld ? el("span", { class: "pez-quiet pez-old", text: "numbers of the last run" }) : null,
+  ]);
+}
+
+function nextText(text) {
+  return el("div", { class: "pez-next pez-quiet", text: `The next run passes on: ${text}` });
+}
+
+function warning(exactText) {
+  const text = `This text would come back as “${exactText}”`;
+  return el("div", { class: "pez-warning", role: "note", text });
+}
+
+function toolLine({ onReset, onSend }) {
+  if (!onReset && !onSend) return null;
+  const reset = button("Reset edits", () => onReset?.());
+  reset.disabled = !onReset;
+  const title = "Sets template and bans of the Image→Hard Prompt node this prompt comes from";
+  return el("div", { class: "pez-line" }, [
+    reset,
+    onSend ? button("Send to node", onSend, { title }) : null,
+  ]);
+}
+
+function wordRow(viewed, edits, actions) {
+  const marks = marksOf(viewed.words, edits);
+  const numbers = viewed.words.flatMap((w) => w.tokens.map((t) => Math.abs(t.contribution ?? 0)));
+  const largest = Math.max(0, ...numbers);
+  const row = el("div", { class: "pez-chips", role: "group", "aria-label": "words" });
+  let shade = 0;
+  let count = 0; // of tokens before this one in the text that is passed on
+  viewed.words.forEach((word, i) => {
+    const pieces = word.tokens.map((token) => {
+      const isBorder = !marks[i].banned && count > 0 && count % viewed.chunk === 0;
+      if (!marks[i].banned) count += 1;
+      return { token, shade: shade++ % 2, isBorder, largest };
+    });
+    if (pieces[0]?.isBorder) {
+      pieces[0].isBorder = false;
+      row.appendChild(el("div", { class: "pez-border", text: borderText(count, viewed.chunk) }));
+    }
+    row.appendChild(wordChip(word, i, marks[i], pieces, actions));
+  });
+  return row;
+}
+
+function borderText(count, chunk) {
+  return `${Math.floor(count / chunk) * chunk} tokens: a new chunk begins`;
+}
+
+function wordChip(word, index, mark, pieces, actions) {
+  const state = [
+    mark.locked && "locked",
+    mark.banned && "banned",
+    mark.replaced !== null && "replaced",
+  ].filter(Boolean);
+  const attached = index > 0 && word.before === "" ? "pez-attached" : "";
+  const chip = el(
+    "button",
+    {
+      type: "button",
+      class: ["pez-token-word", attached, ...state.map((s) => `pez-${s}`)]
+        .filter(Boolean)
+        .join(" "),
+      "aria-label": [word.text, ...state].join(", "),
+      "aria-haspopup": "menu",
+      data: { word: index },
+      on: {
+        click: () => actions.onWord(index, chip),
+        pointerenter: () => actions.onHover(index, chip),
+        pointerleave: () => actions.onHover(null, chip),
+        focus: () => actions.onHover(index, chip),
+        blur: () => actions.onHover(null, chip),
+      },
+    },
+    [
+      el("span", { class: "pez-row" }, [
+        mark.locked ? lockIcon() : null,
+        el("span", { class: "pez-word" }, pieces.map(pieceChip)),
+        mark.replaced !== null ? el("span", { text: "→" }) : null,
+        mark.replaced !== null ? el("span", { class: "pez-new", text: mark.replaced }) : null,
+      ]),
+    ],
+  );
+  return chip;
+}
+
+function pieceChip({ token, shade, isBorder, largest }) {
+  const border = isBorder ? " pez-border-in" : "";
+  return el("span", { class: "pez-piece" }, [
+    el("span", {
+      class: `pez-chip pez-shade-${shade}${border}`,
+      text: token.text,
+      title: isBorder ? "a new chunk begins here" : null,
+    }),
+    contributionBar(token.contribution, largest),
+  ]);
+}
+
+function contributionBar(value, largest) {
+  if (!Number.isFinite(value)) return null;
+  const width = largest > 0 ? (100 * Math.abs(value)) / largest : 0;
+  return el("span", { class: "pez-contribution" }, [
+    el("i", {
+      class: value < 0 ? "pez-harms" : "pez-helps",
+      style: { width: `${width.toFixed(0)}%` },
+    }),
+  ]);
+}
+
+function lockIcon() {
+  const names = "http://www.w3.org/2000/svg";
+  const icon = document.createElementNS(names, "svg");
+  icon.setAttribute("class", "pez-lock");
+  icon.setAttribute("viewBox", "0 0 10 12");
+  icon.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(names, "path");
+  path.setAttribute("d", LOCK);
+  icon.appendChild(path);
+  return icon;
+}

@@ -1,0 +1,140 @@
+// Token Viewer: keeps the edits in the node's hidden widget and shows them on the words at once.
+
+import { chain, copyText } from "./dom.js";
+import * as graph from "./graph.js";
+import {
+  banOf,
+  editsFor,
+  isEmpty,
+  marksOf,
+  noEdits,
+  parseEdits,
+  replaceWord,
+  serialiseEdits,
+  templateOf,
+  toggleBan,
+  toggleLock,
+} from "./edits.js";
+import { addPanel, fill } from "./panel.js";
+import { createPopups, wordCard, wordMenu } from "./popup.js";
+import { unknownWords, viewedView } from "./viewer.js";
+import { forTyping } from "./words.js";
+
+const MIN_HEIGHT = 150;
+const HINT = "Run the workflow: the words of the prompt appear here.";
+const HINT_EDITED = "The edits are kept. The words they belong to appear with the next run.";
+
+/**
+ * @param {any} node
+ * @param {any} app
+ * @returns {(kind: string, detail: any) => void} takes the news of a run
+ */
+export function setUpViewer(node, app) {
+  const widget = graph.widgetOf(node, "edits");
+  if (widget) graph.hideWidget(widget, true);
+  const panel = addPanel(node, MIN_HEIGHT);
+  const popups = createPopups();
+  const savedPayload = () => {
+    const saved = node.properties?.pez;
+    return saved?.kind === "viewed" && Array.isArray(saved.words) ? saved : null;
+  };
+  // The words of a template are locked from the start; the node tells which, where nothing was
+  // edited yet. Kept with the workflow, as after the first edit it tells the edits instead.
+  const startLocks = (source) => {
+    const start = node.properties?.pezStart;
+    return start?.source === source ? start.locked : [];
+  };
+  const currentEdits = () => {
+    const edits = parseEdits(widget?.value);
+    const viewed = savedPayload();
+    return viewed ? editsFor(edits, viewed.source, startLocks(viewed.source)) : edits;
+  };
+
+  function show() {
+    popups.close();
+    const edits = currentEdits();
+    const viewed = savedPayload();
+    const onReset = widget?.value ? () => set("") : null;
+    const onSend = graph.learnerBefore(node) ? send : null;
+    const view = viewed
+      ? viewedView(viewed, edits, { onWord, onHover, onReset, onSend })
+      : unknownWords(isEmpty(edits) ? HINT : HINT_EDITED, edits, { onReset });
+    fill(panel, view);
+  }
+
+  const chipOf = (index) => panel.querySelector(`[data-word="${index}"]`);
+
+  function set(value) {
+    graph.oneStep(app, () => graph.setWidget(node, "edits", value));
+    show();
+  }
+
+  function change(edits, index) {
+    const start = editsFor(noEdits(), edits.source, startLocks(edits.source));
+    set(serialiseEdits(edits, start));
+    chipOf(index)?.focus({ preventScroll: true }); // the old chip is gone
+  }
+
+  function onHover(index, chip) {
+    if (index === null) popups.closeCard();
+    else popups.card(chip, wordCard(savedPayload().words[index]));
+  }
+
+  function onWord(index, chip) {
+    const { words } = savedPayload();
+    const edits = currentEdits();
+    const mark = marksOf(words, edits)[index];
+    const menu = wordMenu(words[index], mark, {
+      lock: () => change(toggleLock(edits, index, words), index),
+      ban: () => change(toggleBan(edits, index, words), index),
+      replace: (text) => change(replaceWord(edits, index, text), index),
+      copy: () => {
+        popups.close();
+        void copyText(forTyping(mark.replaced ?? words[index].text));
+        chip.focus({ preventScroll: true });
+      },
+    });
+    popups.menu(chip, menu, () => chipOf(index)?.focus({ preventScroll: true }));
+  }
+
+  function send() {
+    const learner = graph.learnerBefore(node);
+    if (!learner) return show();
+    const edits = currentEdits();
+    const { words } = savedPayload();
+    graph.oneStep(app, () => {
+      // With nothing locked there is nothing to keep: an empty template leaves the count to the node.
+      const isLocked = marksOf(words, edits).some((mark) => mark.locked);
+      graph.setWidget(learner, "template", isLocked ? templateOf(words, edits) : "");
+      graph.setWidget(learner, "ban", mergedBans(learner, edits));
+    });
+  }
+
+  // What a person typed into the node stays banned; what was sent before and allowed again does not.
+  function mergedBans(learner, edits) {
+    const typed = String(graph.widgetOf(learner, "ban")?.value ?? "");
+    const sent = new Set(node.properties.pezSentBans ?? []);
+    const theirs = typed
+      .split(",")
+      .map((text) => text.trim())
+      .filter((text) => text && !sent.has(text));
+    node.properties.pezSentBans = edits.banned.filter((text) => !theirs.includes(text));
+    return banOf({ ...edits, banned: [...theirs, ...node.properties.pezSentBans] });
+  }
+
+  chain(node, "onConfigure", show);
+  chain(node, "onConnectionsChange", show); // "Send to node" comes and goes with the link
+  chain(node, "onRemoved", () => popups.close());
+  show();
+
+  return (kind, detail) => {
+    if (kind !== "result") return;
+    node.properties ??= {};
+    node.properties.pez = detail;
+    if (parseEdits(widget?.value).source !== detail.source) {
+      const { locked } = parseEdits(detail.edits);
+      node.properties.pezStart = { source: detail.source, locked };
+    }
+    show();
+  };
+}

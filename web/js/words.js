@@ -1,0 +1,47 @@
+// Numbers and reasons in words, and prompts as they are typed. Pure.
+
+const STOPPED = {
+  steps: "all steps done",
+  seconds: "the time was up",
+  plateau: "no better prompt came",
+  user: "stopped by you",
+  interrupted: "interrupted, best so far",
+  error: "ended with an error, best so far",
+  lost: "connection lost, best so far",
+};
+
+/** @param {string} reason @returns {string} why a search ended; an unknown reason as it is */
+export function stoppedInWords(reason) {
+  return STOPPED[reason] ?? String(reason ?? "");
+}
+
+/** @param {number | null | undefined} value @returns {string} "0.239", or "–" for no number */
+export function asSimilarity(value) {
+  return Number.isFinite(value) ? value.toFixed(3) : "–";
+}
+
+/** @param {number} value @returns {string} with its sign, by a true minus: "−0.031" */
+export function signed(value) {
+  const digits = Math.abs(value).toFixed(3);
+  if (Number(digits) === 0) return "±0.000";
+  return (value < 0 ? "−" : "+") + digits;
+}
+
+/** @param {number | null | undefined} seconds @returns {string} "2.3 s", "1 min 05 s" */
+export function asSeconds(seconds) {
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
+  return `${Math.floor(seconds / 60)} min ${rest} s`;
+}
+
+/**
+ * A prompt as it has to be typed into a prompt box of ComfyUI to arrive unchanged: parentheses mean
+ * weights there, braces mean a choice, and "embedding:" loads a file.
+ * But: a text with // or /* cannot be typed at all, the front end deletes comments.
+ * @param {string} text
+ * @returns {string}
+ */
+export function forTyping(text) {
+  return text.replace(/[(){}]/g, "\\$&").replaceAll("embedding:", "embedding :");
+}
