@@ -97,7 +97,9 @@ def text_architecture(shape: Shape, prefix: str, hugging_face: bool) -> Architec
     first = shape(prefix + mlp.format(0))
     if not (projection and embedding and positions and first):
         return None
-    width = embedding[1]
+    width = embedding[-1]
+    if width % 64:  # every CLIP has heads of 64
+        return None
     return Architecture(
         embed_dim=projection[1],
         width=width,
@@ -164,6 +166,6 @@ def _recognise(path: Path, changed: int, size: int) -> tuple[Architecture, str] 
             )
             if arch:
                 found.append((arch, prefix))
-    except (WeightsError, ValueError, TypeError):  # damaged, or tensors of other kinds
+    except (WeightsError, ValueError, TypeError, IndexError):  # damaged, or of another kind
         return None
     return max(found, key=lambda pair: pair[0].width, default=None)

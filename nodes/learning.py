@@ -74,7 +74,7 @@ def _learn(
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or "out of memory").splitlines()[0]
         else:
             asked, used = search.config.restarts, config.restarts
             few = f"out of memory with {asked} restarts: {used} were used" if used < asked else ""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..pez_core.architecture import Architecture
 from ..pez_core.config import SearchConfig
-from ..pez_core.refine import WIDENING
+from ..pez_core.refine import ON_GPU, WIDEST
 from ..pez_core.text_tower import TextTower
 
 KEPT = 2
@@ -108,8 +108,8 @@ def _thaw(module: nn.Module) -> None:
 def search_memory(arch: Architecture, config: SearchConfig, length: int, tokens: int) -> int:
     """Bytes that a search needs beside the weights: activations, or trial swaps, and two tables."""
     moved = config.restarts * length * arch.width * arch.layers * 24  # values kept for the gradient
-    trials = min(1024, tokens * config.swaps * WIDENING)
-    tried = trials * length * (12 * arch.width + 77 * arch.heads)
+    trials = tokens * config.swaps * WIDEST * length * arch.width
+    tried = 12 * min(ON_GPU, trials)
     table = 2 * arch.vocab_size * arch.width
     return 4 * (max(moved, tried) + table)
 

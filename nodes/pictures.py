@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..pez_core.errors import PictureError
-from ..pez_core.pictures import to_rgb
+from ..pez_core.pictures import MOST_PIXELS, to_rgb
 
 LEAST_SIDE = 8  # pixels; CLIP would see nothing but one colour in less
 
@@ -16,7 +16,7 @@ def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
     """The pictures of an IMAGE, (B, H, W, 3) with values from 0 to 1. name: the input's.
 
     Raises PictureError, naming the input, for an empty batch, an alpha channel, a picture of a few
-    pixels, and values that are no numbers.
+    pixels or of far too many, and values that are no numbers.
     """
     if image.ndim != 4 or not image.shape[0]:
         raise PictureError(
@@ -31,6 +31,11 @@ def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
         )
     if channels != 3:
         raise PictureError(f"`{name}` has {channels} colour channels: give an RGB picture, of 3")
+    if height * width > MOST_PIXELS:
+        raise PictureError(
+            f"`{name}` has {width} x {height} pixels, more than the {MOST_PIXELS:,} that are read: "
+            "make it smaller first"
+        )
     if min(height, width) < LEAST_SIDE:
         raise PictureError(
             f"`{name}` is {width} x {height} pixels, too small to show anything: give at least "

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
-from ..pez_core.edits import Edits, Word
+from ..pez_core.edits import Edits, Word, edited_words
 
 
 def escape(text: str) -> str:
@@ -32,17 +32,13 @@ def read(prompt: str) -> tuple[str, list[float]]:
 
 def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
     """The edited prompt, escaped, with the weights its words had. weights: one a word."""
-    kept = [
-        (weight, word.before, edits.replaced.get(index, word.text))
-        for index, (word, weight) in enumerate(zip(words, weights, strict=True))
-        if not edits.bans(word)
-    ]
     prompt = ""
-    for weight, group in groupby(kept, key=lambda item: item[0]):
-        pieces = [(before, escape(text)) for _, before, text in group]
-        text = pieces[0][1] + "".join(before + piece for before, piece in pieces[1:])
-        gap = pieces[0][0] if prompt else ""
-        prompt += gap + (text if weight == 1.0 else f"({text}:{weight:.4g})")
+    kept = edited_words(words, edits)
+    for weight, group in groupby(kept, key=lambda item: weights[item[0]]):
+        text = "".join(piece for _, piece in group)
+        start = text[: len(text) - len(text.lstrip())]  # stays outside the parentheses
+        plain = escape(text.lstrip())
+        prompt += start + (plain if weight == 1.0 else f"({plain}:{weight:.4g})")
     return prompt
 
 

@@ -95,13 +95,11 @@ def _edits(given: Edits, plain: str, words: list[Word], tokens: PromptTokens | N
 
 
 def _asked(model: str, clip: Any, clip_vision: Any, tokens: PromptTokens | None) -> Asked | None:
-    """The CLIP to measure with: the one chosen here, or else the one the tokens were learned
-    with."""
+    """The CLIP to measure with: the one chosen here, or else the one the tokens were learned with.
+    Without either, `clip` is there to count its tokens."""
     if model != NO_MODEL:
         return Asked(model, clip, clip_vision)
-    if clip is None:
-        return tokens.asked if tokens else None
-    return Asked(tokens.asked.label if tokens else model, clip, clip_vision)
+    return tokens.asked if tokens else None
 
 
 def _measure(
@@ -113,7 +111,7 @@ def _measure(
 ) -> Effects | None:
     if asked is None:
         if image is not None:
-            raise TargetError("to compare the prompt with the picture choose a model, or a clip")
+            raise TargetError("to compare the prompt with the picture choose a model")
         return None
     encoder = Encoder(asked)
     text, targets, compared_with = _targets(encoder, image, tokens)

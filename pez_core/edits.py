@@ -8,7 +8,7 @@ front end has the same rules in JavaScript; `tests/fixtures/edits.json` holds bo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +101,7 @@ def parse_edits(text: str) -> Edits:
             source=str(data["source"]),
             locked=frozenset(int(index) for index in data.get("locked", [])),
             banned=tuple(dict.fromkeys(str(word).lower() for word in data.get("banned", []))),
-            replaced={int(index): str(new) for index, new in data.get("replaced", {}).items()},
+            replaced={int(i): str(new) for i, new in data.get("replaced", {}).items() if new},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EditsError(
@@ -112,25 +112,52 @@ def parse_edits(text: str) -> Edits:
 
 def edited_text(words: Sequence[Word], edits: Edits) -> str:
     """The text with replaced words replaced and banned ones left out."""
-    text = ""
-    for index, word in enumerate(words):
-        if not edits.bans(word):
-            text += (word.before if text else "") + edits.replaced.get(index, word.text)
-    return text
+    return "".join(piece for _, piece in edited_words(words, edits))
+
+
+def edited_words(words: Sequence[Word], edits: Edits) -> list[tuple[int, str]]:
+    """The same word by word: the index of each that is kept, and its text with what goes before."""
+    kept = [i for i, word in enumerate(words) if not edits.bans(word)]
+    new = [index in edits.replaced for index in kept]
+    texts = [edits.replaced.get(index, words[index].text) for index in kept]
+    pieces = zip(kept, [words[index].before for index in kept], texts, new, strict=True)
+    return list(zip(kept, join(pieces), strict=True))
+
+
+def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
+    """Words with what goes before them: (place, white space before, text, whether it is new) each.
+
+    Words that have come next to each other are kept apart, so that they stay the words they were:
+    "two (striped) cats" without "(" becomes "two striped) cats".
+    """
+    joined: list[str] = []
+    last, last_new = -1, False
+    for place, before, piece, new in pieces:
+        as_it_stood = place == last + 1 and not (new or last_new)
+        joined.append((gap(before, piece, joined[-1], as_it_stood) if joined else "") + piece)
+        last, last_new = place, new
+    return joined
+
+
+def gap(before: str, piece: str, text: str, as_it_stood: bool) -> str:
+    """What goes between a text and the next piece, which may have got a new neighbour."""
+    attached = as_it_stood or (piece in _CLOSING and text[-1].isalnum())
+    return before or ("" if attached else " ")
 
 
 def template(words: Sequence[Word], edits: Edits) -> str:
     """Locked words as text, every run of others as a slot of as many tokens: `"{3} melon {4}"`."""
-    text, slot = "", 0
+    text, slot, last_new = "", 0, False
     for index, word in enumerate(words):
         if index not in edits.locked or edits.bans(word):
             slot += len(word.ids)
             continue
+        new = index in edits.replaced
         fixed = edits.replaced.get(index, word.text).replace("{", "{{").replace("}", "}}")
         if slot:
-            text = f"{text} {{{slot}}}".lstrip()
             attached = not word.before and fixed in _CLOSING
-            text, slot = text + ("" if attached else " ") + fixed, 0
+            text = f"{text} {{{slot}}}".lstrip() + ("" if attached else " ") + fixed
         else:
-            text += (word.before if text else "") + fixed
+            text += (gap(word.before, fixed, text, not (new or last_new)) if text else "") + fixed
+        slot, last_new = 0, new
     return f"{text} {{{slot}}}".lstrip() if slot else text

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from .edits import Word, split_words
+from .edits import Word, join, split_words
 from .errors import ConfigError
 from .models import ClipModel
 from .objective import weighted_similarity
@@ -20,6 +20,7 @@ from .template import CONTEXT
 MOST = CONTEXT - 2
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
+Placed = tuple[int, Word]  # a word with its place in its prompt
 
 
 def _nothing() -> None:
@@ -50,34 +51,35 @@ def concatenate(
     if not 1 <= budget <= MOST:
         raise ConfigError(f"tokens must be between 1 and {MOST}, got {budget}")
     targets = targets.to(model.device)
-    parts = [split_words(prompt, model.vocabulary) for prompt in prompts]
+    parts = [list(enumerate(split_words(prompt, model.vocabulary))) for prompt in prompts]
     # A word that would not fit even alone can only go.
-    parts = [[w for w in part if len(w.ids) <= budget and permits(w.text)] for part in parts]
-    parts = [_shorten(model, part, targets, MOST, tick) for part in parts if part]
+    parts = [[p for p in part if _length([p]) <= budget and permits(p[1].text)] for part in parts]
+    parts = [part for part in parts if part]
     if not parts:
         raise ConfigError(
             f"nothing to join: no prompt holds a permitted word of at most {budget} tokens"
         )
-    words = _join(parts, model)
-    if _length(words) > MOST:  # CLIP cannot read them together: each keeps its share at first
+    if sum(_length(part) for part in parts) + len(parts) > MOST:
+        # CLIP cannot read them together: each keeps its share at first.
         share = max(budget, (MOST - len(parts)) // len(parts))
-        words = _join([_shorten(model, part, targets, share, tick) for part in parts], model)
-    return _text(_shorten(model, words, targets, budget, tick))
+        parts = [_shorten(model, part, targets, share, tick) for part in parts]
+    return _text(_shorten(model, _join(parts, model), targets, budget, tick))
 
 
-def _join(parts: Sequence[Sequence[Word]], model: ClipModel) -> list[Word]:
+def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:
     """The parts with commas between them, which are words like others and may go as well."""
     (comma,) = split_words(",", model.vocabulary)
-    words: list[Word] = []
+    words: list[Placed] = []
     for part in parts:
-        words += [comma] if words else []
-        words += [replace(part[0], before=" "), *part[1:]]
+        # Places apart from all others: nothing stood next to a comma that was not there.
+        words += [(-2, comma)] if words else []
+        words += [(part[0][0], replace(part[0][1], before=" ")), *part[1:]]
     return words
 
 
 def _shorten(
-    model: ClipModel, words: list[Word], targets: Targets, budget: int, tick: Callable[[], None]
-) -> list[Word]:
+    model: ClipModel, words: list[Placed], targets: Targets, budget: int, tick: Callable[[], None]
+) -> list[Placed]:
     while _length(words) > budget and len(words) > 1:
         tick()
         # More than CLIP reads: only the first 75 tokens can be told apart by their effect.
@@ -89,9 +91,10 @@ def _shorten(
     return words
 
 
-def _length(words: Sequence[Word]) -> int:
-    return sum(len(word.ids) for word in words)
+def _length(words: Sequence[Placed]) -> int:
+    return sum(len(word.ids) for _, word in words)
 
 
-def _text(words: Sequence[Word]) -> str:
-    return "".join(word.before + word.text for word in words).strip(" ,")
+def _text(words: Sequence[Placed]) -> str:
+    pieces = ((place, word.before, word.text, False) for place, word in words)
+    return "".join(join(pieces)).strip(" ,")

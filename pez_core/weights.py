@@ -46,8 +46,7 @@ class WeightsFile(Mapping[str, Tensor]):
             self._file: Any = safe_open(self.path, framework="pt")
             self._keys = dict.fromkeys(self._file.keys())
         except (SafetensorError, OSError, ValueError) as error:
-            with self.path.open("rb") as file:
-                head = file.read(4)
+            head = _first_bytes(self.path)
             # Looked at only now: the length that opens a safetensors file may look like these.
             if self.path.suffix in _PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
                 raise WeightsError(
@@ -77,6 +76,14 @@ class WeightsFile(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError:  # it may not be read at all, which the caller is about to say
+        return b""
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,7 @@ def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Rea
             "in it; give a CLIP file of open_clip, Hugging Face or ComfyUI naming"
         )
     chosen = found if tower is None else [f for f in found if tower in f.prefix]
+    chosen = [f for f in chosen if f.prefix == tower] or chosen
     if len(chosen) != 1:
         names = ", ".join(f.prefix.rstrip(".") or "(no prefix)" for f in found)
         raise WeightsError(

@@ -5,6 +5,7 @@
 #   PEZ_FRONTS       versions, default "1.27.10,1.35.9,newest"  PEZ_RENDERERS  default "classic,nodes2"
 #   PEZ_SCREENSHOTS  folder, default screenshots/ here      CHROMIUM       a browser to use
 #   PYTHON           a Python with aiohttp, else a venv is made in .front/
+#   PEZ_BROWSER      "required": to have no browser is a failure, as it is in .ci/run
 set -euo pipefail
 cd "$(dirname "$0")"
 export PEZ_FRONTS="${PEZ_FRONTS:-1.27.10,1.35.9,newest}"
@@ -34,7 +35,8 @@ if ! CHROMIUM=$(find_chromium) && [ "$(id -u)" = 0 ] && command -v apt-get >/dev
 fi
 if ! CHROMIUM=$(find_chromium); then
   say "PURE TESTS PASSED. BROWSER TESTS SKIPPED: no Chromium here (set CHROMIUM to one)"
-  exit 0
+  [ "${PEZ_BROWSER:-}" != required ]
+  exit
 fi
 export CHROMIUM
 

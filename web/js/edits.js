@@ -43,7 +43,7 @@ export function parseEdits(value) {
     locked: Array.isArray(raw.locked) ? raw.locked.filter(isIndex) : [],
     banned: [...new Set(texts(raw.banned).map((text) => text.toLowerCase()))],
     replaced: Object.fromEntries(
-      pairs.filter(([i, text]) => isIndex(Number(i)) && typeof text === "string"),
+      pairs.filter(([i, text]) => isIndex(Number(i)) && typeof text === "string" && text),
     ),
   };
 }
@@ -107,11 +107,27 @@ export function marksOf(words, edits) {
 export function textOf(words, edits) {
   const marks = marksOf(words, edits);
   let text = "";
+  let last = -1;
   words.forEach((word, i) => {
     if (marks[i].banned) return;
-    text += (text ? word.before : "") + (marks[i].replaced ?? word.text);
+    const asItStood = last === i - 1 && !isNew(marks[i]) && !isNew(marks[last]);
+    const piece = marks[i].replaced ?? word.text;
+    text += (text ? gap(word.before, piece, text, asItStood) : "") + piece;
+    last = i;
   });
   return text;
+}
+
+/** @param {Mark} [mark] */
+const isNew = (mark) => (mark?.replaced ?? null) !== null;
+
+/**
+ * What goes between a text and the next piece. Words that have come next to each other are kept
+ * apart, so that they stay the words they were.
+ */
+function gap(before, piece, text, asItStood) {
+  const attached = asItStood || (CLOSING.has(piece) && /[\p{L}\p{N}]$/u.test(text));
+  return before || (attached ? "" : " ");
 }
 
 /**
@@ -137,9 +153,13 @@ export function templateOf(words, edits) {
     }
     closeSlot();
     const text = marks[i].replaced ?? word.text;
-    const attached = word.before === "" && CLOSING.has(text);
-    const gap = behindSlot && !attached ? " " : behindSlot ? "" : word.before;
-    template += (template ? gap : "") + text.replaceAll("{", "{{").replaceAll("}", "}}");
+    const fixed = text.replaceAll("{", "{{").replaceAll("}", "}}");
+    if (behindSlot) template += word.before === "" && CLOSING.has(text) ? "" : " ";
+    else if (template) {
+      const asItStood = !isNew(marks[i]) && !isNew(marks[i - 1]);
+      template += gap(word.before, fixed, template, asItStood);
+    }
+    template += fixed;
     behindSlot = false;
   });
   closeSlot();
