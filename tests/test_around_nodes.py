@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -160,6 +161,29 @@ def test_a_help_page_lists_every_input_with_its_default(
 def test_a_help_page_lists_every_output(comfy: Comfy, node_id: str, language: str) -> None:
     listed = rows(help_page(node_id, language), table=1)
     assert list(listed) == [output_name(output) for output in schema_of(comfy, node_id).outputs]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("node_id", NODE_IDS)
+def test_a_help_page_quotes_messages_that_exist(node_id: str, language: str) -> None:
+    said = "\n".join(spoken())
+    blocks = help_page(node_id, language).split("\n\n")
+    (table,) = [b for b in blocks if b.startswith(("| message |", "| 信息 |"))]
+    for line in table.splitlines()[2:]:
+        quoted = re.sub(r"`(negative_)?image(_1)?`|\*|\([^)]*\)|（[^）]*）", "", line.split("|")[1])
+        for part in re.split(r"[;；…]", quoted):
+            assert part.strip() in said, part
+
+
+def spoken() -> Iterator[str]:
+    """Every text in the code, with … for what is filled in."""
+    for path in (*(ROOT / "nodes").glob("*.py"), *(ROOT / "pez_core").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+    yield from (path.read_text() for path in (ROOT / "web" / "js").glob("*.js"))
 
 
 def test_there_is_no_help_page_without_a_node() -> None:
