@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ def stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-@lru_cache(maxsize=4096)
+@cache
 def _recognise(path: Path, changed: int, size: int) -> tuple[Architecture, str] | None:
     """The usable text tower of a file and its prefix, from the head of the file alone."""
     try:

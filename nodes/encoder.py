@@ -22,6 +22,7 @@ from ..pez_core.text_tower import TextTower
 from ..pez_core.vocabulary import clip_vocabulary
 from .clip_files import Choice, find_choice, stamp
 from .graph_clip import find_tower, read_tower
+from .live import check_cancelled
 from .memory import HeldTower, Managed, Shelf
 from .pictures import pictures_of
 
@@ -89,13 +90,19 @@ class Encoder:
         key = (path, *stamp(path))
         tower = _IMAGE.get(key, lambda: load_image_tower(path, source.arch))
         seen = picture_features(
-            tower.load(), source.arch, pictures, tower.device, source=source.name
+            tower.load(),
+            source.arch,
+            pictures,
+            tower.device,
+            source=source.name,
+            tick=check_cancelled,
         )
         return seen.cpu()
 
     def _see_with_graph(self, image: Tensor) -> Tensor:
         features = []
         for batch in torch.split(image, AT_ONCE):
+            check_cancelled()
             with torch.inference_mode():  # as ComfyUI's own nodes call it
                 output = self._asked.clip_vision.encode_image(batch)["image_embeds"]
             if output is None or output.ndim != 2:

@@ -12,6 +12,7 @@ from ..pez_core.targets import join_targets, make_targets
 from . import schema
 from .encoder import Asked, Encoder
 from .learning import Search, run_search
+from .live import check_cancelled
 
 
 class ImageToHardPrompt(io.ComfyNode):
@@ -59,7 +60,7 @@ class ImageToHardPrompt(io.ComfyNode):
         text = encoder.text(parts[0].features.shape[1])
         lines = [line.strip() for line in text_targets.splitlines() if line.strip()]
         if lines:
-            parts.append(make_targets(text.load().encode_texts(lines).cpu()))
+            parts.append(make_targets(text.load().encode_texts(lines, check_cancelled).cpu()))
         search = Search(
             template.strip() or f"{{{tokens}}}",
             _config(preset, steps, restarts, learning_rate, weight_decay, seconds),

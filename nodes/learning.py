@@ -14,7 +14,7 @@ from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.search import learn_prompt
 from ..pez_core.targets import Targets
 from ..pez_core.template import parse_template
-from ..pez_core.vocabulary import clip_vocabulary, make_mask
+from ..pez_core.vocabulary import clip_vocabulary, make_mask, split_bans
 from .connection import PromptTokens
 from .encoder import Asked, TextEncoder
 from .live import Live, check_cancelled
@@ -87,10 +87,6 @@ def _learn(
                 "programs, choose a smaller model, or learn fewer tokens"
             )
         config = config.replace(restarts=config.restarts // 2)
-
-
-def split_bans(ban: str) -> list[str]:
-    return ban.replace("\n", ",").split(",")
 
 
 def _attempt(

@@ -89,7 +89,7 @@ def add_route() -> None:
         try:
             body = await request.json()
             node, prompt = str(body["node"]), body.get("prompt_id")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return web.json_response({"error": 'send {"node": id, "prompt_id": id}'}, status=400)
         return web.json_response({"finished": finish(node, prompt)})
 

@@ -11,7 +11,7 @@ from ..pez_core.edits import Edits, Word, template
 from ..pez_core.prompt import SCHEMA, Candidate, LearnedPrompt
 from ..pez_core.search import StepInfo
 from ..pez_core.template import CONTEXT
-from ..pez_core.vocabulary import Vocabulary
+from ..pez_core.vocabulary import Vocabulary, escape_ban
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def viewed_message(
         "exact": comes_back is None,
         "exact_text": comes_back or "",
         "template": template(words, edits),
-        "ban": ", ".join(edits.banned),
+        "ban": ", ".join(escape_ban(word) for word in edits.banned),
         "edits": edits.to_json(),
     }
 
@@ -121,8 +121,10 @@ def _words(
                 "banned": edits.bans(word),
                 "replaced": edits.replaced.get(index),
                 "tokens": [
-                    {"id": t.id, "text": t.text, "contribution": contribution}
-                    for t, contribution in zip_longest(vocabulary.tokens(word.ids), added)
+                    {"id": token_id, "text": text, "contribution": contribution}
+                    for token_id, text, contribution in zip_longest(
+                        word.ids, _pieces(word.ids, vocabulary), added
+                    )
                 ],
                 "alternatives": candidates_message(
                     effects.alternatives[index] if effects.alternatives else ()
@@ -130,3 +132,13 @@ def _words(
             }
         )
     return described
+
+
+def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:
+    """The text of each token of a word. A character of several tokens stands at its last one."""
+    pieces, done = [], 0
+    for end in range(1, len(ids) + 1):
+        text = vocabulary.decode(ids[:end]).rstrip("\ufffd")
+        pieces.append(text[done:] or "\u00b7")
+        done = len(text)
+    return pieces

@@ -23,6 +23,11 @@ def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
             f"`{name}` holds no picture (its shape is {tuple(image.shape)}): connect a node that "
             "gives at least one"
         )
+    if not image.is_floating_point():
+        raise PictureError(
+            f"`{name}` holds values of the type {image.dtype}: an IMAGE has numbers from 0 to 1, "
+            "divide them by 255"
+        )
     _, height, width, channels = image.shape
     if channels == 4:
         raise PictureError(

@@ -14,10 +14,10 @@ from ..pez_core.mixing import concatenate
 from ..pez_core.objective import weighted_similarity
 from ..pez_core.prompt import Candidate, LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
-from ..pez_core.vocabulary import make_mask
+from ..pez_core.vocabulary import make_mask, split_bans
 from . import schema
 from .encoder import Asked, Encoder, TextEncoder
-from .learning import Search, pack, run_search, split_bans
+from .learning import Search, pack, run_search
 from .live import check_cancelled
 from .prompt_text import read
 
@@ -92,7 +92,7 @@ def _targets(
         parts.append(make_targets(seen, [weights[name] / len(seen)] * len(seen)))
     text = encoder.text(parts[0].features.shape[1] if parts else None)
     if prompts:
-        read_ = text.load().encode_texts(list(prompts.values())).cpu()
+        read_ = text.load().encode_texts(list(prompts.values()), check_cancelled).cpu()
         parts.append(make_targets(read_, [weights[name] for name in prompts]))
     return text, join_targets(parts)
 

@@ -129,7 +129,7 @@ def _measure(
     return Effects(
         compared_with,
         similarity,
-        tuple(contributions(model, ids, targets)),
+        tuple(contributions(model, ids, targets, check_cancelled)),
         tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
     )
 

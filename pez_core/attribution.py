@@ -23,29 +23,31 @@ from .prompt import Candidate
 from .slots import Slots
 from .targets import Targets
 from .template import CONTEXT
+from .text_tower import nothing
 from .vocabulary import TokenMask
 
 MOST = CONTEXT - 2  # tokens of a text that CLIP reads
 BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
-AT_ONCE = 128  # texts encoded in one pass: bounds the memory
-
-
-def _nothing() -> None:
-    pass
 
 
 @torch.inference_mode(False)
-def contributions(model: ClipModel, ids: Sequence[int], targets: Targets) -> list[float]:
+def contributions(
+    model: ClipModel,
+    ids: Sequence[int],
+    targets: Targets,
+    tick: Callable[[], None] = nothing,
+) -> list[float]:
     """By how much the similarity drops when a token is left out, for each of the first 75 tokens.
 
     ids: without start and end. A negative number: the prompt is better off without it.
+    tick: called between passes.
     """
     ids = list(ids[:MOST])
     if not ids:
         return []
     start, end = model.vocabulary.start, model.vocabulary.end
     shorter = [[start, *ids[:i], *ids[i + 1 :], end] for i in range(len(ids))]
-    features = model.tower.encode_ids([[start, *ids, end], *shorter])
+    features = model.tower.encode_ids([[start, *ids, end], *shorter], tick)
     whole, *without = weighted_similarity(features, targets.to(model.device)).tolist()
     return [whole - score for score in without]
 
@@ -58,12 +60,13 @@ def alternatives(
     mask: TokenMask,
     *,
     count: int = 5,
-    tick: Callable[[], None] = _nothing,
+    tick: Callable[[], None] = nothing,
 ) -> list[tuple[Candidate, ...]]:
     """For each word the tokens that would serve best in its place, best first.
 
     A candidate's `text` and `ids` are those of the new word; its similarity is that of the whole
-    text with it. Words beyond the first 75 tokens have none. tick: called between batches.
+    text with it. Words beyond the first 75 tokens have none. tick: called between
+    passes.
     """
     targets = targets.to(model.device)
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
@@ -77,13 +80,9 @@ def alternatives(
     ]
     texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
     found: list[list[Candidate]] = [[] for _ in words]
-    for first in range(0, len(texts), AT_ONCE):
-        tick()
-        features = model.encode_texts(texts[first : first + AT_ONCE])
-        scores = weighted_similarity(features, targets).tolist()
-        batch = trials[first : first + AT_ONCE]
-        for (index, token_id, text), score in zip(batch, scores, strict=True):
-            found[index].append(Candidate(text, (token_id,), score))
+    scores = weighted_similarity(model.encode_texts(texts, tick), targets).tolist()
+    for (index, token_id, text), score in zip(trials, scores, strict=True):
+        found[index].append(Candidate(text, (token_id,), score))
     return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
 
 

@@ -14,8 +14,8 @@ from .errors import ModelError
 def placed_by_hand(architecture: str, tag: str) -> Path:
     """Where a downloaded file of open_clip's NAME:TAG may be put by hand; it is used before any
     download."""
-    folder = os.environ.get("PEZ_MODELS") or Path.home() / ".cache" / "pez"
-    return Path(folder).expanduser() / f"{architecture}-{tag}.safetensors"
+    folder = os.environ.get("PEZ_MODELS") or "~/.cache/pez"
+    return Path(os.path.expanduser(folder)) / f"{architecture}-{tag}.safetensors"
 
 
 def download(name: str, trained: dict[str, str], by_hand: Path) -> Path:

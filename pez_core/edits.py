@@ -103,7 +103,14 @@ def parse_edits(text: str) -> Edits:
             banned=tuple(dict.fromkeys(str(word).lower() for word in data.get("banned", []))),
             replaced={int(i): str(new) for i, new in data.get("replaced", {}).items() if new},
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise EditsError(
             f"the edits {text[:60]!r} cannot be read ({error!r}): reset them, or give "
             '{"schema": 1, "source": …, "locked": [], "banned": [], "replaced": {}}'

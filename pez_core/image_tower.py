@@ -6,7 +6,7 @@ needs only its result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .errors import ModelError, PictureError, WeightsError
+from .text_tower import nothing
 from .weights import WeightsFile
 
-AT_ONCE = 16  # pictures in one pass: bounds the memory of a folder
+AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
 _HF_BLOCK = {
     "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
@@ -56,12 +57,15 @@ def picture_features(
     device: torch.device | str,
     *,
     source: str,
+    tick: Callable[[], None] = nothing,
 ) -> Tensor:
-    """The same with a tower that is on `device` already. source: its name for messages."""
+    """The same with a tower that is on `device` already. source: its name for messages. tick:
+    called before every pass."""
     prepare = preprocessing(arch)
     features = []
     with torch.no_grad():
         for first in range(0, len(pictures), AT_ONCE):
+            tick()
             batch = torch.stack([prepare(picture) for picture in pictures[first : first + AT_ONCE]])
             features.append(_pooled(tower(batch.to(device))))
     result = torch.cat(features).float()

@@ -16,15 +16,12 @@ from .models import ClipModel
 from .objective import weighted_similarity
 from .targets import Targets
 from .template import CONTEXT
+from .text_tower import nothing
 
 MOST = CONTEXT - 2
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
 Placed = tuple[int, Word]  # a word with its place in its prompt
-
-
-def _nothing() -> None:
-    pass
 
 
 def _anything(word: str) -> bool:
@@ -39,13 +36,13 @@ def concatenate(
     budget: int,
     *,
     permits: Callable[[str], bool] = _anything,
-    tick: Callable[[], None] = _nothing,
+    tick: Callable[[], None] = nothing,
 ) -> str:
     """The prompts one behind the other, in at most `budget` tokens, in their own words and order.
 
     Words go one by one, the one without which the text is most similar to the targets first.
-    permits: which words may be kept, such as those a TokenMask permits. tick: called before every
-    pass over the words.
+    permits: which words may be kept, such as those a TokenMask permits. tick: called between
+    passes.
     Raises ConfigError for a budget out of range and when there is no word.
     """
     if not 1 <= budget <= MOST:
@@ -81,10 +78,9 @@ def _shorten(
     model: ClipModel, words: list[Placed], targets: Targets, budget: int, tick: Callable[[], None]
 ) -> list[Placed]:
     while _length(words) > budget and len(words) > 1:
-        tick()
         # More than CLIP reads: only the first 75 tokens can be told apart by their effect.
         texts = [_text(words[:i] + words[i + 1 :]) for i in range(len(words))]
-        scores = weighted_similarity(model.encode_texts(texts), targets)
+        scores = weighted_similarity(model.encode_texts(texts, tick), targets)
         count = max(1, (_length(words) - budget) // PART)
         gone = set(scores.argsort(descending=True, stable=True)[:count].tolist())
         words = [word for i, word in enumerate(words) if i not in gone]

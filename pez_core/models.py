@@ -7,7 +7,7 @@ the text tower through `weights`, the image tower through open_clip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .architecture import Architecture, from_open_clip, read_architecture
 from .download import download, placed_by_hand
 from .errors import ModelError
 from .image_tower import encode_pictures
-from .text_tower import TextTower
+from .text_tower import TextTower, nothing
 from .vocabulary import Vocabulary, clip_vocabulary, read_words
 from .weights import WeightsFile, load_text_tower
 
@@ -78,8 +78,9 @@ class ClipModel:
         return self.tower.device
 
     @torch.inference_mode(False)
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does."""
+    def encode_texts(self, texts: Sequence[str], tick: Callable[[], None] = nothing) -> Tensor:
+        """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does.
+        tick: called between passes."""
         start, end = self.vocabulary.start, self.vocabulary.end
         most = self.source.arch.context_length - 2
         sequences = []
@@ -87,7 +88,7 @@ class ClipModel:
             ids = self.vocabulary.encode(text)[:most]
             # CLIP reads its feature at the first end token, so nothing behind one counts.
             sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
-        return self.tower.encode_ids(sequences)
+        return self.tower.encode_ids(sequences, tick)
 
     @torch.inference_mode(False)
     def encode_pictures(self, pictures: Sequence[Image.Image]) -> Tensor:

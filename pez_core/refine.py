@@ -18,7 +18,7 @@ from .objective import weighted_similarity
 from .projection import TokenTable
 from .slots import Slots
 from .targets import Targets
-from .text_tower import TextTower
+from .text_tower import TextTower, nothing
 
 WIDENING = 4  # by how much the number of swaps grows when none has helped
 WIDEST = 4  # and up to how many times the first number
@@ -26,10 +26,6 @@ LEAST_GAIN = 1e-6  # a smaller gain is rounding
 # Values of one layer in one pass over trials. This many fill a GPU, in 0.2 GB; on a CPU fewer are
 # as fast and let a user's stop be heard, 0.3 s apart on ViT-L-14.
 ON_GPU, ON_CPU = 2**22, 2**19
-
-
-def _nothing() -> None:
-    pass
 
 
 class Refine:
@@ -50,7 +46,7 @@ class Refine:
         *,
         swaps: int,
         permits: Callable[[Tensor], Tensor] | None = None,
-        tick: Callable[[], None] = _nothing,
+        tick: Callable[[], None] = nothing,
     ) -> None:
         """rows: (n,) where to start. swaps: tokens tried per position.
 

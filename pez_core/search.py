@@ -32,7 +32,8 @@ LEAST_GAIN = 1e-4  # a round that gains less has met a plateau
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a callback is told; total: PEZ steps if every round is run."""
+    """What a callback is told; total: the steps if every round is run, those of refinement
+    estimated."""
 
     step: int
     total: int
@@ -110,7 +111,9 @@ class _Search:
         self.generator = torch.Generator().manual_seed(seed)
         self.step = 0
         self.board = Board(model, self.targets, self.template, self.mask, self.table, self._clock)
-        self.total = config.rounds * config.steps  # refinement steps come on top as they are needed
+        # Steps to come if every round is run; a refinement swaps about every token once.
+        swaps = config.refine * self.template.learned
+        self.expected = config.rounds * (config.steps + swaps)
         self.started = time.perf_counter()
 
     @property
@@ -159,6 +162,7 @@ class _Search:
         try:
             for step in range(1, self.config.steps + 1):
                 pez.step()
+                self.expected -= 1
                 if step % LOOK_EVERY == 0:
                     self.board.look(number, pez)
                 self._after_step("pez")
@@ -167,9 +171,13 @@ class _Search:
             raise
         self.board.look(number, pez)
         for lineage in self.board.best_of_round(number, self.config.refine):
+            left = self.template.learned
             for refine in self._refinements(lineage):
                 self.board.put(lineage.key, refine.rows, refine.score)
+                if left > 1:  # the last is kept back: how many it takes is not known
+                    left, self.expected = left - 1, self.expected - 1
                 self._after_step("refine")
+            self.expected -= left
 
     def _refinements(self, lineage: Lineage) -> Iterator[Refine]:
         permits = None if self.mask.closed else self.board.permits
@@ -195,7 +203,7 @@ class _Search:
         """Tells the callback where the search is, and ends it when it has to end."""
         if self.callback is not None:
             info = StepInfo(
-                self.step, max(self.total, self.step), self.seconds, phase, self.board.best
+                self.step, self.step + self.expected, self.seconds, phase, self.board.best
             )
             if self.callback(info) is False:
                 raise _Stop("user")

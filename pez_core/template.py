@@ -16,6 +16,7 @@ from .vocabulary import Vocabulary
 CONTEXT = 77  # positions of every CLIP text encoder, start and end included
 _PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
 _CLOSING = ",.;:!?"
+_MARKS = ("<|startoftext|>", "<|endoftext|>")  # how OpenAI and ComfyUI spell start and end
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _fixed(literal: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
     if not literal.strip():
         return []
     ids = tuple(vocabulary.encode(literal))
-    if vocabulary.special.intersection(ids):
+    if vocabulary.special.intersection(ids) or any(mark in literal for mark in _MARKS):
         raise TemplateError(
             f"the text {literal!r} holds CLIP's own start or end token: take it out"
         )

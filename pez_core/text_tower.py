@@ -28,6 +28,13 @@ def quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
+AT_ONCE = 32  # sequences of one pass where no gradient is needed
+
+
+def nothing() -> None:
+    """The tick of whoever does not want to be told."""
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
 
 
@@ -110,17 +117,23 @@ class TextTower:
         x = F.layer_norm(x, (width,), self.ln_final_weight, self.ln_final_bias)
         return F.normalize(linear(x, self.text_projection.T).to(embeddings.dtype), dim=-1)
 
-    def encode_ids(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+    def encode_ids(
+        self, sequences: Sequence[Sequence[int]], tick: Callable[[], None] = nothing
+    ) -> Tensor:
         """Unit features of token ids, start and end included; lengths may differ. (N sequences) →
-        (N, E)."""
+        (N, E). tick: called before every pass; a pass takes AT_ONCE sequences, to bound the
+        memory."""
         result = self.token_embedding.new_empty(len(sequences), self.text_projection.shape[1])
         by_length: dict[int, list[int]] = {}
         for row, sequence in enumerate(sequences):
             by_length.setdefault(len(sequence), []).append(row)
         with torch.no_grad():
-            for rows in by_length.values():
-                ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
-                result[rows] = self.features(self.token_embedding[ids])
+            for all_rows in by_length.values():
+                for first in range(0, len(all_rows), AT_ONCE):
+                    rows = all_rows[first : first + AT_ONCE]
+                    tick()
+                    ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
+                    result[rows] = self.features(self.token_embedding[ids])
         return result
 
     def _attend(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:

@@ -186,8 +186,18 @@ def _within(
     return [i for i in ids if i in usable], unusable
 
 
+def split_bans(text: str) -> list[str]:
+    """The words of a list of bans, between commas or on lines; `\\,` is a comma to be banned."""
+    return [word.strip() for word in re.findall(r"(?:\\.|[^,\n\\])+", text) if word.strip()]
+
+
+def escape_ban(word: str) -> str:
+    """A word as it stands in a list of bans, where `,`, `*` and the backslash mean something."""
+    return re.sub(r"([\\,*])", r"\\\1", word)
+
+
 def _ban_pattern(ban: Sequence[str]) -> re.Pattern[str] | None:
-    """One pattern for all banned words; `*` stands for any characters of a word."""
+    """One pattern for all banned words; `*` stands for any characters of one, `\\*` for itself."""
     words = [b.strip().lower() for b in ban if b.strip()]
     for word in words:
         if len(word.split()) > 1 or not word.strip("*"):
@@ -196,7 +206,12 @@ def _ban_pattern(ban: Sequence[str]) -> re.Pattern[str] | None:
             )
     if not words:
         return None
-    return re.compile("|".join(re.escape(word).replace(r"\*", r"\S*") for word in words))
+    return re.compile("|".join(_word_pattern(word) for word in words))
+
+
+def _word_pattern(word: str) -> str:
+    parts = re.findall(r"\\.|.", word)
+    return "".join(r"\S*" if part == "*" else re.escape(part[-1]) for part in parts)
 
 
 def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:

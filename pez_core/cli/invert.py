@@ -22,7 +22,7 @@ from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
 from ..targets import Targets, join_targets, make_targets
 from ..template import CONTEXT
-from ..vocabulary import KINDS, TokenMask, make_mask, read_words
+from ..vocabulary import KINDS, TokenMask, make_mask, read_words, split_bans
 from .progress import Progress
 
 TOKENS = 8  # of the paper's tables
@@ -191,7 +191,7 @@ def _mask(arguments: argparse.Namespace, model: ClipModel) -> TokenMask:
     return make_mask(
         model.vocabulary,
         arguments.vocabulary,
-        ban=[word for group in arguments.ban for word in group.split(",")],
+        ban=[word for group in arguments.ban for word in split_bans(group)],
         allow=None if arguments.allow is None else read_words(arguments.allow),
         words=model.source.words,
     )

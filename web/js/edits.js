@@ -166,9 +166,19 @@ export function templateOf(words, edits) {
   return template;
 }
 
-/** @param {Edits} edits @returns {string} the banned words as the node's `ban` widget takes them */
+/**
+ * The banned words as the node's `ban` widget takes them, where `,`, `*` and `\` mean something.
+ * @param {Edits} edits
+ * @returns {string}
+ */
 export function banOf(edits) {
-  return edits.banned.join(", ");
+  return edits.banned.map((word) => word.replace(/[\\,*]/g, "\\$&")).join(", ");
+}
+
+/** @param {string} ban a list of bans @returns {string[]} its entries, as written there */
+export function splitBans(ban) {
+  const entries = ban.match(/(?:\\.|[^,\n\\])+/g) ?? [];
+  return entries.map((entry) => entry.trim()).filter(Boolean);
 }
 
 /** @param {Edits} edits @param {number} i @param {Word[]} words @returns {Edits} */

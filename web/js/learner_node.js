@@ -34,7 +34,9 @@ export function setUpLearner(node, finish) {
 
   const take = {
     progress(progress, nodeId) {
-      if (running?.promptId !== progress.prompt_id) {
+      // One prompt may run the node for each picture of a list: then the steps begin anew.
+      const isNew = running?.promptId !== progress.prompt_id || progress.step < running.last.step;
+      if (isNew) {
         const view = runningView(() => finish(nodeId, progress.prompt_id));
         running = { view, promptId: progress.prompt_id, last: progress };
         fill(panel, view.element);

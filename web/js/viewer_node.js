@@ -11,11 +11,12 @@ import {
   parseEdits,
   replaceWord,
   serialiseEdits,
+  splitBans,
   templateOf,
   toggleBan,
   toggleLock,
 } from "./edits.js";
-import { addPanel, fill } from "./panel.js";
+import { addPanel, fill, flash } from "./panel.js";
 import { createPopups, wordCard, wordMenu } from "./popup.js";
 import { unknownWords, viewedView } from "./viewer.js";
 import { forTyping } from "./words.js";
@@ -97,9 +98,14 @@ export function setUpViewer(node, app) {
     popups.menu(chip, menu, () => chipOf(index)?.focus({ preventScroll: true }));
   }
 
-  function send() {
+  function send({ currentTarget: button }) {
     const learner = graph.learnerBefore(node);
     if (!learner) return show();
+    const linked = ["template", "ban"].filter((name) => graph.isConnected(learner, name));
+    if (linked.length) {
+      flash(button, `${linked.join(" and ")} of the node: connected, not typed`);
+      return;
+    }
     const edits = currentEdits();
     const { words } = savedPayload();
     graph.oneStep(app, () => {
@@ -108,18 +114,17 @@ export function setUpViewer(node, app) {
       graph.setWidget(learner, "template", isLocked ? templateOf(words, edits) : "");
       graph.setWidget(learner, "ban", mergedBans(learner, edits));
     });
+    flash(button, "sent");
   }
 
   // What a person typed into the node stays banned; what was sent before and allowed again does not.
   function mergedBans(learner, edits) {
-    const typed = String(graph.widgetOf(learner, "ban")?.value ?? "");
+    const typed = splitBans(String(graph.widgetOf(learner, "ban")?.value ?? ""));
     const sent = new Set(node.properties.pezSentBans ?? []);
-    const theirs = typed
-      .split(",")
-      .map((text) => text.trim())
-      .filter((text) => text && !sent.has(text));
-    node.properties.pezSentBans = edits.banned.filter((text) => !theirs.includes(text));
-    return banOf({ ...edits, banned: [...theirs, ...node.properties.pezSentBans] });
+    const theirs = typed.filter((entry) => !sent.has(entry));
+    const ours = splitBans(banOf(edits)).filter((entry) => !theirs.includes(entry));
+    node.properties.pezSentBans = ours;
+    return [...theirs, ...ours].join(", ");
   }
 
   chain(node, "onConfigure", show);
