@@ -17,6 +17,7 @@ from typing import Any
 import folder_paths
 
 from ..pez_core.architecture import Architecture
+from ..pez_core.download import Progress
 from ..pez_core.errors import ModelError, WeightsError
 from ..pez_core.models import Source, find_model
 from ..pez_core.weights import WeightsFile, text_towers
@@ -69,15 +70,17 @@ def choices() -> list[str]:
     return [*PRESETS, *(label for label, _ in _files())]
 
 
-def find_choice(label: str, *, width: int | None = None) -> Choice:
+def find_choice(
+    label: str, *, width: int | None = None, progress: Progress | None = None
+) -> Choice:
     """The model of a drop-down entry. width: that of the text tower that is wanted, as SDXL has
-    two.
+    two. progress: told of a download.
 
     Raises ModelError when the file is gone, and what `find_model` raises.
     """
     if label in PRESETS:
         clip_l_of_sdxl = PRESETS[label] == "sdxl-g" and width == CLIP_L_WIDTH
-        return Choice(find_model("sdxl-l" if clip_l_of_sdxl else PRESETS[label]))
+        return Choice(find_model("sdxl-l" if clip_l_of_sdxl else PRESETS[label], progress))
     for found, path in _files():
         if found == label:
             recognised = _recognise(path, *stamp(path))

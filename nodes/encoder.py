@@ -22,7 +22,7 @@ from ..pez_core.text_tower import TextTower
 from ..pez_core.vocabulary import clip_vocabulary
 from .clip_files import Choice, find_choice, stamp
 from .graph_clip import find_tower, read_tower
-from .live import check_cancelled
+from .live import Downloading, check_cancelled
 from .memory import HeldTower, Managed, Shelf
 from .pictures import pictures_of
 
@@ -71,7 +71,7 @@ class Encoder:
 
     @cached_property
     def _choice(self) -> Choice:
-        return find_choice(self._asked.label)
+        return find_choice(self._asked.label, progress=Downloading())
 
     @torch.inference_mode(False)
     def see(self, image: Tensor, name: str) -> Tensor:

@@ -22,6 +22,7 @@ from ..pez_core.models import ClipModel, Source
 from ..pez_core.vocabulary import clip_vocabulary
 from ..pez_core.weights import WeightsFile, load_projection, load_text_tower, text_towers
 from .clip_files import CLIP_L_WIDTH, Choice, find_choice, text_architecture
+from .live import Downloading
 
 # An SDXL graph has several: the one that its checkpoint brings whole goes first.
 _ORDER = ("clip_g", "clip_h", "clip_l")
@@ -126,7 +127,7 @@ def _projection_of(label: str, tower: GraphTower, table: Tensor) -> Tensor:
         "choose in `model` what it belongs to, such as SD 1.5, or a CLIP file that has it"
     )
     try:
-        choice: Choice = find_choice(label, width=tower.arch.width)
+        choice: Choice = find_choice(label, width=tower.arch.width, progress=Downloading())
     except PezError as error:
         raise ModelError(f"{advice}. For {label!r}: {error}") from error
     theirs = choice.source.arch

@@ -63,6 +63,20 @@ class Live:
         server.send_sync("pez.progress", detail, server.client_id)
 
 
+class Downloading:
+    """Told of a download: moves the node's bar, and lets ComfyUI's cancel end it."""
+
+    def __init__(self) -> None:
+        self._last = -float("inf")
+
+    def __call__(self, done: int, total: int) -> None:
+        check_cancelled()
+        now = time.monotonic()
+        if total and now - self._last >= TICK:
+            self._last = now
+            ProgressBar(total).update_absolute(done, total)
+
+
 def check_cancelled() -> None:
     """Raises ComfyUI's interrupt when the user has cancelled."""
     mm.throw_exception_if_processing_interrupted()

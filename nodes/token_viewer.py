@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..pez_core.edits import Edits, Word, parse_edits, split_words
 from ..pez_core.errors import TargetError
 from ..pez_core.objective import weighted_similarity
 from ..pez_core.targets import Targets, make_targets
-from ..pez_core.vocabulary import clip_vocabulary, make_mask
+from ..pez_core.vocabulary import clip_vocabulary, escape_ban, make_mask
 from . import schema
 from .connection import PromptTokens
 from .encoder import Asked, Encoder, TextEncoder, require_open_clip
@@ -63,14 +64,16 @@ class TokenViewer(io.ComfyNode):
         if edited.replaced or any(edited.bans(word) for word in words):
             shown = write(words, edited, weights_of(words, plain, weights))
         asked = _asked(model, clip, clip_vision, tokens)
-        effects = _measure(asked, image, tokens, words, read(shown)[0]) if words else None
+        effects = (
+            _measure(asked, image, tokens, words, read(shown)[0], edited.banned) if words else None
+        )
         message = viewed_message(
             plain,
             read(shown)[0],
             words,
             edited,
             effects or Effects(),
-            counts(clip, prompt, words, vocabulary),
+            counts(clip, shown, split_words(read(shown)[0], vocabulary), vocabulary),
             text_that_comes_back(clip, prompt, plain, words, vocabulary),
             vocabulary,
         )
@@ -108,6 +111,7 @@ def _measure(
     tokens: PromptTokens | None,
     words: list[Word],
     shown: str,
+    banned: Sequence[str],
 ) -> Effects | None:
     if asked is None:
         if image is not None:
@@ -121,7 +125,8 @@ def _measure(
         source = " ".join(word.text for word in words)
         targets = make_targets(model.encode_texts([source]))
     targets = targets.to(model.device)
-    mask = make_mask(model.vocabulary, "words", words=model.source.words)
+    bans = [escape_ban(word) for word in banned]
+    mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
     ids = [token_id for word in words for token_id in word.ids]
     similarity = None
     if compared_with != ITSELF:

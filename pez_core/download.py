@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import ModelError
+
+Progress = Callable[[int, int], None]  # bytes that are here, bytes in all (0: not known)
 
 
 def placed_by_hand(architecture: str, tag: str) -> Path:
@@ -18,8 +22,13 @@ def placed_by_hand(architecture: str, tag: str) -> Path:
     return Path(os.path.expanduser(folder)) / f"{architecture}-{tag}.safetensors"
 
 
-def download(name: str, trained: dict[str, str], by_hand: Path) -> Path:
-    """The safetensors file of open_clip's entry, from the hub's cache or the hub."""
+def download(
+    name: str, trained: dict[str, str], by_hand: Path, progress: Progress | None = None
+) -> Path:
+    """The safetensors file of open_clip's entry, from the hub's cache or the hub.
+
+    progress: told how many bytes of how many are here; what it raises ends the download.
+    """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
     repository, _, file = trained.get("hf_hub", "").rpartition("/")
@@ -29,19 +38,44 @@ def download(name: str, trained: dict[str, str], by_hand: Path) -> Path:
             f"{name}: open_clip has it only as a pickle, which is not read: convert it to "
             f"safetensors and put it at {by_hand}"
         )
+    raised: list[BaseException] = []
     try:
         cached = try_to_load_from_cache(repository, file)
         if isinstance(cached, str):
             return Path(cached)
         if not constants.HF_HUB_OFFLINE:
             _require_network(constants.ENDPOINT)
-        return Path(hf_hub_download(repository, file))
+        if progress is None:
+            return Path(hf_hub_download(repository, file))
+        return Path(hf_hub_download(repository, file, tqdm_class=_bar(progress, raised)))
     except Exception as error:  # the hub raises kinds of its own for no network, space or rights
+        if raised:
+            raise raised[0] from None
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ModelError(
             f"{name} is not on this machine and could not be downloaded ({reason}). By hand: put "
-            f"the file {file} of {repository} at {by_hand}"
+            f"the file {file} of https://huggingface.co/{repository} at {by_hand}. The model demo "
+            "needs no download"
         ) from error
+
+
+def _bar(progress: Progress, raised: list[BaseException]) -> Any:
+    """A tqdm that tells `progress`, and notes what that raises: the hub would wrap it."""
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
+        def update(self, n: float | None = 1) -> bool | None:
+            shown: bool | None = super().update(n)
+            if self.disable:  # as the hub has it where there is no terminal: it does not count
+                self.n += n or 0
+            try:
+                progress(int(self.n), int(self.total or 0))
+            except BaseException as error:
+                raised.append(error)
+                raise
+            return shown
+
+    return Bar
 
 
 def _require_network(address: str) -> None:

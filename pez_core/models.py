@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .architecture import Architecture, from_open_clip, read_architecture
-from .download import download, placed_by_hand
+from .download import Progress, download, placed_by_hand
 from .errors import ModelError
 from .image_tower import encode_pictures
 from .text_tower import TextTower, nothing
@@ -128,13 +128,14 @@ def read_model(source: Source, *, tower: str | None = None) -> ClipModel:
     return ClipModel(source, text, clip_vocabulary())
 
 
-def find_model(name: str) -> Source:
-    """Where the model of a name is, downloaded if need be. Raises as `load_model` does."""
+def find_model(name: str, progress: Progress | None = None) -> Source:
+    """Where the model of a name is, downloaded if need be. progress: see `download`. Raises as
+    `load_model` does."""
     if name in PRESETS:
         registered = PRESETS[name].source
         if registered is None:
             return _in_folder(name, DEMO_FOLDER)
-        return replace(_in_registry(name, *registered.split(":")), name=name)
+        return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
     path = Path(name).expanduser()
     if path.is_dir():
         return _in_folder(name, path)
@@ -148,7 +149,7 @@ def find_model(name: str) -> Source:
         )
     if rest.endswith(".safetensors") or Path(rest).expanduser().is_file():
         return Source(name, _registered(architecture), Path(rest).expanduser())
-    return _in_registry(name, architecture, rest)
+    return _in_registry(name, architecture, rest, progress=progress)
 
 
 def _in_folder(name: str, folder: Path) -> Source:
@@ -187,7 +188,7 @@ def _registered(architecture: str) -> Architecture:
     return from_open_clip(config, name=architecture)
 
 
-def _in_registry(name: str, architecture: str, tag: str) -> Source:
+def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress | None) -> Source:
     import open_clip
 
     arch = _registered(architecture)
@@ -200,4 +201,6 @@ def _in_registry(name: str, architecture: str, tag: str) -> Source:
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
     arch = replace(arch, activation=activation, preprocess=dict(trained))
     by_hand = placed_by_hand(architecture, tag)
-    return Source(name, arch, by_hand if by_hand.is_file() else download(name, trained, by_hand))
+    here = by_hand.is_file()
+    path = by_hand if here else download(name, trained, by_hand, progress)
+    return Source(name, arch, path)

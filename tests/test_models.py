@@ -130,7 +130,7 @@ def test_without_network_a_preset_says_what_to_place_where(tmp_path: Path) -> No
     place = re.escape(str(tmp_path / "ViT-L-14-openai.safetensors"))
     assert re.search(
         r"sd15 is not on this machine.*By hand: put.* open_clip_model\.safetensors of "
-        rf"timm/vit_large_patch14_clip_224\.openai at {place}$",
+        rf"https://huggingface\.co/timm/vit_large_patch14_clip_224\.openai at {place}\. .*demo",
         result.stderr.strip(),
     )
 

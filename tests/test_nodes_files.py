@@ -175,7 +175,7 @@ def test_a_preset_is_a_model_of_the_core(
 ) -> None:
     files = comfy.module("nodes.clip_files")
     assert name in comfy.module("pez_core.models").PRESETS
-    monkeypatch.setattr(files, "find_model", lambda name: name)
+    monkeypatch.setattr(files, "find_model", lambda name, progress: name)
     assert files.find_choice(label, width=width).source == name
 
 

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_had_is_explained(
 ) -> None:
     """No network, say: what the projection is for, and what went wrong."""
 
-    def find_model(name: str) -> None:
+    def find_model(name: str, progress: object) -> None:
         raise comfy.errors.ModelError("no network")
 
     monkeypatch.setattr(comfy.module("nodes.clip_files"), "find_model", find_model)

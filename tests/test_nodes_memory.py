@@ -229,7 +229,7 @@ def test_cancelling_is_heard_between_the_attempts(
 ) -> None:
     device = Device(comfy, 0, NO_MEMORY[0])
     monkeypatch.setattr(comfy.module("nodes.learning"), "learn_prompt", device.learn_prompt)
-    comfy.mm.interrupt_after = 2
+    comfy.mm.interrupt_after = 3  # the picture, the first attempt, the second
     with pytest.raises(comfy.mm.InterruptProcessingException):
         comfy.learn(image_of(example()), restarts=16)
     assert device.tried == [16]

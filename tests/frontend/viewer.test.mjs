@@ -114,9 +114,13 @@ test("clicks and hovering tell which word", () => {
     onHover: (i) => calls.push(`hover ${i}`),
   });
   const chip = chipsOf(view)[1];
+  chip.matches = () => true; // :focus-visible, which is for a browser to know
   for (const name of ["pointerenter", "pointerleave", "focus", "blur"]) fire(chip, name);
   click(chip);
   assert.deepEqual(calls, ["hover 1", "hover null", "hover 1", "hover null", "word 1"]);
+  chip.matches = () => false; // focus that comes back after a click shows no card
+  fire(chip, "focus");
+  assert.equal(calls.length, 5);
 });
 
 test("before the first run: a hint, the bans, and a way to reset", () => {

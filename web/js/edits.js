@@ -206,5 +206,9 @@ export function toggleBan(edits, i, words) {
  */
 export function replaceWord(edits, i, text) {
   const { [String(i)]: _old, ...others } = edits.replaced;
-  return { ...edits, replaced: text === null ? others : { ...others, [String(i)]: text } };
+  // A word that was chosen is to be kept by the next search as well.
+  const unlocked = edits.locked.filter((j) => j !== i);
+  if (text === null) return { ...edits, locked: unlocked, replaced: others };
+  const locked = [...unlocked, i].sort((a, b) => a - b);
+  return { ...edits, locked, replaced: { ...others, [String(i)]: text } };
 }

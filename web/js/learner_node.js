@@ -2,6 +2,7 @@
 
 import { hint, learnedView, runningView } from "./chips.js";
 import { chain, copyText } from "./dom.js";
+import { widgetOf } from "./graph.js";
 import { addPanel, fill, flash } from "./panel.js";
 import { forTyping } from "./words.js";
 
@@ -11,9 +12,10 @@ const HINT = "Run the workflow: the prompt appears here while it is learned.";
 /**
  * @param {any} node
  * @param {(nodeId: string, promptId: string) => Promise<boolean>} finish "Use best so far"
+ * @param {() => void} changed tells ComfyUI that there is something new to save
  * @returns {(kind: string, detail: any, nodeId: string) => void} takes the news of a run
  */
-export function setUpLearner(node, finish) {
+export function setUpLearner(node, finish, changed) {
   const panel = addPanel(node, MIN_HEIGHT);
   let running = null; // {view, last}: the view of the search that runs and its last progress
 
@@ -31,6 +33,10 @@ export function setUpLearner(node, finish) {
     if (!running) showSaved();
   });
   showSaved();
+  // A search takes its time: what it found is not to be thrown away by the next run of the graph.
+  // A saved workflow brings its own value.
+  const control = widgetOf(node, "control_after_generate");
+  if (control) control.value = "fixed";
 
   const take = {
     progress(progress, nodeId) {
@@ -49,6 +55,7 @@ export function setUpLearner(node, finish) {
       node.properties ??= {};
       node.properties.pez = learned;
       showSaved();
+      changed();
     },
     ended(reason) {
       if (!running) return;

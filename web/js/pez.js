@@ -26,6 +26,9 @@ const runs = createRuns({
   storage: window.sessionStorage,
 });
 
+// A result comes without a click, and ComfyUI saves what it has seen at the last one.
+const changed = () => workflows()?.activeWorkflow?.changeTracker?.checkState?.();
+
 /** Asks a running search to end with the best it has. */
 async function finish(nodeId, promptId) {
   try {
@@ -117,10 +120,10 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
-      panels.set(node, setUpLearner(node, finish));
+      panels.set(node, setUpLearner(node, finish, changed));
     }
     if (node.comfyClass === MIXER) setUpMixer(node);
-    if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app));
+    if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));
   },
   // Called while the front end still names the old workflow as the active one; how long it takes
   // from here differs from version to version, so we look again. Looking twice changes nothing.

@@ -32,6 +32,7 @@ export function viewedView(viewed, edits, actions) {
     wordRow(viewed, edits, actions),
     scoreLine(viewed, isOld),
     isOld ? nextText(textOf(viewed.words, edits)) : null,
+    bansLine(viewed.words, edits),
     !viewed.exact && !isOld ? warning(viewed.exact_text) : null,
     toolLine(actions),
   ]);
@@ -51,6 +52,14 @@ export function unknownWords(text, edits, actions) {
     bans ? el("div", { class: "pez-quiet", text: bans }) : null,
     toolLine({ ...actions, onSend: null }),
   ]);
+}
+
+/** Bans of words that are not among those shown: they hold all the same. */
+function bansLine(words, edits) {
+  const here = new Set(words.map((word) => word.text.toLowerCase()));
+  const banned = edits.banned.filter((text) => !here.has(text));
+  if (!banned.length) return null;
+  return el("div", { class: "pez-quiet", text: `Also banned: ${banOf({ ...edits, banned })}` });
 }
 
 function scoreLine(viewed, isOld) {
@@ -134,7 +143,8 @@ function wordChip(word, index, mark, pieces, actions) {
         click: () => actions.onWord(index, chip),
         pointerenter: () => actions.onHover(index, chip),
         pointerleave: () => actions.onHover(null, chip),
-        focus: () => actions.onHover(index, chip),
+        // By the keyboard: after a click the card would only be in the way.
+        focus: () => chip.matches?.(":focus-visible") && actions.onHover(index, chip),
         blur: () => actions.onHover(null, chip),
       },
     },

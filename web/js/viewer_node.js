@@ -28,9 +28,10 @@ const HINT_EDITED = "The edits are kept. The words they belong to appear with th
 /**
  * @param {any} node
  * @param {any} app
+ * @param {() => void} changed tells ComfyUI that there is something new to save
  * @returns {(kind: string, detail: any) => void} takes the news of a run
  */
-export function setUpViewer(node, app) {
+export function setUpViewer(node, app, changed) {
   const widget = graph.widgetOf(node, "edits");
   if (widget) graph.hideWidget(widget, true);
   const panel = addPanel(node, MIN_HEIGHT);
@@ -141,5 +142,6 @@ export function setUpViewer(node, app) {
       node.properties.pezStart = { source: detail.source, locked };
     }
     show();
+    changed();
   };
 }
