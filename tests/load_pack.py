@@ -43,7 +43,21 @@ async def describe(module: ModuleType) -> dict[str, Any]:
     }
 
 
+def without_gpu() -> None:
+    """As `main.py --cpu` does; the nodes import ComfyUI's memory management, which looks for a
+    device at once."""
+    try:
+        import comfy.options
+    except ImportError:  # the stub has no options
+        return
+    comfy.options.enable_args_parsing(False)
+    from comfy.cli_args import args
+
+    args.cpu = True
+
+
 if __name__ == "__main__":
+    without_gpu()
     path_before = list(sys.path)
     found = asyncio.run(describe(import_pack(sys.argv[1])))
     found["path_kept"] = sys.path == path_before
