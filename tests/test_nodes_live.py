@@ -205,3 +205,12 @@ def test_the_route_refuses_what_it_cannot_read(comfy: Comfy, route: Any, body: s
 @pytest.mark.parametrize("body", ['{"node": 3}', '{"node": [1], "prompt_id": {}}'])
 def test_the_route_knows_no_such_run(comfy: Comfy, route: Any, body: str) -> None:
     assert route(body) == (200, {"finished": False})
+
+
+def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
+    downloading = comfy.module("nodes.live").Downloading()
+    comfy.mm.interrupt_after = 4  # the bar of the first looks as well
+    downloading(10, 100)
+    downloading(20, 100)
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        downloading(30, 100)

@@ -3,6 +3,8 @@ the texts themselves."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pez_core import ClipModel, make_targets
@@ -114,3 +116,19 @@ def test_beyond_75_tokens_nothing_is_measured(comfy: Comfy) -> None:
     measured = [word["tokens"][0]["contribution"] is not None for word in shown["words"]]
     assert measured == [True] * 75 + [False] * 2
     assert [bool(word["alternatives"]) for word in shown["words"]] == measured
+
+
+def test_a_banned_word_is_no_alternative(comfy: Comfy) -> None:
+    prompt = "silent penguin watermelon"
+    shown = viewed(comfy.view(prompt=prompt, model=DEMO))
+    offered = shown["words"][0]["alternatives"][0]["text"]
+    given = {"schema": 1, "source": prompt, "banned": [offered]}
+    again = viewed(comfy.view(prompt=prompt, model=DEMO, edits=json.dumps(given)))
+    texts = [a["text"] for word in again["words"] for a in word["alternatives"]]
+    assert texts and offered not in texts
+
+
+def test_the_count_is_that_of_the_text_passed_on(comfy: Comfy) -> None:
+    given = {"schema": 1, "source": "a red cat", "banned": ["red"]}
+    shown = viewed(comfy.view(prompt="a red cat", edits=json.dumps(given)))
+    assert (shown["text"], shown["counts"][0]["tokens"]) == ("a cat", 2)
