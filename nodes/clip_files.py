@@ -67,7 +67,7 @@ class Choice:
 
 def choices() -> list[str]:
     """The presets, then the usable files as `folder/name`."""
-    return [*PRESETS, *(label for label, _ in _files())]
+    return [*PRESETS, *(choice.source.name for choice in _files())]
 
 
 def find_choice(
@@ -81,12 +81,9 @@ def find_choice(
     if label in PRESETS:
         clip_l_of_sdxl = PRESETS[label] == "sdxl-g" and width == CLIP_L_WIDTH
         return Choice(find_model("sdxl-l" if clip_l_of_sdxl else PRESETS[label], progress))
-    for found, path in _files():
-        if found == label:
-            recognised = _recognise(path, *stamp(path))
-            assert recognised is not None
-            arch, tower = recognised
-            return Choice(Source(label, arch, path), tower)
+    for choice in _files():
+        if choice.source.name == label:
+            return choice
     raise ModelError(f"{label} is no usable CLIP file any more: press R and choose another model")
 
 
@@ -138,14 +135,18 @@ def _layers(shape: Shape, name: str) -> int:
     return next(n for n in itertools.count() if not shape(name.format(n)))
 
 
-def _files() -> Iterator[tuple[str, Path]]:
+def _files() -> Iterator[Choice]:
+    """The usable files of ComfyUI's folders, named `folder/name`."""
     for folder in FOLDERS:
         for name in folder_paths.get_filename_list(folder):
-            path = folder_paths.get_full_path(folder, name)
-            if path is None or not name.endswith(".safetensors"):
+            found = folder_paths.get_full_path(folder, name)
+            if found is None or not name.endswith(".safetensors"):
                 continue
-            if _recognise(Path(path), *stamp(Path(path))):
-                yield f"{folder}/{name}", Path(path)
+            path = Path(found)
+            recognised = _recognise(path, *stamp(path))
+            if recognised:
+                arch, tower = recognised
+                yield Choice(Source(f"{folder}/{name}", arch, path), tower)
 
 
 def stamp(path: Path) -> tuple[int, int]:

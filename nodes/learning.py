@@ -3,6 +3,7 @@ graph."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import comfy.model_management as mm
@@ -40,8 +41,29 @@ def run_search(
     """Learns a prompt and packs it as the outputs of a node. Raises what the search raises."""
     template = parse_template(search.template, clip_vocabulary())
     fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
-    with Live(node_id, fixed) as live:
-        learned, note = _learn(live, encoder, targets, search)
+    mask = make_mask(
+        clip_vocabulary(),
+        search.vocabulary,
+        ban=split_bans(search.ban),
+        words=encoder.source.words,
+    )
+
+    live = Live(node_id, fixed)
+
+    def attempt(config: SearchConfig) -> LearnedPrompt:
+        needed = search_memory(encoder.arch, config, len(template.layout), template.learned)
+        return learn_prompt(
+            encoder.load(needed),
+            targets,
+            search.template,
+            config=config,
+            mask=mask,
+            seed=search.seed,
+            callback=live,
+        )
+
+    with live:
+        learned, note = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
     return pack(learned, fixed, asked, targets, note)
@@ -62,22 +84,22 @@ def pack(
     )
 
 
-def _learn(
-    live: Live, encoder: TextEncoder, targets: Targets, search: Search
+def _within_memory(
+    asked: SearchConfig, attempt: Callable[[SearchConfig], LearnedPrompt]
 ) -> tuple[LearnedPrompt, str]:
     """The learned prompt, and a note if the device had too little memory for all restarts."""
-    config = search.config
+    config = asked
     while True:
         check_cancelled()
         try:
-            learned = _attempt(live, encoder, targets, search, config)
+            learned = attempt(config)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
             reason = (str(error) or "out of memory").splitlines()[0]
         else:
-            asked, used = search.config.restarts, config.restarts
-            few = f"out of memory with {asked} restarts: {used} were used" if used < asked else ""
+            many, used = asked.restarts, config.restarts
+            few = f"out of memory with {many} restarts: {used} were used" if used < many else ""
             return learned, few
         # Outside of the handler: the error keeps the tensors of the failed run alive.
         mm.soft_empty_cache()
@@ -87,26 +109,3 @@ def _learn(
                 "programs, choose a smaller model, or learn fewer tokens"
             )
         config = config.replace(restarts=config.restarts // 2)
-
-
-def _attempt(
-    live: Live, encoder: TextEncoder, targets: Targets, search: Search, config: SearchConfig
-) -> LearnedPrompt:
-    template = parse_template(search.template, clip_vocabulary())
-    needed = search_memory(encoder.arch, config, len(template.layout), template.learned)
-    model = encoder.load(needed)
-    mask = make_mask(
-        model.vocabulary,
-        search.vocabulary,
-        ban=split_bans(search.ban),
-        words=model.source.words,
-    )
-    return learn_prompt(
-        model,
-        targets,
-        search.template,
-        config=config,
-        mask=mask,
-        seed=search.seed,
-        callback=live,
-    )

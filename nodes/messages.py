@@ -10,7 +10,7 @@ from typing import Any
 from ..pez_core.edits import Edits, Word, template
 from ..pez_core.prompt import SCHEMA, Candidate, LearnedPrompt
 from ..pez_core.search import StepInfo
-from ..pez_core.template import CONTEXT
+from ..pez_core.template import MOST_TOKENS
 from ..pez_core.vocabulary import Vocabulary, escape_ban
 
 
@@ -96,7 +96,7 @@ def viewed_message(
         "similarity": effects.similarity,
         "compared_with": effects.compared_with,
         "words": _words(words, edits, effects, vocabulary),
-        "chunk": CONTEXT - 2,
+        "chunk": MOST_TOKENS,
         "counts": list(counts),
         "exact": comes_back is None,
         "exact_text": comes_back or "",

@@ -9,11 +9,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS
+from ..pez_core.template import MOST_TOKENS
 from ..pez_core.vocabulary import KINDS
 from .clip_files import choices
 
 CATEGORY = "PEZ"
-MOST_TOKENS = 75
 GREATEST_SEED = 2**64 - 1
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 

@@ -22,11 +22,10 @@ from .projection import TokenTable, token_table
 from .prompt import Candidate
 from .slots import Slots
 from .targets import Targets
-from .template import CONTEXT
+from .template import MOST_TOKENS
 from .text_tower import nothing
 from .vocabulary import TokenMask
 
-MOST = CONTEXT - 2  # tokens of a text that CLIP reads
 BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
 
 
@@ -42,7 +41,7 @@ def contributions(
     ids: without start and end. A negative number: the prompt is better off without it.
     tick: called between passes.
     """
-    ids = list(ids[:MOST])
+    ids = list(ids[:MOST_TOKENS])
     if not ids:
         return []
     start, end = model.vocabulary.start, model.vocabulary.end
@@ -91,7 +90,7 @@ def _within_context(words: Sequence[Word]) -> int:
     total = 0
     for index, word in enumerate(words):
         total += len(word.ids)
-        if total > MOST:
+        if total > MOST_TOKENS:
             return index
     return len(words)
 

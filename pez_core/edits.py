@@ -14,9 +14,8 @@ from typing import Any
 
 from .errors import EditsError
 from .prompt import SCHEMA
+from .template import CLOSING
 from .vocabulary import WORD_END, Vocabulary
-
-_CLOSING = (",", ".", ";", ":", "!", "?")  # may stand right behind a slot, see `template`
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
 
 def gap(before: str, piece: str, text: str, as_it_stood: bool) -> str:
     """What goes between a text and the next piece, which may have got a new neighbour."""
-    attached = as_it_stood or (piece in _CLOSING and text[-1].isalnum())
+    attached = as_it_stood or (piece in CLOSING and text[-1].isalnum())
     return before or ("" if attached else " ")
 
 
@@ -162,7 +161,7 @@ def template(words: Sequence[Word], edits: Edits) -> str:
         new = index in edits.replaced
         fixed = edits.replaced.get(index, word.text).replace("{", "{{").replace("}", "}}")
         if slot:
-            attached = not word.before and fixed in _CLOSING
+            attached = not word.before and fixed in CLOSING
             text = f"{text} {{{slot}}}".lstrip() + ("" if attached else " ") + fixed
         else:
             text += (gap(word.before, fixed, text, not (new or last_new)) if text else "") + fixed

@@ -15,10 +15,9 @@ from .errors import ConfigError
 from .models import ClipModel
 from .objective import weighted_similarity
 from .targets import Targets
-from .template import CONTEXT
+from .template import MOST_TOKENS
 from .text_tower import nothing
 
-MOST = CONTEXT - 2
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
 Placed = tuple[int, Word]  # a word with its place in its prompt
@@ -45,8 +44,8 @@ def concatenate(
     passes.
     Raises ConfigError for a budget out of range and when there is no word.
     """
-    if not 1 <= budget <= MOST:
-        raise ConfigError(f"tokens must be between 1 and {MOST}, got {budget}")
+    if not 1 <= budget <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {budget}")
     targets = targets.to(model.device)
     parts = [list(enumerate(split_words(prompt, model.vocabulary))) for prompt in prompts]
     # A word that would not fit even alone can only go.
@@ -56,9 +55,9 @@ def concatenate(
         raise ConfigError(
             f"nothing to join: no prompt holds a permitted word of at most {budget} tokens"
         )
-    if sum(_length(part) for part in parts) + len(parts) > MOST:
+    if sum(_length(part) for part in parts) + len(parts) > MOST_TOKENS:
         # CLIP cannot read them together: each keeps its share at first.
-        share = max(budget, (MOST - len(parts)) // len(parts))
+        share = max(budget, (MOST_TOKENS - len(parts)) // len(parts))
         parts = [_shorten(model, part, targets, share, tick) for part in parts]
     return _text(_shorten(model, _join(parts, model), targets, budget, tick))
 

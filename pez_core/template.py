@@ -14,8 +14,9 @@ from .errors import TemplateError
 from .vocabulary import Vocabulary
 
 CONTEXT = 77  # positions of every CLIP text encoder, start and end included
+MOST_TOKENS = CONTEXT - 2  # of a text
 _PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
-_CLOSING = ",.;:!?"
+CLOSING = frozenset(",.;:!?")  # may stand right behind a slot
 _MARKS = ("<|startoftext|>", "<|endoftext|>")  # how OpenAI and ComfyUI spell start and end
 
 
@@ -64,7 +65,7 @@ class Template:
                 piece, learned = vocabulary.decode(learned[: part.size]), learned[part.size :]
             else:
                 piece = part.text
-            attached = isinstance(part, Fixed) and piece[:1] in _CLOSING and text[-1:].isalnum()
+            attached = isinstance(part, Fixed) and piece[:1] in CLOSING and text[-1:].isalnum()
             text = text + piece if attached else f"{text.rstrip()} {piece.lstrip()}"
         return text.strip()
 
@@ -86,7 +87,7 @@ def parse_template(text: str, vocabulary: Vocabulary) -> Template:
     layout.append(vocabulary.end)
     if len(layout) > CONTEXT:
         raise TemplateError(
-            f"the template {text[:60]!r} needs more tokens than fit: CLIP reads {CONTEXT - 2}; "
+            f"the template {text[:60]!r} needs more tokens than fit: CLIP reads {MOST_TOKENS}; "
             "shorten the fixed text or the slots"
         )
     template = Template(parts, tuple(layout), text)

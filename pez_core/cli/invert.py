@@ -21,7 +21,7 @@ from ..pictures import SUFFIXES, open_picture
 from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
 from ..targets import Targets, join_targets, make_targets
-from ..template import CONTEXT
+from ..template import MOST_TOKENS
 from ..vocabulary import KINDS, TokenMask, make_mask, read_words, split_bans
 from .progress import Progress
 
@@ -140,8 +140,8 @@ def _template(arguments: argparse.Namespace) -> str:
     if arguments.template is not None:
         return str(arguments.template)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    if not 1 <= tokens <= CONTEXT - 2:
-        raise ConfigError(f"tokens must be between 1 and {CONTEXT - 2}, got {tokens}")
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
     return f"{{{tokens}}}"
 
 
@@ -179,8 +179,8 @@ def _targets(model: ClipModel, items: list[tuple[str, Any]], weight: float) -> T
         features.append(model.encode_pictures(images))
     texts = [name for name, image in items if image is None]
     for text in texts:
-        if len(model.vocabulary.encode(text)) > CONTEXT - 2:
-            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", CONTEXT - 2, text)
+        if len(model.vocabulary.encode(text)) > MOST_TOKENS:
+            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)
     if texts:
         features.append(model.encode_texts(texts))
     names = [name for name, image in items if image is not None] + texts

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from ..template import CONTEXT
+from ..template import MOST_TOKENS
 from ..vocabulary import Vocabulary, clip_vocabulary
 
 
@@ -39,7 +39,7 @@ def describe(text: str, vocabulary: Vocabulary) -> dict[str, Any]:
         ],
         "round_trips": vocabulary.round_trips(ids),
         "decoded": vocabulary.decode(ids),
-        "fits": len(ids) <= CONTEXT - 2,
+        "fits": len(ids) <= MOST_TOKENS,
     }
 
 
@@ -53,7 +53,7 @@ def _table(result: dict[str, Any]) -> str:
     lines.append("")
     count = len(result["tokens"])
     lines.append(
-        f"{count} of {CONTEXT - 2} tokens" + ("" if result["fits"] else "; CLIP cuts off the rest")
+        f"{count} of {MOST_TOKENS} tokens" + ("" if result["fits"] else "; CLIP cuts off the rest")
     )
     if result["round_trips"]:
         lines.append("tokenises to itself")
