@@ -94,7 +94,7 @@ class Setting:
             return reference.step
         fast = self.tower.to(self.options.device, getattr(torch, self.options.dtype))
         table = token_table(fast.token_embedding, self.allowed)
-        return Pez(fast, table, self.layout, make_targets(self.target), config, seed).step
+        return Pez(fast, table, self.layout, [make_targets(self.target)], config, [seed]).step
 
 
 def label(restarts: int) -> str:

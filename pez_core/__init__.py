@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .models import ClipModel, load_model
     from .pictures import open_picture
     from .prompt import Candidate, LearnedPrompt, Token
-    from .search import StepInfo, learn_prompt
+    from .search import StepInfo, learn_prompt, learn_prompts
     from .targets import Targets, join_targets, make_targets
     from .vocabulary import TokenMask, make_mask
 
@@ -36,6 +36,7 @@ __all__ = [
     "__version__",
     "join_targets",
     "learn_prompt",
+    "learn_prompts",
     "load_model",
     "make_mask",
     "make_targets",
@@ -55,6 +56,7 @@ _HOMES = {
     "TokenMask": "vocabulary",
     "join_targets": "targets",
     "learn_prompt": "search",
+    "learn_prompts": "search",
     "load_model": "models",
     "make_mask": "vocabulary",
     "make_targets": "targets",

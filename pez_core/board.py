@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .models import ClipModel
 from .objective import weighted_similarity
-from .optimizers import Pez
 from .projection import TokenTable
 from .prompt import Candidate
 from .targets import Targets
@@ -52,13 +51,14 @@ class Board:
     def similarity(self) -> float:
         return self.best.similarity if self.best else -float("inf")
 
-    def look(self, number: int, pez: Pez) -> None:
-        """Takes over what the restarts of a round have reached. Waits for the device."""
-        for restart, score in enumerate(pez.best_scores.tolist()):
+    def look(self, number: int, scores: Sequence[float], rows: Tensor) -> None:
+        """Takes over what the restarts of a round have reached. scores: R numbers; rows: (R, n)."""
+        # The best first, so that the others need not be scored as texts.
+        for restart, score in sorted(enumerate(scores), key=lambda pair: -pair[1]):
             key = (number, restart)
             if score > self._seen.get(key, -float("inf")):
                 self._seen[key] = score
-                self.put(key, pez.best_rows[restart], score)
+                self.put(key, rows[restart], score)
 
     def put(self, key: tuple[int, int], rows: Tensor, score: float) -> None:
         """Takes over a prompt if it beats the best of its lineage, and still does so as text."""

@@ -14,9 +14,14 @@ def weighted_similarity(features: Tensor, targets: Targets, rows: Tensor | None 
     features: (R, E) at unit length. rows: the targets of a mini-batch, all of them if left out. →
     (R,)
     """
+    return features @ aim(targets, rows)
+
+
+def aim(targets: Targets, rows: Tensor | None = None) -> Tensor:
+    """The vector whose dot product with a unit feature is its weighted similarity, (E,)."""
     target, weights = targets.features, targets.weights
     if rows is not None:
         target, weights = target[rows], weights[rows]
     # A mini-batch may hold only targets of weight 0: its similarity is then 0, not 0/0.
     scale = weights.abs().sum().clamp_min(1e-12)
-    return features @ (weights @ target) / scale
+    return (weights @ target) / scale

@@ -1,9 +1,10 @@
-"""Refinement: better prompts by swapping single tokens, from a candidate that PEZ has found.
+"""Refinement: better prompts by swapping single tokens, from candidates that PEZ has found.
 
 The gradient at the hard prompt says by how much each token of the table would change the score to
 first order (HotFlip, arXiv 1712.06751; AutoPrompt, arXiv 2010.15980). The most promising swaps of
 every position are scored in one batch, and the best is taken. When none helps, more swaps are
-tried; when those do not help either, it is done.
+tried; when those do not help either, it is done. Several prompts, of one search or of several,
+share each pass through the tower.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ import torch
 from torch import Tensor
 
 from .linear import product
-from .objective import weighted_similarity
 from .projection import TokenTable
 from .slots import Slots
-from .targets import Targets
 from .text_tower import TextTower, nothing
 
 WIDENING = 4  # by how much the number of swaps grows when none has helped
@@ -29,10 +28,11 @@ ON_GPU, ON_CPU = 2**22, 2**19
 
 
 class Refine:
-    """Improves one prompt, a swap a step.
+    """Improves P prompts, a swap of each a step.
 
-    score: its similarity. rows: (n,) its tokens, as rows of the table.
-    done: no swap that was tried helps any more.
+    scores: their similarities. rows: P times (n,), their tokens, as rows of the table.
+    done: for each, whether no swap that was tried helps any more; to set it leaves the prompt as
+    it is.
     """
 
     @torch.inference_mode(False)
@@ -41,14 +41,15 @@ class Refine:
         tower: TextTower,
         table: TokenTable,
         layout: Tensor,
-        targets: Targets,
+        aims: Tensor,
         rows: Tensor,
         *,
         swaps: int,
         permits: Callable[[Tensor], Tensor] | None = None,
         tick: Callable[[], None] = nothing,
     ) -> None:
-        """rows: (n,) where to start. swaps: tokens tried per position.
+        """aims: (P, E), see `objective.aim`. rows: (P, n) where to start. swaps: tokens tried per
+        position.
 
         permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
         left out. tick: called between the passes of a step, which may be long.
@@ -56,54 +57,78 @@ class Refine:
         width = len(layout) * tower.token_embedding.shape[1]
         most = ON_CPU if tower.device.type == "cpu" else ON_GPU
         self._at_once, self._tick = max(32, most // width), tick
-        self._table, self._targets, self._permits = table, targets, permits
+        self._table, self._aims, self._permits = table, aims, permits
         self._slots = Slots(tower, layout)
-        self._swaps = self._first_swaps = swaps
-        self.rows = rows.clone()
-        self.score = -float("inf")
-        self.done = False
+        self._first_swaps = swaps
+        self._swaps = [swaps] * len(rows)
+        self.rows: list[Tensor] = list(rows.clone())
+        self.scores = [-float("inf")] * len(rows)
+        self.done = [False] * len(rows)
 
     @torch.inference_mode(False)
     def step(self) -> None:
-        """One gradient, one batch of swaps; takes the best of them or widens the choice."""
-        trials = self._trials()  # (N, n)
-        if self._permits is not None:
-            trials = trials[self._permits(trials)]
-            if not bool(self._permits(self.rows[None])):
-                self.score = -float("inf")  # it may not be handed out: any that may is better
-        if len(trials):
-            best, index = self._score(trials).max(dim=0)
-            if best.item() > self.score + LEAST_GAIN:
-                self.rows, self.score = trials[index], best.item()
-                self._swaps = self._first_swaps
-                return
-        tried_all = self._swaps >= len(self._table.ids) - 1
-        self._swaps *= WIDENING
-        self.done = tried_all or self._swaps > self._first_swaps * WIDEST
+        """One gradient, one batch of swaps; each prompt takes its best or widens its choice."""
+        live = [prompt for prompt, done in enumerate(self.done) if not done]
+        trials = []
+        for prompt, gains in zip(live, self._gains(live), strict=True):
+            trials.append(self._permitted(prompt, self._trials(prompt, gains)))
+        counts = [len(t) for t in trials]
+        owners = torch.tensor(live).repeat_interleave(torch.tensor(counts))
+        scores = self._score(torch.cat(trials), owners.to(self._aims.device))
+        for prompt, tried, reached in zip(live, trials, scores.split(counts), strict=True):
+            self._take_best(prompt, tried, reached)
 
-    def _trials(self) -> Tensor:
-        """The prompts with one token swapped that promise most, all positions alike: (n·k, n)."""
-        hard = self._table.rows[self.rows][None].requires_grad_()  # (1, n, D)
-        score = weighted_similarity(self._slots.features(hard), self._targets)
-        (gradient,) = torch.autograd.grad(score.sum(), hard)
-        self.score = score.item()
-        # (n, A), short of the gain of the present token, which is one number for a whole line.
-        gains = product(gradient[0], self._table.rows)
-        gains.scatter_(1, self.rows[:, None], -torch.inf)
-        length = len(self.rows)
-        count = min(self._swaps, gains.shape[1] - 1)
+    def _gains(self, live: list[int]) -> Tensor:
+        """By how much each token would raise the score in each place, to first order, (P, n, A);
+        short of the gain of the present token, which is one number for a whole line."""
+        rows = torch.stack([self.rows[prompt] for prompt in live])
+        hard = self._table.rows[rows].requires_grad_()  # (P, n, D)
+        scores = (self._slots.features(hard) * self._aims[live]).sum(dim=-1)
+        (gradient,) = torch.autograd.grad(scores.sum(), hard)
+        for prompt, score in zip(live, scores.tolist(), strict=True):
+            self.scores[prompt] = score
+        gains: Tensor = product(gradient.flatten(0, 1), self._table.rows).view(*rows.shape, -1)
+        gains.scatter_(2, rows[..., None], -torch.inf)
+        return gains
+
+    def _trials(self, prompt: int, gains: Tensor) -> Tensor:
+        """The prompt with one token swapped, as promises most, all positions alike: (n·k, n).
+        gains: (n, A)."""
+        rows = self.rows[prompt]
+        length, count = len(rows), min(self._swaps[prompt], gains.shape[1] - 1)
         tokens = gains.topk(count, dim=1).indices  # (n, k)
-        trials = self.rows.repeat(length, count, 1)  # (n, k, n)
+        trials = rows.repeat(length, count, 1)  # (n, k, n)
         position = torch.arange(length, device=tokens.device)
         trials[position, :, position] = tokens
         return trials.view(length * count, length)
 
+    def _permitted(self, prompt: int, trials: Tensor) -> Tensor:
+        if self._permits is None:
+            return trials
+        if not bool(self._permits(self.rows[prompt][None])):
+            self.scores[prompt] = -float("inf")  # it may not be handed out: any that may is better
+        return trials[self._permits(trials)]
+
     @torch.no_grad()
-    def _score(self, rows: Tensor) -> Tensor:
-        """Similarities of prompts, (N, n) → (N,), in passes that bound the memory."""
-        features: list[Tensor] = []
-        for batch in torch.split(rows, self._at_once):
-            if features:
+    def _score(self, rows: Tensor, owners: Tensor) -> Tensor:
+        """Similarities of trials, each with the aim of its owner, in passes that bound the memory.
+        (N, n), (N,) → (N,)"""
+        scores: list[Tensor] = [self._aims.new_empty(0)]
+        for first in range(0, len(rows), self._at_once):
+            if first:
                 self._tick()
-            features.append(self._slots.features(self._table.rows[batch]))
-        return weighted_similarity(torch.cat(features), self._targets)
+            batch, owner = (t[first : first + self._at_once] for t in (rows, owners))
+            features = self._slots.features(self._table.rows[batch])
+            scores.append((features * self._aims[owner]).sum(dim=-1))
+        return torch.cat(scores)
+
+    def _take_best(self, prompt: int, trials: Tensor, scores: Tensor) -> None:
+        if len(trials):
+            best, index = scores.max(dim=0)
+            if best.item() > self.scores[prompt] + LEAST_GAIN:
+                self.rows[prompt], self.scores[prompt] = trials[index], best.item()
+                self._swaps[prompt] = self._first_swaps
+                return
+        tried_all = self._swaps[prompt] >= len(self._table.ids) - 1
+        self._swaps[prompt] *= WIDENING
+        self.done[prompt] = tried_all or self._swaps[prompt] > self._first_swaps * WIDEST

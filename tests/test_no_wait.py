@@ -16,7 +16,7 @@ def test_step_reads_no_value(batch_size: int | None) -> None:
     targets = make_targets(torch.randn(3, model.tower.text_projection.shape[1])).to("meta")
     layout = torch.tensor([model.vocabulary.start, *[-1] * 8, model.vocabulary.end])
     config = SearchConfig(steps=3, batch_size=batch_size)
-    pez = Pez(model.tower.to("meta"), table, layout, targets, config, torch.Generator())
+    pez = Pez(model.tower.to("meta"), table, layout, [targets], config, [torch.Generator()])
     for _ in range(config.steps):
         pez.step()
     assert pez.best_rows.shape == (config.restarts, 8)

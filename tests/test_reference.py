@@ -70,7 +70,7 @@ def test_pez_follows_the_reference_token_for_token(
     config = SearchConfig(steps=STEPS, restarts=1, batch_size=batch_size)
     table = recording_table(tower.token_embedding, ALLOWED)
     pez = Pez(
-        tower, table, layout, make_targets(features), config, torch.Generator().manual_seed(11)
+        tower, table, layout, [make_targets(features)], config, [torch.Generator().manual_seed(11)]
     )
     plain = Reference(tower, ALLOWED, layout, features, config, torch.Generator().manual_seed(11))
     moved = set()
@@ -90,7 +90,9 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
     features = unit_rows(2, 32, seed=5)
     config = SearchConfig(steps=STEPS, restarts=restarts)
     table = token_table(tower.token_embedding, ALLOWED)
-    pez = Pez(tower, table, PLAIN, make_targets(features), config, torch.Generator().manual_seed(2))
+    pez = Pez(
+        tower, table, PLAIN, [make_targets(features)], config, [torch.Generator().manual_seed(2)]
+    )
     for _ in range(STEPS):
         pez.step()
     for restart in range(restarts):
@@ -101,6 +103,29 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
             plain.step()
         assert pez.best_rows[restart].tolist() == plain.best_rows[0].tolist()
         assert pez.best_scores[restart].item() == pytest.approx(plain.best_score, abs=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_each_goal_moves_as_if_it_were_alone(batch_size: int | None) -> None:
+    """Several searches in one population end with the very tokens that each finds by itself."""
+    tower, table = small_tower(), token_table(small_tower().token_embedding, ALLOWED)
+    config = SearchConfig(steps=STEPS, restarts=2, batch_size=batch_size)
+    goals = [make_targets(unit_rows(count, 32, seed=count)) for count in (1, 3, 2)]
+
+    def run(*chosen: int) -> Pez:
+        generators = [torch.Generator().manual_seed(7 + i) for i in chosen]
+        pez = Pez(tower, table, PLAIN, [goals[i] for i in chosen], config, generators)
+        for _ in range(STEPS):
+            pez.step()
+        return pez
+
+    together = run(0, 1, 2)
+    for goal in range(3):
+        alone, rows = run(goal), slice(2 * goal, 2 * goal + 2)
+        assert together.best_rows[rows].tolist() == alone.best_rows.tolist()
+        torch.testing.assert_close(
+            together.best_scores[rows], alone.best_scores, atol=1e-12, rtol=0
+        )
 
 
 @pytest.mark.own_autograd

@@ -1,4 +1,5 @@
-"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668 §3), for a batch of restarts.
+"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668 §3), for a batch of restarts,
+of one search or of several.
 
 In each step the continuous embeddings are projected to their nearest tokens, the gradient is taken
 *there*, and applied to the continuous embeddings. One forward and one backward serve the score and
@@ -10,11 +11,13 @@ With one restart, the same generator and the same precision it follows `referenc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..config import SearchConfig
-from ..objective import weighted_similarity
+from ..objective import aim
 from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
@@ -22,9 +25,10 @@ from ..text_tower import TextTower
 
 
 class Pez:
-    """R restarts of n learned tokens, moved together.
+    """N prompts of n learned tokens, moved together: `config.restarts` for each of G goals, one
+    goal behind the other.
 
-    best_scores: (R,) the best similarity of each restart so far. best_rows: (R, n) its tokens, as
+    best_scores: (N,) the best similarity of each prompt so far. best_rows: (N, n) its tokens, as
     rows of the table.
     """
 
@@ -34,41 +38,45 @@ class Pez:
         tower: TextTower,
         table: TokenTable,
         layout: Tensor,
-        targets: Targets,
+        goals: Sequence[Targets],
         config: SearchConfig,
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
     ) -> None:
         """layout: (L,) token ids with -1 where a token is learned.
 
-        generator: on the CPU, the only source of randomness.
+        generators: one for each goal, on the CPU, the only source of randomness: a goal draws from
+        its own, so it moves as if it were alone.
         """
-        self._table, self._targets = table, targets
-        device = table.rows.device
+        self._table, device = table, table.rows.device
         self._slots = Slots(tower, layout)
         shape = (config.restarts, self._slots.count)
-        start = torch.randint(len(table.ids), shape, generator=generator)
-        self._embeddings = torch.nn.Parameter(table.rows[start.to(device)].clone())  # (R, n, D)
+        starts = [torch.randint(len(table.ids), shape, generator=g) for g in generators]
+        start = torch.cat(starts).to(device)  # (N, n)
+        self._embeddings = torch.nn.Parameter(table.rows[start].clone())  # (N, n, D)
         self._optimizer = torch.optim.AdamW(
             [self._embeddings], lr=config.lr, weight_decay=config.weight_decay
         )
-        self._batches = _draw_batches(len(targets), config, generator).to(device)
-        self._step = 0
+        # A row for every prompt, (N, E); with mini-batches one for every step too, (steps, G, E).
+        self._aims = torch.stack([aim(g) for g in goals]).repeat_interleave(config.restarts, dim=0)
+        self._step_aims = _draw_batches(goals, config, generators)
+        self._restarts, self._step = config.restarts, 0
         self.best_scores = torch.full(
-            (config.restarts,), -torch.inf, device=device, dtype=table.rows.dtype
+            (len(start),), -torch.inf, device=device, dtype=table.rows.dtype
         )
-        self.best_rows = start.to(device)
+        self.best_rows = start
 
     @torch.inference_mode(False)
     def step(self) -> None:
-        """One step of Algorithm 1 for every restart."""
-        rows = self._table.nearest(self._embeddings.detach())  # (R, n)
-        hard = self._table.rows[rows].requires_grad_()  # (R, n, D)
-        features = self._slots.features(hard)  # (R, E)
-        scores = weighted_similarity(features, self._targets)
+        """One step of Algorithm 1 for every prompt."""
+        rows = self._table.nearest(self._embeddings.detach())  # (N, n)
+        hard = self._table.rows[rows].requires_grad_()  # (N, n, D)
+        features = self._slots.features(hard)  # (N, E)
+        scores = (features * self._aims).sum(dim=-1)
         loss = 1 - scores
-        if len(self._batches):
-            loss = 1 - weighted_similarity(features, self._targets, self._batches[self._step])
-        # The restarts do not touch each other, so the gradient of the sum is that of each.
+        if self._step_aims is not None:
+            aims = self._step_aims[self._step].repeat_interleave(self._restarts, dim=0)
+            loss = 1 - (features * aims).sum(dim=-1)
+        # The prompts do not touch each other, so the gradient of the sum is that of each.
         (self._embeddings.grad,) = torch.autograd.grad(loss.sum(), hard)
         self._optimizer.step()
         self._step += 1
@@ -77,11 +85,19 @@ class Pez:
         self.best_rows = torch.where(better[:, None], rows, self.best_rows)
 
 
-def _draw_batches(count: int, config: SearchConfig, generator: torch.Generator) -> Tensor:
-    """The targets of every step's mini-batch, (steps, batch); empty where each step uses all."""
-    if config.batch_size is None or config.batch_size >= count:
-        return torch.empty(0, dtype=torch.long)
-    draws = [
-        torch.randperm(count, generator=generator)[: config.batch_size] for _ in range(config.steps)
-    ]
-    return torch.stack(draws)
+def _draw_batches(
+    goals: Sequence[Targets], config: SearchConfig, generators: Sequence[torch.Generator]
+) -> Tensor | None:
+    """The aims of every step's mini-batches, (steps, G, E); None where each step uses all."""
+    size = config.batch_size
+    if size is None or all(size >= len(goal) for goal in goals):
+        return None
+    aims = []
+    for goal, generator in zip(goals, generators, strict=True):
+        if size >= len(goal):
+            aims.append(aim(goal).expand(config.steps, -1))
+            continue
+        draws = [torch.randperm(len(goal), generator=generator) for _ in range(config.steps)]
+        device = goal.features.device
+        aims.append(torch.stack([aim(goal, draw[:size].to(device)) for draw in draws]))
+    return torch.stack(aims, dim=1)
