@@ -1,11 +1,12 @@
-"""Mean best similarity against seconds: the paper's setting, PEZ restarts, and the default.
+"""The search against the paper's setting, by its own similarity and by the judge.
 
     python -m benchmarks.search_quality [--pictures 100] [--jobs 2] [--save]
 
 On the embedded model and pictures of a vendor that it was not trained on. Each method runs on each
-picture for the time that `paper` needs for its 3000 steps; the similarity is that of the best text
-so far. Pictures are split among `jobs` processes of one thread each; within one, the methods take
-turns on a picture, so whatever else the machine does meets all of them.
+picture for the time that `paper` needs for its 3000 steps; what counts is the best text so far: its
+similarity, and what the judge says of it (`benchmarks/judge.py`). Pictures are split among `jobs`
+processes of one thread each; within one, the methods take turns on a picture, so whatever else the
+machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pez_core import PRESETS, SearchConfig, learn_prompt, load_model, make_targets
+from pez_core import (
+    PRESETS,
+    SearchConfig,
+    StepInfo,
+    learn_prompt,
+    load_model,
+    make_targets,
+)
 
+from .judge import Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
 
 RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"
 ENDLESS = 10_000  # rounds: the time is what ends a run
-GRID = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ METHODS = (
 
 
 def run_picture(index: int, threads: int) -> dict[str, Any]:
-    """History and seconds of every method on one reserved picture."""
+    """The best texts so far and the seconds of every method on one reserved picture."""
     torch.set_num_threads(threads)
     model = load_model("demo")
     with np.load(RESERVED) as data:
@@ -63,45 +71,107 @@ def run_picture(index: int, threads: int) -> dict[str, Any]:
     learn_prompt(model, targets, config=PRESETS["fast"].replace(steps=5))  # warm-up
     for method in METHODS:
         limit = runs["paper"]["seconds"] if method.timed else None
+        found: list[tuple[float, float, str]] = []
+
+        def note(info: StepInfo, found: list[tuple[float, float, str]] = found) -> None:
+            best = info.best
+            if best and (not found or best.similarity > found[-1][1]):
+                found.append((info.seconds, best.similarity, best.text))
+
         config = method.config.replace(seconds=limit)
-        result = learn_prompt(model, targets, config=config, seed=index)
-        runs[method.name] = {
-            "history": [[seconds, similarity] for _, seconds, similarity in result.history],
-            "seconds": result.seconds,
-            "steps": result.steps,
-        }
+        result = learn_prompt(model, targets, config=config, seed=index, callback=note)
+        found.append((result.seconds, result.best.similarity, result.best.text))
+        runs[method.name] = {"found": found, "seconds": result.seconds, "steps": result.steps}
     return runs
 
 
-def at(run: dict[str, Any], seconds: float) -> float:
-    """The best similarity that a run had after so many seconds; its first one before that."""
-    reached = [similarity for when, similarity in run["history"] if when <= seconds]
-    return reached[-1] if reached else float(run["history"][0][1])
+def at(run: dict[str, Any], seconds: float) -> tuple[float, str]:
+    """The best similarity and text that a run had after so many seconds; its first before that."""
+    reached = [(score, text) for when, score, text in run["found"] if when <= seconds]
+    return reached[-1] if reached else run["found"][0][1:]
 
 
-def summary(runs: list[dict[str, Any]]) -> str:
-    """The table of means, and the two comparisons with `paper`, with intervals."""
-    names = [method.name for method in METHODS]
-    end = float(np.mean([run["paper"]["seconds"] for run in runs]))
-    lines = ["| seconds | " + " | ".join(names[:3]) + " |", "|---|---|---|---|"]
-    for seconds in (*[s for s in GRID if s < end], end):
-        means = [np.mean([at(run[name], seconds) for run in runs]) for name in names[:3]]
-        lines.append(f"| {seconds:.1f} | " + " | ".join(f"{mean:.4f}" for mean in means) + " |")
-    paper = np.array([run["paper"]["history"][-1][1] for run in runs])
-    lines.append("")
-    for share in (1.0, 0.1, 0.05):
-        reached = [at(run["default"], share * run["paper"]["seconds"]) for run in runs]
-        mean, low, high = paired_bootstrap(np.array(reached) - paper)
-        lines.append(
-            f"default after {share:.0%} of paper's time, less paper at its end: "
-            f"{mean:+.4f} (95 %: {low:+.4f} to {high:+.4f})"
+@dataclass(frozen=True)
+class Column:
+    """One method after some share of the time that `paper` took; None: when it ends by itself."""
+
+    name: str
+    share: float | None
+
+    @property
+    def label(self) -> str:
+        when = "its own end" if self.share is None else f"{self.share:.0%} of paper's time"
+        return f"{self.name}, {when}"
+
+
+COLUMNS = (
+    Column("paper", 1.0),
+    Column("pez 8 x 300", 1.0),
+    Column("default", 1.0),
+    Column("default", 0.1),
+    Column("default", 0.05),
+    Column("default, as it stops by itself", None),
+)
+
+
+def judged(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For every column: its figures, and the differences from `paper` at its end."""
+    judge = Judge()
+    pictures = list(range(len(runs)))
+    measures: list[dict[str, np.ndarray]] = []
+    rows: list[dict[str, Any]] = []
+    for column in COLUMNS:
+        share = np.inf if column.share is None else column.share
+        reached = [at(run[column.name], share * run["paper"]["seconds"]) for run in runs]
+        verdict = judge.verdict([text for _, text in reached], pictures)
+        measures.append(
+            {
+                "similarity": np.array([score for score, _ in reached]),
+                "judge": verdict.similarity,
+                "log rank": np.log(verdict.rank),
+                "recall": verdict.recall.astype(float),
+            }
         )
-    own = [run[names[3]] for run in runs]
-    mean, low, high = paired_bootstrap(np.array([r["history"][-1][1] for r in own]) - paper)
-    lines.append(
-        f"default as it stops by itself, after {np.mean([r['seconds'] for r in own]):.2f} s on "
-        f"average, less paper after {end:.2f} s: {mean:+.4f} (95 %: {low:+.4f} to {high:+.4f})"
-    )
+        seconds = [
+            run[column.name]["seconds"] if column.share is None
+            else column.share * run["paper"]["seconds"]
+            for run in runs
+        ]  # fmt: skip
+        rows.append(
+            {
+                "method": column.label,
+                "seconds": float(np.mean(seconds)),
+                **{name: float(values.mean()) for name, values in measures[-1].items()},
+                "median rank": float(np.median(verdict.rank)),
+                "first": float(np.mean(verdict.rank == 1)),
+                "less paper": {
+                    name: paired_bootstrap(values - measures[0][name])
+                    for name, values in measures[-1].items()
+                },
+            }
+        )
+    return rows
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """The table, and every column less `paper` with its interval."""
+    lines = [
+        "| method | seconds | similarity | judge | rank: median | first | word recall |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['method']} | {row['seconds']:.2f} | {row['similarity']:.4f} "
+            f"| {row['judge']:.4f} | {row['median rank']:.1f} | {row['first']:.0%} "
+            f"| {row['recall']:.0%} |"
+        )
+    lines.append("")
+    for row in rows[1:]:
+        parts = [
+            f"{name} {mean:+.4f} ({low:+.4f} to {high:+.4f})"
+            for name, (mean, low, high) in row["less paper"].items()
+        ]
+        lines.append(f"{row['method']}, less paper at its end (95 %): " + ", ".join(parts))
     return "\n".join(lines)
 
 
@@ -116,7 +186,7 @@ def plot(runs: list[dict[str, Any]], path: Path) -> None:
     times = np.geomspace(0.03, end, 120)
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     for method in METHODS[:3]:
-        curves = np.array([[at(run[method.name], t) for t in times] for run in runs])
+        curves = np.array([[at(run[method.name], t)[0] for t in times] for run in runs])
         mean, error = curves.mean(axis=0), curves.std(axis=0) / len(runs) ** 0.5
         axes.plot(times, mean, label=method.name)
         axes.fill_between(times, mean - error, mean + error, alpha=0.2)
@@ -141,9 +211,10 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         waiting = [pool.submit(run_picture, i, options.threads) for i in range(options.pictures)]
         runs = [future.result() for future in waiting]
-    print(summary(runs))
+    rows = judged(runs)
+    print(summary(rows))
     if options.save:
-        print(save("search_quality", {"machine": about, "summary": summary(runs).splitlines()}))
+        print(save("search_quality", {"machine": about, "pictures": len(runs), "rows": rows}))
         plot(runs, RESULTS / "search_quality.png")
 
 

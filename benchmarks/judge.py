@@ -1,0 +1,54 @@
+"""The neutral judge: a second embedded CLIP, trained apart, that takes no part in any search.
+
+Similarity on the CLIP that was optimised can be gamed by bags of odd words, so the paper judges
+with another one (arXiv 2302.03668 §4.1). Ours has another seed, another image tower and other
+widths than the embedded model, and its own run over the data (`training/configs/judge.json`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pez_core import load_model
+from training.reserved import ReservedSet, load_reserved
+
+from .embedded_model import recalls
+
+FOLDER = Path(__file__).parent / "judge"
+RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says of N prompts, each an array (N,).
+
+    similarity: to the prompt's own picture. rank: of that picture among all reserved ones, 1 is the
+    first. recall: whether a telling word of the picture's name stands in the prompt.
+    """
+
+    similarity: np.ndarray
+    rank: np.ndarray
+    recall: np.ndarray
+
+
+class Judge:
+    """The judge and its view of the reserved pictures."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.reserved: ReservedSet = load_reserved(RESERVED)
+        self.pictures = [Image.fromarray(image) for image in self.reserved.images]
+        self._model = load_model(str(folder))
+        self._features = self._model.encode_pictures(self.pictures)  # (300, E)
+
+    def verdict(self, prompts: list[str], pictures: list[int]) -> Verdict:
+        """prompts: N texts. pictures: which reserved picture each was learned from."""
+        scores = self._model.encode_texts(prompts) @ self._features.T  # (N, 300)
+        own = scores[range(len(pictures)), pictures]
+        rank = (scores > own[:, None]).sum(dim=1) + 1
+        names = [self.reserved.names[picture] for picture in pictures]
+        recall = [recalls(prompt, name) for prompt, name in zip(prompts, names, strict=True)]
+        return Verdict(own.numpy(), rank.numpy(), np.array(recall))
