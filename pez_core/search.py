@@ -93,7 +93,7 @@ class _Search:
     ) -> None:
         if not 0 <= seed < 2**64:
             raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
-        embed_dim = model.tower.text_projection.shape[1]
+        embed_dim = model.tower.embed_dim
         if targets.features.shape[1] != embed_dim:
             raise TargetError(
                 f"the targets have {targets.features.shape[1]} dimensions and the text tower "
@@ -106,7 +106,8 @@ class _Search:
             model.tower if dtype in (None, torch.float32) else model.tower.to(model.device, dtype)
         )
         self.targets = targets.to(model.device)
-        self.table = token_table(model.tower.token_embedding, torch.tensor(self.mask.ids))
+        allowed = torch.tensor(self.mask.ids)
+        self.table = token_table(model.tower.token_embedding, allowed, model.tower.widths)
         self.layout = torch.tensor(self.template.layout)
         self.generator = torch.Generator().manual_seed(seed)
         self.step = 0

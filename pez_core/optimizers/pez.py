@@ -18,7 +18,7 @@ from ..objective import weighted_similarity
 from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
-from ..text_tower import TextTower
+from ..text_tower import Tower
 
 
 class Pez:
@@ -31,7 +31,7 @@ class Pez:
     @torch.inference_mode(False)
     def __init__(
         self,
-        tower: TextTower,
+        tower: Tower,
         table: TokenTable,
         layout: Tensor,
         targets: Targets,
