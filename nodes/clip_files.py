@@ -19,16 +19,20 @@ import folder_paths
 from ..pez_core.architecture import Architecture
 from ..pez_core.download import Progress
 from ..pez_core.errors import ModelError, WeightsError
-from ..pez_core.models import Source, find_model
+from ..pez_core.models import find_one
+from ..pez_core.source import Source
 from ..pez_core.weights import WeightsFile, text_towers
 
 PRESETS = {
     "SD 1.5": "sd15",
     "SD 2.x": "sd2",
-    "SDXL": "sdxl-g",
+    "SDXL": "sdxl",
+    "SDXL (CLIP-G alone)": "sdxl-g",
     "Flux / SD 3 (CLIP-L)": "flux",
     "demo (offline)": "demo",
 }
+# The encoders of the presets that have several, with their widths.
+JOINT = {"SDXL": {"CLIP-L": 768, "CLIP-G": 1280}}
 FOLDERS = ("text_encoders", "clip_vision", "checkpoints")
 CLIP_L_WIDTH = 768
 _HEADS_OF_VISION = {768: 12, 1024: 16, 1280: 16, 1664: 16}  # every CLIP image tower in use
@@ -74,13 +78,15 @@ def find_choice(
     label: str, *, width: int | None = None, progress: Progress | None = None
 ) -> Choice:
     """The model of a drop-down entry. width: that of the text tower that is wanted, as SDXL has
-    two. progress: told of a download.
+    two; without it the larger one. progress: told of a download.
 
-    Raises ModelError when the file is gone, and what `find_model` raises.
+    Raises ModelError when the file is gone, and what `find_one` raises.
     """
     if label in PRESETS:
-        clip_l_of_sdxl = PRESETS[label] == "sdxl-g" and width == CLIP_L_WIDTH
-        return Choice(find_model("sdxl-l" if clip_l_of_sdxl else PRESETS[label], progress))
+        name = PRESETS[label]
+        if name == "sdxl":
+            name = "sdxl-l" if width == CLIP_L_WIDTH else "sdxl-g"
+        return Choice(find_one(name, progress))
     for choice in _files():
         if choice.source.name == label:
             return choice

@@ -1,4 +1,4 @@
-"""The CLIP of one run of a node: a text tower and an image tower, from files or from the graph.
+"""One CLIP of a run of a node: a text tower and an image tower, from files or from the graph.
 
 `clip` gives the text tower, `clip_vision` the image tower; what is not connected comes from the
 model of the drop-down.
@@ -7,8 +7,8 @@ model of the drop-down.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ..pez_core.architecture import Architecture
 from ..pez_core.errors import ModelError
 from ..pez_core.image_tower import AT_ONCE, load_image_tower, picture_features
-from ..pez_core.models import ClipModel, Source, read_model
-from ..pez_core.text_tower import TextTower
+from ..pez_core.models import ClipModel, read_model
+from ..pez_core.source import JointSource, Source
+from ..pez_core.text_tower import TextTower, Tower
 from ..pez_core.vocabulary import clip_vocabulary
 from .clip_files import Choice, find_choice, stamp
 from .graph_clip import find_tower, read_tower
@@ -43,35 +44,64 @@ class Asked:
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A text tower that ComfyUI manages."""
+    """A text tower, or several as one, that ComfyUI manages. note: what the user should know."""
 
-    source: Source
+    source: Source | JointSource
+    note: str
     _held: Managed[HeldTower]
 
     @property
-    def arch(self) -> Architecture:
-        return self.source.arch
+    def archs(self) -> tuple[Architecture, ...]:
+        return tuple(part.arch for part in self.source.parts)
+
+    @property
+    def embed_dim(self) -> int:
+        return sum(arch.embed_dim for arch in self.archs)
 
     @torch.inference_mode(False)
     def load(self, working_memory: int = 0) -> ClipModel:
         """The tower on its device, with room for so many bytes beside it."""
-        tower: TextTower = self._held.load(working_memory).tower()
+        tower = self._held.load(working_memory).tower()
         return ClipModel(self.source, tower, clip_vocabulary())
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A text tower before it is read. key: what tells it from others. owner: as for `Managed`."""
+
+    source: Source
+    key: Hashable
+    read: Callable[[], TextTower]
+    owner: Any = None
+
+
+def hold(
+    source: Source | JointSource,
+    key: Hashable,
+    read: Callable[[], Tower],
+    owner: Any = None,
+    note: str = "",
+) -> TextEncoder:
+    """The text encoder of a source, read if it is not among those used last."""
+    return TextEncoder(source, note, _TEXT.get(key, lambda: HeldTower(read()), owner))
+
+
 class Encoder:
-    """What sees the pictures and reads the texts of one run.
+    """What sees the pictures and reads the texts of one CLIP.
 
     Raises ModelError where parts are not of one CLIP, and what loading them raises.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, choice: Choice | None = None, note: str = "") -> None:
+        """choice: the model of the file, if it is not just that of the drop-down's entry."""
         require_open_clip()
-        self._asked = asked
+        self._asked, self._choice, self._note = asked, choice, note
 
-    @cached_property
-    def _choice(self) -> Choice:
-        return find_choice(self._asked.label, progress=Downloading())
+    def _file(self, width: int | None = None) -> Choice:
+        """width: of the text tower that is wanted, where the drop-down's entry has two."""
+        if self._choice is None:
+            self._choice = find_choice(self._asked.label, width=width, progress=Downloading())
+        return self._choice
 
     @torch.inference_mode(False)
     def see(self, image: Tensor, name: str) -> Tensor:
@@ -79,7 +109,7 @@ class Encoder:
         pictures = pictures_of(image, name)
         if self._asked.clip_vision is not None:
             return self._see_with_graph(image)
-        source = self._choice.source
+        source = self._file().source
         path = source.path
         assert path is not None
         if source.arch.vision is None:
@@ -115,28 +145,34 @@ class Encoder:
 
     def text(self, embed_dim: int | None = None) -> TextEncoder:
         """The text tower, for features of so many dimensions where pictures are seen."""
-        if self._asked.clip is None:
-            encoder = self._text_of_file()
-        else:
-            encoder = self._text_of_graph(embed_dim)
-        if embed_dim is not None:
-            self._require_one_clip(encoder.arch, embed_dim)
-        return encoder
+        found = self.unread(embed_dim)
+        return hold(found.source, found.key, found.read, found.owner, self._note)
 
-    def _text_of_file(self) -> TextEncoder:
-        source, tower = self._choice.source, self._choice.tower
+    def unread(self, embed_dim: int | None = None) -> Unread:
+        """The same before it is read."""
+        if self._asked.clip is None:
+            found = self._text_of_file(embed_dim)
+        else:
+            found = self._text_of_graph(embed_dim)
+        if embed_dim is not None:
+            self._require_one_clip(found.source.arch, embed_dim)
+        return found
+
+    def _text_of_file(self, embed_dim: int | None) -> Unread:
+        # The features of SDXL's two encoders are as wide as the encoders.
+        choice = self._file(width=embed_dim)
+        source, tower = choice.source, choice.tower
         assert source.path is not None
         key = (source.path, tower, *stamp(source.path))
-        held = _TEXT.get(key, lambda: HeldTower(read_model(source, tower=tower).tower))
-        return TextEncoder(source, held)
+        return Unread(source, key, lambda: read_model(source, tower=tower).tower)
 
-    def _text_of_graph(self, embed_dim: int | None) -> TextEncoder:
+    def _text_of_graph(self, embed_dim: int | None) -> Unread:
         clip, label = self._asked.clip, self._asked.label
         tower = find_tower(clip, embed_dim)
         owner = clip.cond_stage_model
         key = (id(owner), tower.name, clip.patcher.patches_uuid, label)
-        held = _TEXT.get(key, lambda: HeldTower(read_tower(clip, tower, label).tower), owner)
-        return TextEncoder(Source(f"{tower.title} of the graph", tower.arch, None), held)
+        source = Source(f"{tower.title} of the graph", tower.arch, None)
+        return Unread(source, key, lambda: read_tower(clip, tower, label).tower, owner)
 
     def _require_one_clip(self, arch: Architecture, embed_dim: int) -> None:
         if arch.embed_dim != embed_dim:

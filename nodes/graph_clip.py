@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..pez_core.architecture import Architecture
 from ..pez_core.errors import ModelError, PezError
-from ..pez_core.models import ClipModel, Source
+from ..pez_core.models import ClipModel
+from ..pez_core.source import Source
 from ..pez_core.vocabulary import clip_vocabulary
 from ..pez_core.weights import WeightsFile, load_projection, load_text_tower, text_towers
 from .clip_files import CLIP_L_WIDTH, Choice, find_choice, text_architecture
@@ -81,6 +82,11 @@ def read_tower(clip: Any, tower: GraphTower, label: str) -> ClipModel:
     title = f"{tower.title} of the graph"
     text = load_text_tower(state, tower.arch, source=title)
     return ClipModel(Source(title, tower.arch, None), text, clip_vocabulary())
+
+
+def titles(clip: Any) -> set[str]:
+    """The names of the CLIP towers in a CLIP object."""
+    return {tower.title for tower in _towers(clip)}
 
 
 def _towers(clip: Any) -> list[GraphTower]:

@@ -10,7 +10,8 @@ from comfy_api.latest import io
 from ..pez_core.config import PRESETS, SearchConfig
 from ..pez_core.targets import join_targets, make_targets
 from . import schema
-from .encoder import Asked, Encoder
+from .encoder import Asked
+from .joint import open_encoder
 from .learning import Search, run_search
 from .live import check_cancelled
 
@@ -52,7 +53,7 @@ class ImageToHardPrompt(io.ComfyNode):
         clip_vision: Any = None,
     ) -> io.NodeOutput:
         asked = Asked(model, clip, clip_vision)
-        encoder = Encoder(asked)
+        encoder = open_encoder(asked)
         parts = [make_targets(encoder.see(image, "image"))]
         if negative_image is not None:
             away = encoder.see(negative_image, "negative_image")

@@ -51,7 +51,8 @@ def run_search(
     live = Live(node_id, fixed)
 
     def attempt(config: SearchConfig) -> LearnedPrompt:
-        needed = search_memory(encoder.arch, config, len(template.layout), template.learned)
+        length, learned = len(template.layout), template.learned
+        needed = sum(search_memory(arch, config, length, learned) for arch in encoder.archs)
         return learn_prompt(
             encoder.load(needed),
             targets,
@@ -63,10 +64,10 @@ def run_search(
         )
 
     with live:
-        learned, note = _within_memory(search.config, attempt)
+        learned, few = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
-    return pack(learned, fixed, asked, targets, note)
+    return pack(learned, fixed, asked, targets, "; ".join(filter(None, (encoder.note, few))))
 
 
 def pack(

@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from ..pez_core.architecture import Architecture
 from ..pez_core.config import SearchConfig
 from ..pez_core.refine import ON_GPU, WIDEST
-from ..pez_core.text_tower import TextTower
+from ..pez_core.text_tower import Tower
 
 KEPT = 2
 Module = TypeVar("Module", bound=nn.Module)
 
 
 class HeldTower(nn.Module):
-    """A text tower as one flat module, so that it is moved as a whole."""
+    """A text tower, or several as one, as one flat module, so that it is moved as a whole."""
 
-    def __init__(self, tower: TextTower) -> None:
+    def __init__(self, tower: Tower) -> None:
         super().__init__()
 
         def hold(tensor: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class HeldTower(nn.Module):
 
         self._shape = tower.map(hold)
 
-    def tower(self) -> TextTower:
+    def tower(self) -> Tower:
         """The tower over the tensors where they are now, without a copy."""
         tensors = iter(self._parameters.values())
         return self._shape.map(lambda _: next(tensors).detach())  # type: ignore[union-attr]
@@ -106,7 +106,8 @@ def _thaw(module: nn.Module) -> None:
 
 
 def search_memory(arch: Architecture, config: SearchConfig, length: int, tokens: int) -> int:
-    """Bytes that a search needs beside the weights: activations, or trial swaps, and two tables."""
+    """Bytes that a search with one encoder needs beside the weights: activations, or trial swaps,
+    and two tables."""
     moved = config.restarts * length * arch.width * arch.layers * 24  # values kept for the gradient
     trials = tokens * config.swaps * WIDEST * length * arch.width
     tried = 12 * min(ON_GPU, trials)

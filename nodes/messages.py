@@ -69,8 +69,13 @@ def learned_message(
         "steps": learned.steps,
         "seconds": round(learned.seconds, 2),
         "model": learned.model,
-        "note": note,
+        "note": "; ".join(filter(None, (_of_each(learned.best), note))),
     }
+
+
+def _of_each(best: Candidate) -> str:
+    """The similarities of an ensemble's encoders in words; empty for a single one."""
+    return ", ".join(f"{name} {s:.4f}" for name, s in best.similarities.items())
 
 
 def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:

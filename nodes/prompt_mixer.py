@@ -17,6 +17,7 @@ from ..pez_core.targets import Targets, join_targets, make_targets
 from ..pez_core.vocabulary import make_mask, split_bans
 from . import schema
 from .encoder import Asked, Encoder, TextEncoder
+from .joint import JointEncoder, open_encoder
 from .learning import Search, pack, run_search
 from .live import check_cancelled
 from .prompt_text import read
@@ -65,7 +66,7 @@ class PromptMixer(io.ComfyNode):
             raise TargetError(
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
             )
-        text, targets = _targets(Encoder(asked), prompts, images, weights)
+        text, targets = _targets(open_encoder(asked), prompts, images, weights)
         if mode == "learn":
             search = Search(f"{{{tokens}}}", PRESETS[preset], seed, vocabulary, ban)
             return run_search(cls.hidden.unique_id, asked, text, targets, search)
@@ -76,11 +77,11 @@ class PromptMixer(io.ComfyNode):
                 "mode learn"
             )
         joined = _concatenate(text, kept, targets, tokens, ban)
-        return pack(joined, frozenset(), asked, targets)
+        return pack(joined, frozenset(), asked, targets, text.note)
 
 
 def _targets(
-    encoder: Encoder,
+    encoder: Encoder | JointEncoder,
     prompts: dict[str, str],
     images: dict[str, torch.Tensor],
     weights: dict[str, float],
@@ -105,8 +106,10 @@ def _concatenate(
     started = time.perf_counter()
     joined = concatenate(model, prompts, targets, budget, permits=permits, tick=check_cancelled)
     seconds = time.perf_counter() - started
-    score = weighted_similarity(model.encode_texts([joined]), targets.to(model.device)).item()
-    best = Candidate(joined, tuple(model.vocabulary.encode(joined)), score)
+    features, goals = model.encode_texts([joined]), targets.to(model.device)
+    score = weighted_similarity(features, goals).item()
+    (each,) = model.similarities(features, goals)
+    best = Candidate(joined, tuple(model.vocabulary.encode(joined)), score, each)
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
 
 

@@ -18,6 +18,7 @@ from ..pez_core.vocabulary import clip_vocabulary, escape_ban, make_mask
 from . import schema
 from .connection import PromptTokens
 from .encoder import Asked, Encoder, TextEncoder, require_open_clip
+from .joint import JointEncoder, open_encoder
 from .live import check_cancelled
 from .messages import Effects, viewed_message
 from .prompt_text import escape, read, weights_of, write
@@ -117,7 +118,7 @@ def _measure(
         if image is not None:
             raise TargetError("to compare the prompt with the picture choose a model")
         return None
-    encoder = Encoder(asked)
+    encoder = open_encoder(asked)
     text, targets, compared_with = _targets(encoder, image, tokens)
     model = text.load()
     check_cancelled()
@@ -140,7 +141,7 @@ def _measure(
 
 
 def _targets(
-    encoder: Encoder, image: torch.Tensor | None, tokens: PromptTokens | None
+    encoder: Encoder | JointEncoder, image: torch.Tensor | None, tokens: PromptTokens | None
 ) -> tuple[TextEncoder, Targets | None, str]:
     """The text tower, and what similarities are with: the picture, or what the tokens were learned
     for, or None for the prompt itself."""
@@ -148,7 +149,7 @@ def _targets(
         targets = make_targets(encoder.see(image, "image"))
         return encoder.text(targets.features.shape[1]), targets, "the picture"
     text = encoder.text()
-    if tokens is not None and tokens.targets.features.shape[1] == text.arch.embed_dim:
+    if tokens is not None and tokens.targets.features.shape[1] == text.embed_dim:
         return text, tokens.targets, "what it was learned for"
     return text, None, ITSELF
 

@@ -68,7 +68,8 @@ def alternatives(
     passes.
     """
     targets = targets.to(model.device)
-    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
+    tower, allowed = model.tower, torch.tensor(mask.ids)
+    table = token_table(tower.token_embedding, allowed, tower.widths)
     seen = _within_context(words)
     proposed = _propose(model, words[:seen], targets, table)
     trials = [

@@ -104,10 +104,12 @@ class Board:
 
     def _score(self, texts: list[str]) -> list[Candidate]:
         """Texts with the similarity of their own encoding: the only scores that leave a search."""
-        model = self._model
-        similarities = weighted_similarity(model.encode_texts(texts), self._targets).tolist()
-        encode = model.vocabulary.encode
-        return [Candidate(t, tuple(encode(t)), s) for t, s in zip(texts, similarities, strict=True)]
+        model, encode = self._model, self._model.vocabulary.encode
+        features = model.encode_texts(texts)
+        scores = weighted_similarity(features, self._targets).tolist()
+        each = model.similarities(features, self._targets)
+        found = zip(texts, scores, each, strict=True)
+        return [Candidate(text, tuple(encode(text)), score, own) for text, score, own in found]
 
     def _text(self, ids: list[int]) -> str:
         return self._template.render(ids, self._model.vocabulary)

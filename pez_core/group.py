@@ -16,7 +16,7 @@ from .prompt import LearnedPrompt
 from .refine import Refine
 from .run import Search, Setting
 from .targets import Targets
-from .text_tower import TextTower
+from .text_tower import Tower
 
 # Steps between looks at the device: each look waits for it, and 5 steps of a GPU are 2 ms.
 LOOK_EVERY = 5
@@ -29,7 +29,7 @@ class _AllStopped(Exception):
 class Group:
     """The searches that run, and the towers and tables they share."""
 
-    def __init__(self, setting: Setting, tower: TextTower) -> None:
+    def __init__(self, setting: Setting, tower: Tower) -> None:
         """tower: that of the setting's model, in the precision to search in."""
         self._setting, self._tower = setting, tower
         self._config, self._table = setting.config, setting.table

@@ -7,6 +7,7 @@ the text tower through `weights`, the image tower through open_clip.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,24 +15,28 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from .architecture import Architecture, from_open_clip, read_architecture
 from .download import Progress, download, placed_by_hand
+from .ensemble import EncoderEnsemble, join_towers
 from .errors import ModelError
-from .image_tower import encode_pictures
-from .text_tower import TextTower, nothing
+from .objective import weighted_similarity
+from .source import JointSource, Source
+from .targets import Targets
+from .text_tower import TextTower, Tower, nothing
 from .vocabulary import Vocabulary, clip_vocabulary, read_words
 from .weights import WeightsFile, load_text_tower
 
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
 CONFIG_NAMES = ("open_clip_config.json", "config.json")
 WEIGHTS_NAMES = ("open_clip_model.safetensors", "model.safetensors")
+_WEIGHED = re.compile(r"(.+)@(\d+\.?\d*|\.\d+)")  # A@0.7
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A model under an artist's name: open_clip's NAME:TAG, or None for the embedded model."""
+    """A model under an artist's name: open_clip's NAME:TAG, the sum of two presets, or None for the
+    embedded model."""
 
     source: str | None
     about: str
@@ -43,30 +48,19 @@ PRESETS: dict[str, Preset] = {
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
     "flux": Preset("ViT-L-14:openai", "CLIP-L of Flux and Stable Diffusion 3"),
     "sd2": Preset("ViT-H-14:laion2b_s32b_b79k", "Stable Diffusion 2.x, the paper's CLIP"),
+    "sdxl": Preset("sdxl-l+sdxl-g", "both text encoders of SDXL at once"),
     "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),
     "sdxl-g": Preset("ViT-bigG-14:laion2b_s39b_b160k", "OpenCLIP-bigG of SDXL"),
 }
 
 
 @dataclass(frozen=True)
-class Source:
-    """A model before loading: its architecture, its file, and words it is known to know.
-
-    path: None for weights that came from elsewhere than a file.
-    """
-
-    name: str
-    arch: Architecture
-    path: Path | None
-    words: frozenset[str] | None = None
-
-
-@dataclass(frozen=True)
 class ClipModel:
-    """A loaded CLIP: the text tower on its device, in float32, and the way to picture features."""
+    """A loaded CLIP, or several as one: the text tower on its device, in float32, and the way to
+    picture features."""
 
-    source: Source
-    tower: TextTower
+    source: Source | JointSource
+    tower: Tower
     vocabulary: Vocabulary = field(repr=False)
 
     @property
@@ -82,7 +76,7 @@ class ClipModel:
         """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does.
         tick: called between passes."""
         start, end = self.vocabulary.start, self.vocabulary.end
-        most = self.source.arch.context_length - 2
+        most = min(part.arch.context_length for part in self.source.parts) - 2
         sequences = []
         for text in texts:
             ids = self.vocabulary.encode(text)[:most]
@@ -97,10 +91,20 @@ class ClipModel:
 
         Raises ModelError when there is no image tower.
         """
-        if self.source.path is None:
-            raise ModelError(f"{self.name} is a text encoder alone: it cannot see pictures")
-        features = encode_pictures(self.source.path, self.source.arch, pictures, self.device)
-        return F.normalize(features, dim=-1)
+        return self.source.encode_pictures(pictures, self.device)
+
+    def similarities(self, features: Tensor, targets: Targets) -> list[dict[str, float]]:
+        """What every encoder of an ensemble says by itself, by its name: a dict for each of the
+        features, (N, E). For a single CLIP they are empty."""
+        if not isinstance(self.tower, EncoderEnsemble):
+            return [{} for _ in features]
+        own, theirs = self.tower.split(features), self.tower.split(targets.features)
+        columns = [
+            weighted_similarity(mine, replace(targets, features=goal)).tolist()
+            for mine, goal in zip(own, theirs, strict=True)
+        ]
+        names = [part.name for part in self.source.parts]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def to(self, device: torch.device | str) -> ClipModel:
         return replace(self, tower=self.tower.to(device))
@@ -110,7 +114,7 @@ def load_model(
     name: str = "demo", device: torch.device | str = "cpu", *, tower: str | None = None
 ) -> ClipModel:
     """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
-    a folder.
+    a folder; or the ensemble of several, `A+B`, with weights `A@0.7+B@0.3`.
 
     tower: which text tower of a file that holds several.
     Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
@@ -120,21 +124,50 @@ def load_model(
     return model.to(device)
 
 
-def read_model(source: Source, *, tower: str | None = None) -> ClipModel:
+def read_model(source: Source | JointSource, *, tower: str | None = None) -> ClipModel:
     """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
+    if isinstance(source, Source):
+        return ClipModel(source, _read_tower(source, tower), clip_vocabulary())
+    if tower is not None:
+        raise ModelError(
+            f"{source.name} is of several models, and the tower {tower!r} is one of a single file: "
+            "leave out the tower, or give that file alone"
+        )
+    towers = [_read_tower(part, None) for part in source.parts]
+    return ClipModel(source, join_towers(towers, source.weights), clip_vocabulary())
+
+
+def _read_tower(source: Source, tower: str | None) -> TextTower:
     assert source.path is not None
     file = WeightsFile(source.path)
-    text = load_text_tower(file, source.arch, source=str(source.path), tower=tower)
-    return ClipModel(source, text, clip_vocabulary())
+    return load_text_tower(file, source.arch, source=str(source.path), tower=tower)
 
 
-def find_model(name: str, progress: Progress | None = None) -> Source:
+def find_model(name: str, progress: Progress | None = None) -> Source | JointSource:
     """Where the model of a name is, downloaded if need be. progress: see `download`. Raises as
     `load_model` does."""
+    named = PRESETS[name].source if name in PRESETS else name
+    if named is None or "+" not in named or _is_on_disk(named):
+        return find_one(name, progress)
+    summands = [summand.strip() for summand in named.split("+")]
+    if not all(summands):
+        raise ModelError(f"{named!r} has a + without a model beside it: write A+B")
+    parts, weights = [], []
+    for summand in summands:
+        weighed = None if _is_on_disk(summand) else _WEIGHED.fullmatch(summand)
+        parts.append(find_one(weighed.group(1) if weighed else summand, progress))
+        weights.append(float(weighed.group(2)) if weighed else 1.0)
+    return JointSource(name, tuple(parts), tuple(weights))
+
+
+def find_one(name: str, progress: Progress | None = None) -> Source:
+    """The same for the name of a single CLIP."""
     if name in PRESETS:
         registered = PRESETS[name].source
         if registered is None:
             return _in_folder(name, DEMO_FOLDER)
+        if "+" in registered:
+            raise ModelError(f"{name} is of several models itself: name them, {registered}")
         return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
     path = Path(name).expanduser()
     if path.is_dir():
@@ -150,6 +183,12 @@ def find_model(name: str, progress: Progress | None = None) -> Source:
     if rest.endswith(".safetensors") or Path(rest).expanduser().is_file():
         return Source(name, _registered(architecture), Path(rest).expanduser())
     return _in_registry(name, architecture, rest, progress=progress)
+
+
+def _is_on_disk(name: str) -> bool:
+    """Whether FILE, FOLDER or NAME:FILE is there: then a + or @ belongs to its name."""
+    paths = (name, name.partition(":")[2])
+    return any(Path(path).expanduser().exists() for path in paths if path)
 
 
 def _in_folder(name: str, folder: Path) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,17 +33,20 @@ class TokenTable:
 
 
 @torch.inference_mode(False)
-def token_table(embedding: Tensor, allowed: Tensor) -> TokenTable:
+def token_table(
+    embedding: Tensor, allowed: Tensor, widths: Sequence[int] | None = None
+) -> TokenTable:
     """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids.
 
     A row of zeros (a token the model never trained) has no direction, so it can be nearest to
-    nothing: it is left out.
+    nothing: it is left out. widths: of the tables that stand side by side in `embedding`; a row
+    that is zeros in one of them is left out as well.
     Raises VocabularyError when no row is left.
     """
     allowed = allowed.to(embedding.device)
     rows = embedding[allowed]
-    norms = rows.norm(dim=-1)
-    trained = norms > 0
+    parts = torch.split(rows, list(widths or rows.shape[1:]), dim=1)
+    trained = torch.stack([part.norm(dim=1) > 0 for part in parts]).all(dim=0)
     if not bool(trained.any()):
         raise VocabularyError(
             f"none of the {len(allowed)} allowed tokens is known to this model: allow more words"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA = 1
@@ -19,11 +20,19 @@ class Token:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One prompt: its text, the ids it tokenises to, and the similarity of its own encoding."""
+    """One prompt: its text, the ids it tokenises to, and the similarity of its own encoding.
+
+    similarities: those of the encoders of an ensemble, by name; empty for a single one.
+    """
 
     text: str
     ids: tuple[int, ...]
     similarity: float
+    similarities: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        entry = {"prompt": self.text, "similarity": self.similarity, "ids": list(self.ids)}
+        return entry | ({"similarities": dict(self.similarities)} if self.similarities else {})
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,7 @@ class LearnedPrompt:
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
-            "candidates": [
-                {"prompt": c.text, "similarity": c.similarity, "ids": list(c.ids)}
-                for c in self.candidates
-            ],
+            "candidates": [candidate.to_json() for candidate in self.candidates],
             "history": [[step, round(s, 3), similarity] for step, s, similarity in self.history],
             "settings": self.settings,
         }

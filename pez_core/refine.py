@@ -17,7 +17,7 @@ from torch import Tensor
 from .linear import product
 from .projection import TokenTable
 from .slots import Slots
-from .text_tower import TextTower, nothing
+from .text_tower import Tower, nothing
 
 WIDENING = 4  # by how much the number of swaps grows when none has helped
 WIDEST = 4  # and up to how many times the first number
@@ -38,7 +38,7 @@ class Refine:
     @torch.inference_mode(False)
     def __init__(
         self,
-        tower: TextTower,
+        tower: Tower,
         table: TokenTable,
         layout: Tensor,
         aims: Tensor,

@@ -68,7 +68,7 @@ class Search:
 
         Raises TargetError when the targets belong to another model.
         """
-        embed_dim = setting.model.tower.text_projection.shape[1]
+        embed_dim = setting.model.tower.embed_dim
         if targets.features.shape[1] != embed_dim:
             raise TargetError(
                 f"the targets have {targets.features.shape[1]} dimensions and the text tower "

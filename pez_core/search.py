@@ -85,7 +85,7 @@ def learn_prompts(
     if not 0 <= seed < 2**64:
         raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
     mask = mask or make_mask(model.vocabulary, words=model.source.words)
-    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
+    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
     parsed = parse_template(template, model.vocabulary)
     setting = Setting(model, parsed, config, mask, table, seed, callback, settings or {})
     half = dtype not in (None, torch.float32)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .text_tower import TextTower
+from .text_tower import Tower
 
 
 class Slots:
     """A layout on one tower. count: how many tokens are learned."""
 
     @torch.inference_mode(False)
-    def __init__(self, tower: TextTower, layout: Tensor) -> None:
+    def __init__(self, tower: Tower, layout: Tensor) -> None:
         """layout: (L,) token ids, start and end included, with -1 where a token is learned."""
         self._tower = tower
         self._places = (layout < 0).nonzero().squeeze(1).to(tower.device)  # (n,)

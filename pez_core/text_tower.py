@@ -12,6 +12,7 @@ length.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -59,8 +60,68 @@ class Block:
         _make_normal(self)
 
 
+class Tower(ABC):
+    """What a search needs of a text encoder, be it one tower or several at once (`ensemble`).
+
+    token_embedding: (V, D) the table of all tokens.
+    """
+
+    token_embedding: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.token_embedding.device
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[int, ...]:
+        """The parts of a row of the table, one for each tower; together D."""
+
+    @property
+    @abstractmethod
+    def embed_dim(self) -> int:
+        """E, the dimensions of a feature."""
+
+    @abstractmethod
+    def features(self, embeddings: Tensor) -> Tensor:
+        """Unit features of token embeddings, read out at the last position.
+
+        embeddings: (R, L, D), start token first, end token last, positions not yet added → (R, E),
+        float32 or wider.
+        Differentiable with respect to `embeddings`.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Tower:
+        """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
+        float32 or wider."""
+
+    @abstractmethod
+    def map(self, change: Callable[[Tensor], Tensor]) -> Tower:
+        """The tower with every tensor changed, always visited in the same order."""
+
+    def encode_ids(
+        self, sequences: Sequence[Sequence[int]], tick: Callable[[], None] = nothing
+    ) -> Tensor:
+        """Unit features of token ids, start and end included; lengths may differ. (N sequences) →
+        (N, E). tick: called before every pass; a pass takes AT_ONCE sequences, to bound the
+        memory."""
+        result = self.token_embedding.new_empty(len(sequences), self.embed_dim)
+        by_length: dict[int, list[int]] = {}
+        for row, sequence in enumerate(sequences):
+            by_length.setdefault(len(sequence), []).append(row)
+        with torch.no_grad():
+            for all_rows in by_length.values():
+                for first in range(0, len(all_rows), AT_ONCE):
+                    rows = all_rows[first : first + AT_ONCE]
+                    tick()
+                    ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
+                    result[rows] = self.features(self.token_embedding[ids])
+        return result
+
+
 @dataclass(frozen=True)
-class TextTower:
+class TextTower(Tower):
     """A CLIP text encoder: tables (V, D) and (C, D), blocks, and the projection (D, E)."""
 
     token_embedding: Tensor
@@ -76,12 +137,14 @@ class TextTower:
         _make_normal(self)
 
     @property
-    def device(self) -> torch.device:
-        return self.token_embedding.device
+    def widths(self) -> tuple[int, ...]:
+        return (self.token_embedding.shape[1],)
+
+    @property
+    def embed_dim(self) -> int:
+        return self.text_projection.shape[1]
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextTower:
-        """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
-        float32 or wider."""
         moved = self.map(lambda tensor: tensor.to(device, dtype or self.token_embedding.dtype))
         return replace(
             moved,
@@ -90,7 +153,6 @@ class TextTower:
         )
 
     def map(self, change: Callable[[Tensor], Tensor]) -> TextTower:
-        """The tower with every tensor changed, always visited in the same order."""
         blocks = tuple(
             Block(**{f.name: change(getattr(b, f.name)) for f in fields(Block)})
             for b in self.blocks
@@ -100,12 +162,6 @@ class TextTower:
         return replace(self, blocks=blocks, **tensors)
 
     def features(self, embeddings: Tensor) -> Tensor:
-        """Unit features of token embeddings, read out at the last position.
-
-        embeddings: (R, L, D), start token first, end token last, positions not yet added → (R, E),
-        float32 or wider.
-        Differentiable with respect to `embeddings`.
-        """
         count, length, width = embeddings.shape
         x = embeddings + self.positional_embedding[:length]
         x = x.reshape(count * length, width).to(self.text_projection.dtype)  # (R·L, D)
@@ -116,25 +172,6 @@ class TextTower:
         x = self._think(self.blocks[-1], x)
         x = F.layer_norm(x, (width,), self.ln_final_weight, self.ln_final_bias)
         return F.normalize(linear(x, self.text_projection.T).to(embeddings.dtype), dim=-1)
-
-    def encode_ids(
-        self, sequences: Sequence[Sequence[int]], tick: Callable[[], None] = nothing
-    ) -> Tensor:
-        """Unit features of token ids, start and end included; lengths may differ. (N sequences) →
-        (N, E). tick: called before every pass; a pass takes AT_ONCE sequences, to bound the
-        memory."""
-        result = self.token_embedding.new_empty(len(sequences), self.text_projection.shape[1])
-        by_length: dict[int, list[int]] = {}
-        for row, sequence in enumerate(sequences):
-            by_length.setdefault(len(sequence), []).append(row)
-        with torch.no_grad():
-            for all_rows in by_length.values():
-                for first in range(0, len(all_rows), AT_ONCE):
-                    rows = all_rows[first : first + AT_ONCE]
-                    tick()
-                    ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
-                    result[rows] = self.features(self.token_embedding[ids])
-        return result
 
     def _attend(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
         """Causal self-attention with its residual. x: (R·L, D)."""

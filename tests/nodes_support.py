@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STUBS = Path(__file__).with_name("stubs")
 NODE, PROMPT = "3:2", "a prompt's id"
 DEMO = "demo (offline)"
-PRESETS = ["SD 1.5", "SD 2.x", "SDXL", "Flux / SD 3 (CLIP-L)", DEMO]
+PRESETS = ["SD 1.5", "SD 2.x", "SDXL", "SDXL (CLIP-G alone)", "Flux / SD 3 (CLIP-L)", DEMO]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Comfy:
         """The entries of the drop-down of models behind the presets."""
         inputs = self.nodes["PEZ_PromptMixer"].define_schema().inputs
         (options,) = (part.options["options"] for part in inputs if part.id == "model")
-        assert options[:5] == PRESETS
-        return list(options[5:])
+        assert options[: len(PRESETS)] == PRESETS
+        return list(options[len(PRESETS) :])
 
     def run(self, node_id: str, **inputs: Any) -> Any:
         """What a node returns, its widgets at their defaults but for `inputs`."""

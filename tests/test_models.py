@@ -111,12 +111,16 @@ def test_a_models_own_words_are_its_vocabulary(demo: ClipModel, tmp_path: Path) 
 
 
 def test_every_preset_has_a_name_and_a_source() -> None:
-    """All but the embedded one are weights that open_clip knows, with CLIP's text encoder."""
-    assert {"demo", "sd15", "sd2", "sdxl-l", "sdxl-g", "flux"} <= set(PRESETS)
+    """All but the embedded one and the sums are weights that open_clip knows, with CLIP's text
+    encoder."""
+    assert {"demo", "sd15", "sd2", "sdxl", "sdxl-l", "sdxl-g", "flux"} <= set(PRESETS)
     for name, preset in PRESETS.items():
         assert preset.about
         if name == "demo":
             assert preset.source is None
+            continue
+        if "+" in str(preset.source):
+            assert set(str(preset.source).split("+")) < set(PRESETS)
             continue
         architecture_name, tag = str(preset.source).split(":")
         assert open_clip.get_pretrained_cfg(architecture_name, tag)

@@ -166,6 +166,7 @@ def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
         ("SDXL", None, "sdxl-g"),
         ("SDXL", 1280, "sdxl-g"),
         ("SDXL", 768, "sdxl-l"),
+        ("SDXL (CLIP-G alone)", 768, "sdxl-g"),
         ("Flux / SD 3 (CLIP-L)", 768, "flux"),
         ("demo (offline)", 768, "demo"),
     ],
@@ -175,7 +176,7 @@ def test_a_preset_is_a_model_of_the_core(
 ) -> None:
     files = comfy.module("nodes.clip_files")
     assert name in comfy.module("pez_core.models").PRESETS
-    monkeypatch.setattr(files, "find_model", lambda name, progress: name)
+    monkeypatch.setattr(files, "find_one", lambda name, progress: name)
     assert files.find_choice(label, width=width).source == name
 
 

@@ -171,10 +171,10 @@ def test_a_file_that_cannot_be_had_is_explained(
 ) -> None:
     """No network, say: what the projection is for, and what went wrong."""
 
-    def find_model(name: str, progress: object) -> None:
+    def find_one(name: str, progress: object) -> None:
         raise comfy.errors.ModelError("no network")
 
-    monkeypatch.setattr(comfy.module("nodes.clip_files"), "find_model", find_model)
+    monkeypatch.setattr(comfy.module("nodes.clip_files"), "find_one", find_one)
     message = r"no trained projection.*choose in `model`.*For 'SD 1.5': no network"
     with pytest.raises(comfy.errors.ModelError, match=message):
         read(comfy, Clip(comfy, clip_l=text_model(LARGE)), "SD 1.5")

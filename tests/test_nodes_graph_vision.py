@@ -61,7 +61,7 @@ def test_the_family_must_agree(comfy: Comfy, width: int, fits: bool) -> None:
     clip = Clip(comfy, clip_h=text_model(WIDE))
     asked = encoder.Asked("demo (offline)", clip, Vision(dim=1024, width=width))
     if fits:
-        assert encoder.Encoder(asked).text(1024).arch.width == 1024
+        assert encoder.Encoder(asked).text(1024).source.arch.width == 1024
         return
     with pytest.raises(comfy.errors.ModelError, match=rf"width of {width}.*one of 1280.*differ"):
         encoder.Encoder(asked).text(1024)

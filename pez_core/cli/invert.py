@@ -218,7 +218,9 @@ def _print(result: LearnedPrompt, as_json: bool) -> None:
         print(json.dumps(result.to_json()))
         return
     for candidate in result.candidates:
-        print(f"{candidate.similarity:.4f}  {candidate.text}")
+        each = ", ".join(f"{name} {s:.4f}" for name, s in candidate.similarities.items())
+        columns = (f"{candidate.similarity:.4f}", each and f"({each})", candidate.text)
+        print(*filter(None, columns), sep="  ")
     print(
         f"{result.steps} steps in {result.seconds:.1f} s, stopped by {result.stopped}; "
         f"model {result.model}, seed {result.seed}",

@@ -15,6 +15,11 @@ Any other CLIP with the standard text encoder:
   FILE       a safetensors file with its config.json beside it
   FOLDER     open_clip_config.json and open_clip_model.safetensors,
              or config.json and model.safetensors
+
+Several at once: one prompt for all of them, by the mean of their similarities.
+  A+B        any of the names above, such as sdxl-l+sdxl-g
+  A@2+B      A counts twice as much
+A file or folder that is there keeps the + in its name, but cannot stand in such a sum.
 """
 
 
@@ -28,7 +33,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     for name, preset in PRESETS.items():
         where = preset.source or "embedded"
-        if preset.source and placed_by_hand(*preset.source.split(":")).is_file():
+        if ":" in where and placed_by_hand(*where.split(":")).is_file():
             where += " (placed by hand)"
         print(f"{name:8} {where:36} {preset.about}")
     print(_OTHERS, end="")

@@ -21,7 +21,7 @@ from ..objective import aim
 from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
-from ..text_tower import TextTower
+from ..text_tower import Tower
 
 
 class Pez:
@@ -35,7 +35,7 @@ class Pez:
     @torch.inference_mode(False)
     def __init__(
         self,
-        tower: TextTower,
+        tower: Tower,
         table: TokenTable,
         layout: Tensor,
         goals: Sequence[Targets],
