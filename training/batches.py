@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .captions import write_caption
+from .captions import BAG_SHARE, write_caption
 from .composer import Composer
 from .concepts import Concept
 from .scenes import PLAIN_ODDS, RICH_ODDS, Scene, SceneOdds, draw_scene
@@ -47,10 +47,11 @@ class BatchMaker:
         source_keys: list[str],
         shown: list[int],
         distinct_share: float,
+        bag_share: float = BAG_SHARE,
     ) -> None:
         sources = [source_by_key(key) for key in source_keys]
         self.concepts = concepts
-        self.distinct_share = distinct_share
+        self.distinct_share, self.bag_share = distinct_share, bag_share
         self.mono = [source.mono for source in sources]
         self.style_words = [source.style_words for source in sources]
         sprites = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
@@ -68,9 +69,12 @@ class BatchMaker:
         self.concept_odds = weights / weights.sum()
 
     @classmethod
-    def from_cache(cls, cache: Path, distinct_share: float) -> BatchMaker:
-        """A maker over the sprites that `sprites.py` has rendered."""
-        return cls(*load_cache(cache), distinct_share)
+    def from_cache(
+        cls, cache: Path, distinct_share: float, bag_share: float = BAG_SHARE
+    ) -> BatchMaker:
+        """A maker over the sprites that `sprites.py` has rendered. bag_share: how many captions are
+        bags of words."""
+        return cls(*load_cache(cache), distinct_share, bag_share)
 
     def _pick_sprite(self, concept: int, rng: Random) -> int:
         return rng.choices(self.sprites_of[concept], self._sprite_weights[concept])[0]
@@ -116,4 +120,5 @@ class BatchMaker:
         return Batch(scenes[own], captions, self.composer.paint(scenes[own], rng, generator))
 
     def _caption(self, scene: Scene, rng: Random, full: bool) -> str:
-        return write_caption(scene, self.concepts, self.style_words[scene.sprite], rng, full)
+        style_words = self.style_words[scene.sprite]
+        return write_caption(scene, self.concepts, style_words, rng, full, self.bag_share)

@@ -89,14 +89,16 @@ def write_caption(
     style_words: tuple[str, ...],
     rng: Random,
     full: bool = False,
+    bag_share: float = BAG_SHARE,
 ) -> str:
-    """A caption of `scene`. `full`: say everything that tells it from a look-alike."""
+    """A caption of `scene`. `full`: say everything that tells it from a look-alike. `bag_share`:
+    how many are bags of words."""
     thing = _object_words(scene, concepts, rng, full)
     style = _style_words(scene, style_words, rng, full)
     background = _background_words(scene, rng, full)
     tags = concepts[scene.concept].tags
     other = concepts[scene.partner_concept].name if scene.partner_concept is not None else ""
-    if rng.random() < BAG_SHARE:
+    if rng.random() < bag_share:
         scenery = rng.choice((f"{background} background", background)) if background else ""
         some_tags = rng.sample(tags, min(len(tags), rng.choice((0, 0, 1, 2, 3))))
         return _bag([part for part in (thing, other, style, scenery, *some_tags) if part], rng)
