@@ -181,7 +181,7 @@ def learn(lever_number: int, first: int, last: int) -> list[str]:
     mask = mask_of(lever, model)
     setting = Setting(
         model, parse_template(lever.template, model.vocabulary), lever.config, mask,
-        token_table(model.tower.token_embedding, torch.tensor(mask.ids)), first, None, {},
+        token_table(model.tower.token_embedding, torch.tensor(mask.ids)), first, None, None, {},
     )  # fmt: skip
     goals = [make_targets(feature) for feature in targets_of(lever, model, pictures)]
     results: dict[int, Any] = dict(Group(setting, lever.tower(model.tower)).run(goals, AT_ONCE))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .fluency import Fluency
 from .models import ClipModel
 from .objective import weighted_similarity
 from .projection import TokenTable
@@ -24,7 +25,7 @@ class Lineage:
     key: tuple[int, int]
     rows: Tensor  # (n,) rows of the token table
     text: str
-    score: float  # to rank while searching; what is handed out is scored again as text
+    score: float  # what it is worth while searching; what is handed out is scored again as text
 
 
 class Board:
@@ -37,19 +38,18 @@ class Board:
         template: Template,
         mask: TokenMask,
         table: TokenTable,
+        fluency: Fluency | None,
         clock: Callable[[], tuple[int, float]],
     ) -> None:
-        """clock: tells the present step and second of the search."""
+        """fluency: what counts beside the similarity. clock: tells the present step and second of
+        the search."""
         self._model, self._targets, self._template = model, targets, template
-        self._mask, self._table, self._clock = mask, table, clock
+        self._mask, self._table, self._fluency, self._clock = mask, table, fluency, clock
         self._lineages: dict[tuple[int, int], Lineage] = {}
         self._seen: dict[tuple[int, int], float] = {}  # the score of each restart at the last look
         self.best: Candidate | None = None
+        self.worth = -float("inf")  # of the best: its similarity, with its fluency if that counts
         self.history: list[tuple[int, float, float]] = []
-
-    @property
-    def similarity(self) -> float:
-        return self.best.similarity if self.best else -float("inf")
 
     def look(self, number: int, scores: Sequence[float], rows: Tensor) -> None:
         """Takes over what the restarts of a round have reached. scores: R numbers; rows: (R, n)."""
@@ -72,10 +72,10 @@ class Board:
             if not self._permitted(ids):
                 return
             if not self._survives(ids, text):
-                score = self._score([text])[0].similarity
+                score = self._worth(self._score([text])[0])
         if score > least:
             self._lineages[key] = Lineage(key, rows.clone(), text, score)
-            if score > self.similarity:
+            if score > self.worth:
                 self._improve(text)
 
     def permits(self, rows: Tensor) -> Tensor:
@@ -94,13 +94,18 @@ class Board:
         texts = dict.fromkeys(lineage.text for lineage in ranked[: 2 * count])
         if self.best:
             texts[self.best.text] = None
-        return tuple(sorted(self._score(list(texts)), key=lambda c: -c.similarity)[:count])
+        return tuple(sorted(self._score(list(texts)), key=lambda c: -self._worth(c))[:count])
 
     def _improve(self, text: str) -> None:
         (candidate,) = self._score([text])
-        if candidate.similarity > self.similarity:
-            self.best = candidate
+        worth = self._worth(candidate)
+        if worth > self.worth:
+            self.best, self.worth = candidate, worth
             self.history.append((*self._clock(), candidate.similarity))
+
+    def _worth(self, candidate: Candidate) -> float:
+        fluency = self._fluency.of_text(candidate.ids) if self._fluency else 0.0
+        return candidate.similarity + fluency
 
     def _score(self, texts: list[str]) -> list[Candidate]:
         """Texts with the similarity of their own encoding: the only scores that leave a search."""

@@ -29,6 +29,7 @@ class SearchConfig:
     batch_size: int | None = None  # targets drawn per step; None = all of them (the paper uses 1)
     refine: int = 1  # how many restarts of a round are refined; 0 = plain PEZ; bench
     swaps: int = 16  # tokens tried per position in a refinement step; bench
+    fluency: float = 0.0  # weight of log P(text) per token beside the similarity; readability.py
     rounds: int = 4  # rounds at most; bench
     patience: int | None = 2  # stop after so many rounds without a better prompt; None = never
     seconds: float | None = None  # stop after so many seconds of search; None = no limit
@@ -52,6 +53,8 @@ class SearchConfig:
                 f"weight_decay must be at least 0 and below 1/lr, got {self.weight_decay} "
                 f"at lr {self.lr}: lower one of them"
             )
+        if not (math.isfinite(self.fluency) and self.fluency >= 0):
+            raise ConfigError(f"fluency must be at least 0, got {self.fluency}: a small number")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"seconds must be a positive number, got {self.seconds}")
 

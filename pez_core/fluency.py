@@ -11,6 +11,7 @@ a table.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -150,10 +151,12 @@ class Fluency:
     """How fluent the prompts of one layout are, in nats per token: log P(text) / (tokens + 1), the
     end counted as a token. The fixed words of the layout count as well."""
 
-    def __init__(self, prior: BigramPrior, layout: Tensor, ids: Tensor) -> None:
+    def __init__(
+        self, prior: BigramPrior, layout: Tensor, ids: Tensor, weight: float = 1.0
+    ) -> None:
         """layout: (L,) token ids, start and end included, with -1 where a token is learned.
-        ids: (A,) those of the token table."""
-        self._prior = prior
+        ids: (A,) those of the token table. weight: all that is returned is multiplied by it."""
+        self._prior, self._weight = prior, weight
         self._table = prior.numbers(ids)  # (A,)
         self._places = (layout < 0).nonzero().squeeze(1).to(ids.device)  # (n,)
         self._whole = prior.numbers(layout.clamp_min(0).to(ids.device))  # (L,)
@@ -165,7 +168,12 @@ class Fluency:
     def scores(self, rows: Tensor) -> Tensor:
         """The fluency of prompts. rows: (N, n) rows of the token table → (N,)"""
         whole = self._numbers(rows)
-        return self._prior.between(whole[:, :-1], whole[:, 1:]).mean(dim=1)
+        return self._weight * self._prior.between(whole[:, :-1], whole[:, 1:]).mean(dim=1)
+
+    def of_text(self, ids: Sequence[int]) -> float:
+        """The fluency of a text. ids: without start and end, any of the vocabulary."""
+        tokens = torch.tensor([list(ids)], device=self._whole.device)
+        return self._weight * self._prior.log_probability(tokens).item() / (len(ids) + 1)
 
     def changes(self, rows: Tensor) -> Tensor:
         """By how much `scores` changes when one place gets another token, exactly.
@@ -178,4 +186,4 @@ class Fluency:
         there = prior.after(left.flatten()) + prior.before(right.flatten())  # (N·n, K + 1)
         here = prior.between(left, now) + prior.between(now, right)
         changed = there[:, self._table].view(*rows.shape, -1) - here[..., None]
-        return changed / (whole.shape[1] - 1)
+        return self._weight * changed / (whole.shape[1] - 1)

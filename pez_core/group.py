@@ -101,7 +101,10 @@ class Group:
         if not wanted:
             return
         count = self._config.restarts
-        scores: list[list[float]] = pez.best_scores.view(-1, count).tolist()
+        worth = pez.best_scores
+        if self._setting.fluency is not None:
+            worth = worth + self._setting.fluency.scores(pez.best_rows)
+        scores: list[list[float]] = worth.view(-1, count).tolist()
         rows = pez.best_rows.view(len(searches), count, -1)
         for place, search in enumerate(searches):
             if search in wanted:
@@ -149,6 +152,7 @@ class Group:
             torch.stack([aim(search.targets) for search, _ in lineages]),
             torch.stack([lineage.rows for _, lineage in lineages]),
             swaps=self._config.swaps,
+            fluency=self._setting.fluency,
             permits=None if self._setting.mask.closed else lineages[0][0].board.permits,
             tick=tick,
         )

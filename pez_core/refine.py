@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .fluency import Fluency
 from .linear import product
 from .projection import TokenTable
 from .slots import Slots
@@ -30,9 +31,9 @@ ON_GPU, ON_CPU = 2**22, 2**19
 class Refine:
     """Improves P prompts, a swap of each a step.
 
-    scores: their similarities. rows: P times (n,), their tokens, as rows of the table.
-    done: for each, whether no swap that was tried helps any more; to set it leaves the prompt as
-    it is.
+    scores: their similarities, with their fluency where that counts. rows: P times (n,), their
+    tokens, as rows of the table. done: for each, whether no swap that was tried helps any more; to
+    set it leaves the prompt as it is.
     """
 
     @torch.inference_mode(False)
@@ -45,11 +46,12 @@ class Refine:
         rows: Tensor,
         *,
         swaps: int,
+        fluency: Fluency | None = None,
         permits: Callable[[Tensor], Tensor] | None = None,
         tick: Callable[[], None] = nothing,
     ) -> None:
         """aims: (P, E), see `objective.aim`. rows: (P, n) where to start. swaps: tokens tried per
-        position.
+        position. fluency: is added to the similarity.
 
         permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
         left out. tick: called between the passes of a step, which may be long.
@@ -57,7 +59,8 @@ class Refine:
         width = len(layout) * tower.token_embedding.shape[1]
         most = ON_CPU if tower.device.type == "cpu" else ON_GPU
         self._at_once, self._tick = max(32, most // width), tick
-        self._table, self._aims, self._permits = table, aims, permits
+        self._table, self._aims = table, aims
+        self._fluency, self._permits = fluency, permits
         self._slots = Slots(tower, layout)
         self._first_swaps = swaps
         self._swaps = [swaps] * len(rows)
@@ -88,6 +91,10 @@ class Refine:
         for prompt, score in zip(live, scores.tolist(), strict=True):
             self.scores[prompt] = score
         gains: Tensor = product(gradient.flatten(0, 1), self._table.rows).view(*rows.shape, -1)
+        if self._fluency is not None:
+            gains += self._fluency.changes(rows)
+            for prompt, fluency in zip(live, self._fluency.scores(rows).tolist(), strict=True):
+                self.scores[prompt] += fluency
         gains.scatter_(2, rows[..., None], -torch.inf)
         return gains
 
@@ -111,7 +118,7 @@ class Refine:
 
     @torch.no_grad()
     def _score(self, rows: Tensor, owners: Tensor) -> Tensor:
-        """Similarities of trials, each with the aim of its owner, in passes that bound the memory.
+        """What trials are worth, each with the aim of its owner, in passes that bound the memory.
         (N, n), (N,) → (N,)"""
         scores: list[Tensor] = [self._aims.new_empty(0)]
         for first in range(0, len(rows), self._at_once):
@@ -120,6 +127,8 @@ class Refine:
             batch, owner = (t[first : first + self._at_once] for t in (rows, owners))
             features = self._slots.features(self._table.rows[batch])
             scores.append((features * self._aims[owner]).sum(dim=-1))
+            if self._fluency is not None:
+                scores[-1] += self._fluency.scores(batch)
         return torch.cat(scores)
 
     def _take_best(self, prompt: int, trials: Tensor, scores: Tensor) -> None:

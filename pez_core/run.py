@@ -12,6 +12,7 @@ from torch import Tensor
 from .board import Board
 from .config import SearchConfig
 from .errors import PezError, SearchError, TargetError
+from .fluency import Fluency
 from .models import ClipModel
 from .projection import TokenTable
 from .prompt import Candidate, LearnedPrompt
@@ -52,6 +53,7 @@ class Setting:
     table: TokenTable
     seed: int
     callback: Callback | None
+    fluency: Fluency | None  # beside the similarity
     settings: dict[str, Any]  # more entries for the results
 
 
@@ -78,14 +80,15 @@ class Search:
         self.targets = targets.to(setting.model.device)
         self.generator = torch.Generator().manual_seed(setting.seed)
         self.board = Board(
-            setting.model, self.targets, setting.template, setting.mask, setting.table, self._clock
-        )
+            setting.model, self.targets, setting.template, setting.mask, setting.table,
+            setting.fluency, self._clock,
+        )  # fmt: skip
         self.step = self.round = self._idle = 0
         # Steps to come if every round is run; a refinement swaps about every token once.
         config = setting.config
         self.expected = config.rounds * (config.steps + config.refine * setting.template.learned)
         self.spent = 0.0
-        self._before = -float("inf")  # the best similarity at the end of the round before
+        self._before = -float("inf")  # what the best was worth at the end of the round before
         self.stopped = ""
 
     @property
@@ -113,9 +116,9 @@ class Search:
 
     def end_round(self) -> None:
         """Counts the round, and ends the search after the last or at a plateau."""
-        config, similarity = self._setting.config, self.board.similarity
-        self._idle = 0 if similarity > self._before + LEAST_GAIN else self._idle + 1
-        self._before = similarity
+        config, worth = self._setting.config, self.board.worth
+        self._idle = 0 if worth > self._before + LEAST_GAIN else self._idle + 1
+        self._before = worth
         self.round += 1
         if config.patience is not None and self._idle >= config.patience:
             self.stopped = "plateau"

@@ -14,6 +14,7 @@ import torch
 
 from .config import DEFAULT, SearchConfig
 from .errors import ConfigError, PezError
+from .fluency import Fluency, read_prior
 from .group import Group
 from .models import ClipModel
 from .projection import token_table
@@ -87,7 +88,11 @@ def learn_prompts(
     mask = mask or make_mask(model.vocabulary, words=model.source.words)
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
     parsed = parse_template(template, model.vocabulary)
-    setting = Setting(model, parsed, config, mask, table, seed, callback, settings or {})
+    fluency = None
+    if config.fluency:
+        prior = read_prior(model.vocabulary, device=model.device)
+        fluency = Fluency(prior, torch.tensor(parsed.layout), table.ids, config.fluency)
+    setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, settings or {})
     half = dtype not in (None, torch.float32)
     tower = model.tower.to(model.device, dtype) if half else model.tower
     return Group(setting, tower).run(goals, at_once)
