@@ -16,7 +16,7 @@ from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, sp
 TOKENS = 8  # of the paper's tables
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
+def add_search_options(parser: argparse._ActionsContainer) -> None:
     """Adds the options of a model, a search and its vocabulary."""
     add = parser.add_argument
     add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
