@@ -13,8 +13,10 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 def find_device(name: str) -> torch.device:
     """The device of one of `DEVICES`; "auto" is the fastest one here.
 
-    Raises ConfigError when this torch cannot use it.
+    Raises ConfigError for another name, and when this torch cannot use it.
     """
+    if name not in DEVICES:
+        raise ConfigError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
     usable = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
