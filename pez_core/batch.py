@@ -89,9 +89,13 @@ class Job:
     dtype: str = "float32"
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def asked(self) -> dict[str, Any]:
+        """The results' `settings` beside those of the search, as `pez invert` has them."""
+        return {"pictures": [], "texts": [], "negatives": [], **self.settings}
+
     def decisive(self) -> dict[str, Any]:
         """What `results.decisive` gives for every record of this job."""
-        settings = {"template": self.template, **self.config.to_json(), **self.settings}
+        settings = {"template": self.template, **self.config.to_json(), **self.asked()}
         return decisive({"model": self.model, "seed": self.seed, "settings": settings})
 
 
@@ -165,10 +169,6 @@ class Inverter:
         self, targets: Iterable[Targets], at_once: int, callback: Callback | None
     ) -> Iterator[tuple[int, LearnedPrompt]]:
         job = self.job
-        asked = {
-            "pictures": [], "texts": [], "negatives": [],
-            **job.settings, "device": str(self.model.device),
-        }  # fmt: skip
         return learn_prompts(
             self.model,
             targets,
@@ -179,7 +179,7 @@ class Inverter:
             at_once=at_once,
             callback=callback,
             dtype=DTYPES[job.dtype],
-            settings=asked,
+            settings={**job.asked(), "device": str(self.model.device)},
         )
 
     def _alone(

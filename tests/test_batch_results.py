@@ -122,7 +122,9 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
         for room in (0, 1, 20):
             resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, hard))
             try:
-                with pytest.raises(ResultsError, match=r"cannot write .*: File too large; the line"):
+                with pytest.raises(
+                    ResultsError, match=r"cannot write .*: File too large; the line"
+                ):
                     results.append(result("b.png"))
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, limits)

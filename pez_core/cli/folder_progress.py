@@ -55,12 +55,12 @@ class FolderProgress:
             left = round((self._total - reached) * self.seconds / self.done)
             parts += [f"{self.done / self.seconds:.3g}/s", f"{_clock(left)} left"]
         if self.errors:
-            parts.append(_errors(self.errors))
+            parts.append(errors(self.errors))
         return ", ".join(parts)
 
     def _summary(self) -> str:
         speed = f" ({self.done / self.seconds:.3g}/s)" if self.done else ""
-        text = f"{self.done} pictures in {self.seconds:.1f} s{speed}, {_errors(self.errors)}"
+        text = f"{self.done} pictures in {self.seconds:.1f} s{speed}, {errors(self.errors)}"
         left = self._total - self._before - self.done
         return f"{text}; {left} left: the same command goes on" if left else text
 
@@ -100,7 +100,8 @@ class FolderProgress:
         print(f"pez: {self._summary()}", file=sys.stderr)
 
 
-def _errors(count: int) -> str:
+def errors(count: int) -> str:
+    """`1 error`, `2 errors`."""
     return f"{count} error" if count == 1 else f"{count} errors"
 
 

@@ -17,7 +17,7 @@ from ..pictures import open_picture
 from ..ray_batch import LOCAL, Cluster
 from ..results import Record, ResultsFile
 from ..vocabulary import clip_vocabulary
-from .folder_progress import FolderProgress
+from .folder_progress import FolderProgress, errors
 from .options import (
     add_search_options,
     asked_settings,
@@ -91,7 +91,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 def _add_ray_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "many machines",
-        "Workers are sent the pictures. They need pez installed, and a model FILE at the same path.",
+        "Workers are sent the pictures. They need pez, and a model FILE under the same path.",
     )
     group.add_argument(
         "--ray",
@@ -122,17 +122,16 @@ def run(arguments: argparse.Namespace) -> int:
             _search(arguments, job, todo, results, len(names))
         bad = sum(results.failed.get(name, False) for name in names)
     if bad and not again:
-        _tell(f"{bad} pictures have an error in {arguments.out}: --retry-errors tries them again")
+        _tell(f"{errors(bad)} in {arguments.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
 def _job(arguments: argparse.Namespace) -> Job:
-    for name in ("at_once", "workers"):
-        value = getattr(arguments, name)
+    for option, value in (("--at-once", arguments.at_once), ("--workers", arguments.workers)):
         if value is not None and value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
+            raise ConfigError(f"{option} must be a whole number of at least 1, got {value}")
     if arguments.workers is not None and arguments.ray is None:
-        raise ConfigError("--workers is a matter of --ray: give both or neither")
+        raise ConfigError("--workers is of use with --ray: give both or neither")
     config, template = search_config(arguments), search_template(arguments)
     words = find_model(arguments.model).words
     mask = search_mask(arguments, clip_vocabulary(), words)
@@ -145,7 +144,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         seed=arguments.seed,
         device=arguments.device,
         dtype=arguments.dtype,
-        settings={"texts": [], "negatives": [], **asked_settings(arguments, mask)},
+        settings=asked_settings(arguments, mask),
     )
 
 
