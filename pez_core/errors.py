@@ -40,3 +40,11 @@ class EditsError(PezError):
 
 class SearchError(PezError):
     """A search has ended without a prompt that may be handed out."""
+
+
+class ResultsError(PezError):
+    """A results file is none, is in use, holds results of other settings, or cannot be written."""
+
+
+class ClusterError(PezError):
+    """Workers cannot be had, or keep dying."""

@@ -7,6 +7,7 @@ so that memory is not exhausted.
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from pathlib import Path
@@ -29,29 +30,55 @@ def open_picture(path: str | Path) -> Image.Image:
 
     Raises PictureError, naming the file, when it cannot be read or is too large.
     """
+    path = _existing(path)
+    return _decoded(path, str(path))
+
+
+def read_picture(path: str | Path) -> bytes:
+    """A picture's file as it is, to be decoded elsewhere. Raises as `open_picture` does."""
+    path = _existing(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _undecodable(str(path), error) from error
+
+
+def decode_picture(data: bytes, name: str) -> Image.Image:
+    """The picture of a file's content as RGB. name: its name for messages. Raises as
+    `open_picture` does."""
+    return _decoded(io.BytesIO(data), name)
+
+
+def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise PictureError(
             f"{path}: {'a folder, not a picture' if path.is_dir() else 'no such picture'}"
         )
+    return path
+
+
+def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # MOST_PIXELS is the limit, and Pillow warns at half of it.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return to_rgb(image, str(path))
+            with Image.open(file) as image:
+                return to_rgb(image, name)
     except Image.DecompressionBombError as error:
         raise PictureError(
-            f"{path}: {error}; make it smaller first, CLIP sees a few hundred pixels a side"
+            f"{name}: {error}; make it smaller first, CLIP sees a few hundred pixels a side"
         ) from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path}: not a picture that Pillow can read") from error
+        raise PictureError(f"{name}: not a picture that Pillow can read") from error
     except PictureError:
         raise
     except Exception as error:  # Pillow's decoders raise kinds of all sorts for damaged files
-        raise PictureError(
-            f"{path}: the picture is damaged or cannot be decoded ({error})"
-        ) from error
+        raise _undecodable(name, error) from error
+
+
+def _undecodable(name: str, error: Exception) -> PictureError:
+    return PictureError(f"{name}: the picture is damaged or cannot be decoded ({error})")
 
 
 def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:

@@ -1,8 +1,8 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
 else to stderr.
 
-Exit codes: 0 done; 130 ended by Ctrl-C, with the best so far printed where there is one; 2 an
-error, told in one line.
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of prompts; 130 ended by
+Ctrl-C, with the best so far printed where there is one; 2 an error, told in one line.
 """
 
 from __future__ import annotations
@@ -54,9 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import invert, models, tokens
+    from . import invert, invert_folder, models, tokens
 
-    return {"invert": invert, "tokens": tokens, "models": models}
+    return {
+        "invert": invert,
+        "invert-folder": invert_folder,
+        "tokens": tokens,
+        "models": models,
+    }
 
 
 def _parser(modules: dict[str, Any]) -> _Parser:
@@ -77,5 +82,7 @@ def _one_line(error: Exception) -> str:
         return text
     scarce = ("out of memory", "allocate memory")  # of a GPU, of a CPU
     if isinstance(error, MemoryError) or any(words in text for words in scarce):
-        return "out of memory: use fewer --restarts, a smaller --model or --dtype float16"
+        return (
+            "out of memory: use fewer --restarts or --at-once, a smaller --model or --dtype float16"
+        )
     return f"{type(error).__name__}: {text} (--debug shows where)"

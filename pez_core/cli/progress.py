@@ -10,6 +10,13 @@ from types import TracebackType
 from ..search import StepInfo
 
 SECONDS_BETWEEN = 0.1  # no faster than a person reads
+BAR = "{bar:16} {desc}"  # in tqdm's format
+
+
+def fitted(line: str) -> str:
+    """A line cut to what the terminal has room for beside the bar."""
+    room = shutil.get_terminal_size().columns - 18  # the bar and a space
+    return line if len(line) <= room else line[: room - 1] + "…"
 
 
 class Progress:
@@ -19,7 +26,7 @@ class Progress:
         from tqdm import tqdm
 
         self._seconds = seconds
-        self._bar = tqdm(total=1.0, disable=None, leave=False, bar_format="{bar:16} {desc}")
+        self._bar = tqdm(total=1.0, disable=None, leave=False, bar_format=BAR)
         self._last = 0.0
 
     def show(self, info: StepInfo) -> None:
@@ -33,10 +40,7 @@ class Progress:
         self._bar.n = min(1.0, done)
         found = f"{info.best.similarity:.4f} {info.best.text}" if info.best else "looking"
         line = f"{info.seconds:5.1f}s {info.phase:6} {found}"
-        room = shutil.get_terminal_size().columns - 18  # the bar and a space
-        self._bar.set_description_str(
-            line if len(line) <= room else line[: room - 1] + "…", refresh=True
-        )
+        self._bar.set_description_str(fitted(line), refresh=True)
 
     def __enter__(self) -> Progress:
         return self

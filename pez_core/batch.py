@@ -1,0 +1,217 @@
+"""Many pictures, one record each: which ones a folder holds, and the way from a picture to its
+record.
+
+Pictures are decoded a few ahead of the search, and encoded one by one, just before they are
+searched: so a folder of any size needs the memory of a few pictures, and no record depends on which
+pictures were searched beside its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from .config import SearchConfig
+from .devices import DTYPES, find_device
+from .errors import ModelError, PictureError, SearchError, TargetError
+from .image_tower import load_image_tower, picture_features
+from .models import load_model
+from .one_by_one import learn_prompts
+from .pictures import SUFFIXES
+from .prompt import LearnedPrompt
+from .results import Record, decisive
+from .search import Callback
+from .targets import Targets, make_targets
+from .vocabulary import TokenMask
+
+log = logging.getLogger(__name__)
+
+Picture = tuple[str, Callable[[], Image.Image]]  # its name, and what opens it
+T = TypeVar("T")
+AHEAD = 2  # pictures decoded before their turn; at most 48 MB each
+
+
+def list_pictures(folder: str | Path) -> tuple[list[str], int]:
+    """The names of a folder's pictures, and how many other files it holds.
+
+    Names are relative to the folder, with `/`, sorted; folders in it are searched as well. Hidden
+    files and folders are left out, and links to folders not followed.
+    Raises PictureError when there is no such folder, or no picture in it.
+    """
+    root, names, others = Path(folder), list[str](), 0
+    if not root.is_dir():
+        raise PictureError(f"{root}: {'a file, not a folder' if root.exists() else 'no folder'}")
+
+    def unreadable(error: OSError) -> None:
+        log.warning("%s cannot be read (%s): it is left out", error.filename, error.strerror)
+
+    for where, folders, files in os.walk(root, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
+                names.append(Path(where, name).relative_to(root).as_posix())
+            else:
+                others += 1
+    if not names:
+        raise PictureError(
+            f"{root} holds no picture: none of its files ends in {', '.join(SUFFIXES)}"
+        )
+    return sorted(names), others
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for every picture, in plain data that another machine can be sent.
+
+    model, tower: as for `load_model`. device: one of DEVICES. dtype: one of DTYPES. settings: more
+    entries for the results' `settings`.
+    """
+
+    model: str
+    template: str
+    config: SearchConfig
+    mask: TokenMask = field(repr=False)
+    tower: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def asked(self) -> dict[str, Any]:
+        """The results' `settings` beside those of the search, as `pez invert` has them."""
+        return {"pictures": [], "texts": [], "negatives": [], **self.settings}
+
+    def decisive(self) -> dict[str, Any]:
+        """What `results.decisive` gives for every record of this job."""
+        settings = {"template": self.template, **self.config.to_json(), **self.asked()}
+        return decisive({"model": self.model, "seed": self.seed, "settings": settings})
+
+
+class Inverter:
+    """The model of a job, its image tower included, loaded once for any number of pictures.
+
+    Raises what `load_model` and `load_image_tower` raise, and ConfigError for the device.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.model = load_model(job.model, find_device(job.device), tower=job.tower)
+        source = self.model.source
+        if source.path is None:
+            raise ModelError(f"{source.name} is a text encoder alone: it cannot see pictures")
+        self._image_tower = load_image_tower(source.path, source.arch).to(self.model.device)
+
+    def records(
+        self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
+    ) -> Iterator[Record]:
+        """One record for every picture, as soon as it is done, in no fixed order.
+
+        at_once: how many are searched together. callback: as for `learn_prompts`.
+        A picture that cannot be read, and one for which no prompt is found, gives an error record.
+        Raises what else `learn_prompts` raises.
+        """
+        opened, failed = _opened(pictures), deque[Record]()
+        while True:
+            drawn: dict[int, Targets] = {}
+            try:
+                targets = self._targets(opened, drawn, failed)
+                for index, result in self._search(targets, at_once, callback):
+                    yield from _drain(failed)
+                    yield _record(drawn.pop(index).labels[0], result)
+                yield from _drain(failed)
+                return
+            except SearchError as error:
+                # It does not say whose it is. That picture alone has no prompt; the others in
+                # search are done again, and then the rest is.
+                yield from _drain(failed)
+                for targets_left in drawn.values():
+                    yield self._alone(targets_left, error if len(drawn) == 1 else None, callback)
+
+    def _targets(
+        self,
+        opened: Iterator[tuple[str, Future[Image.Image]]],
+        drawn: dict[int, Targets],
+        failed: deque[Record],
+    ) -> Iterator[Targets]:
+        """The targets of every picture that can be read; the others become records in `failed`."""
+        count = 0
+        for name, image in opened:
+            try:
+                targets = self._encode(name, image.result())
+            except (PictureError, TargetError) as error:
+                failed.append({"picture": name, "error": str(error)})
+                continue
+            drawn[count], count = targets, count + 1
+            yield targets
+
+    @torch.inference_mode(False)
+    def _encode(self, name: str, image: Image.Image) -> Targets:
+        source, device = self.model.source, self.model.device
+        # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
+        features = picture_features(
+            self._image_tower, source.arch, [image], device, source=str(source.path)
+        )
+        return make_targets(F.normalize(features, dim=-1), labels=[name])
+
+    def _search(
+        self, targets: Iterable[Targets], at_once: int, callback: Callback | None
+    ) -> Iterator[tuple[int, LearnedPrompt]]:
+        job = self.job
+        return learn_prompts(
+            self.model,
+            targets,
+            job.template,
+            config=job.config,
+            mask=job.mask,
+            seed=job.seed,
+            at_once=at_once,
+            callback=callback,
+            dtype=DTYPES[job.dtype],
+            settings={**job.asked(), "device": str(self.model.device)},
+        )
+
+    def _alone(
+        self, targets: Targets, error: SearchError | None, callback: Callback | None
+    ) -> Record:
+        name = targets.labels[0]
+        try:
+            if error is not None:
+                raise error
+            ((_, result),) = self._search([targets], 1, callback)
+            return _record(name, result)
+        except SearchError as known:
+            return {"picture": name, "error": str(known)}
+
+
+def _opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
+    """Each name and its picture to be; a thread decodes the next ones meanwhile."""
+    waiting = deque[tuple[str, Future[Image.Image]]]()
+    with ThreadPoolExecutor(1) as pool:
+        for name, load in pictures:
+            waiting.append((name, pool.submit(load)))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft()
+        yield from _drain(waiting)
+
+
+def _drain(items: deque[T]) -> Iterator[T]:
+    while items:
+        yield items.popleft()
+
+
+def _record(name: str, result: LearnedPrompt) -> Record:
+    record = {"picture": name, **result.to_json()}
+    record["settings"] = {**result.settings, "pictures": [name]}
+    return record

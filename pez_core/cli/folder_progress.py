@@ -1,0 +1,111 @@
+"""The live line of a run over many pictures, and its summary, on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from ..results import Record
+from ..search import StepInfo
+from .progress import BAR, SECONDS_BETWEEN, fitted
+
+SECONDS_BETWEEN_LINES = 60.0  # where stderr is a file
+
+
+class FolderProgress:
+    """A tqdm bar where stderr is a terminal, a line a minute elsewhere; a summary at the end. To be
+    used in a `with`, which is what it measures.
+
+    total: pictures of the folder. before: how many of them were done before this run.
+    """
+
+    def __init__(self, total: int, before: int) -> None:
+        self._total, self._before = total, before
+        self.done = self.errors = 0  # of this run
+        self._best = "looking"
+        self._started = self._last = 0.0
+        self._bar: Any = None
+
+    def step(self, info: StepInfo) -> None:
+        """Takes note of a search's best so far; the callback of `learn_prompts`."""
+        if info.best is not None:
+            self._best = f"{info.best.similarity:.4f} {info.best.text}"
+        self._show()
+
+    def record(self, record: Record) -> None:
+        """Takes note of a picture that is done."""
+        self.done += 1
+        if "error" in record:
+            self.errors += 1
+        else:
+            self._best = f"{record['similarity']:.4f} {record['prompt']}"
+        self._show()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def counts(self) -> str:
+        """How far the run is: `37 of 412 pictures, 0.52/s, 12:01 left, 2 errors`."""
+        reached = self._before + self.done
+        parts = [f"{reached} of {self._total} pictures"]
+        if self.done:
+            left = round((self._total - reached) * self.seconds / self.done)
+            parts += [f"{self.done / self.seconds:.3g}/s", f"{_clock(left)} left"]
+        if self.errors:
+            parts.append(errors(self.errors))
+        return ", ".join(parts)
+
+    def _summary(self) -> str:
+        speed = f" ({self.done / self.seconds:.3g}/s)" if self.done else ""
+        text = f"{self.done} pictures in {self.seconds:.1f} s{speed}, {errors(self.errors)}"
+        left = self._total - self._before - self.done
+        return f"{text}; {left} left: the same command goes on" if left else text
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        pause = SECONDS_BETWEEN_LINES if self._bar.disable else SECONDS_BETWEEN
+        if now - self._last < pause:
+            return
+        self._last = now
+        if self._bar.disable:
+            print(f"pez: {self.counts()}", file=sys.stderr, flush=True)
+        else:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._bar.n = self._before + self.done
+        line = f"{self.counts()}  {self._best}"
+        self._bar.set_description_str(fitted(line), refresh=True)
+
+    def __enter__(self) -> FolderProgress:
+        """Starts the clock and draws the line."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=self._total, disable=None, leave=False, bar_format=BAR)
+        self._started = self._last = time.monotonic()
+        if not self._bar.disable:
+            self._draw()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        print(f"pez: {self._summary()}", file=sys.stderr)
+
+
+def errors(count: int) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count} error" if count == 1 else f"{count} errors"
+
+
+def _clock(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

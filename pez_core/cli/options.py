@@ -1,0 +1,99 @@
+"""What `pez invert` and `pez invert-folder` share: the options of a search, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from ..config import PRESETS, SearchConfig
+from ..devices import DEVICES, DTYPES
+from ..errors import ConfigError
+from ..template import MOST_TOKENS
+from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, split_bans
+
+TOKENS = 8  # of the paper's tables
+
+
+def add_search_options(parser: argparse._ActionsContainer) -> None:
+    """Adds the options of a model, a search and its vocabulary."""
+    add = parser.add_argument
+    add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
+    add("--tower", help="which text encoder of a file that holds several, such as clip_l")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--tokens", type=int, help="how many tokens to learn (default: 8)")
+    shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
+    add(
+        "--preset",
+        choices=list(PRESETS),
+        default="default",
+        help="settings of the search (default: default)",
+    )
+    add("--steps", type=int, help="PEZ steps of a round")
+    add("--restarts", type=int, help="prompts moved together in a round")
+    add("--seconds", type=float, help="stop the search after this time")
+    add("--lr", type=float, help="learning rate")
+    add("--weight-decay", type=float)
+    add("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    add("--device", choices=DEVICES, default="auto")
+    add(
+        "--dtype",
+        choices=list(DTYPES),
+        default="float32",
+        help="of the text encoder's weights while searching",
+    )
+    add(
+        "--vocabulary", choices=KINDS, default="ascii", help="tokens to learn from (default: ascii)"
+    )
+    add(
+        "--ban",
+        action="append",
+        default=[],
+        metavar="WORD[,WORD]",
+        help="never use these; cat* also bans cats",
+    )
+    add("--allow", metavar="FILE", help="use only the words of this file, one or more a line")
+    add("--candidates", type=int, help="how many prompts to return at most")
+
+
+def search_config(arguments: argparse.Namespace) -> SearchConfig:
+    """The preset with the changes that were asked for. Raises ConfigError."""
+    names = ("steps", "restarts", "seconds", "lr", "weight_decay", "candidates")
+    changes = {
+        name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
+    }
+    return PRESETS[arguments.preset].replace(**changes)
+
+
+def search_template(arguments: argparse.Namespace) -> str:
+    """The template, or that of so many tokens. Raises ConfigError for a number out of range."""
+    if arguments.template is not None:
+        return str(arguments.template)
+    tokens = TOKENS if arguments.tokens is None else arguments.tokens
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
+    return f"{{{tokens}}}"
+
+
+def search_mask(
+    arguments: argparse.Namespace, vocabulary: Vocabulary, words: Iterable[str] | None
+) -> TokenMask:
+    """The tokens that may be learned. words: those that the model knows. Raises VocabularyError."""
+    return make_mask(
+        vocabulary,
+        arguments.vocabulary,
+        ban=[word for group in arguments.ban for word in split_bans(group)],
+        allow=None if arguments.allow is None else read_words(arguments.allow),
+        words=words,
+    )
+
+
+def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, Any]:
+    """What a result's `settings` say beside its targets, its device and the search itself."""
+    digest = hashlib.sha256(",".join(map(str, mask.ids)).encode()).hexdigest()
+    return {
+        "vocabulary": arguments.vocabulary, "vocabulary_size": len(mask.ids),
+        "vocabulary_digest": digest[:16],  # two lists of --allow may be of one size
+        "banned_tokens": [token.text for token in mask.removed], "dtype": arguments.dtype,
+    }  # fmt: skip
