@@ -23,14 +23,14 @@ from torch.nn import functional as F
 
 from .config import SearchConfig
 from .devices import DTYPES, find_device
-from .errors import ModelError, PictureError, SearchError, TargetError
+from .ensemble import join_features
+from .errors import ModelError, PezError, PictureError, TargetError
 from .image_tower import load_image_tower, picture_features
 from .models import load_model
-from .one_by_one import learn_prompts
 from .pictures import SUFFIXES
 from .prompt import LearnedPrompt
 from .results import Record, decisive
-from .search import Callback
+from .search import Callback, learn_prompts
 from .targets import Targets, make_targets
 from .vocabulary import TokenMask
 
@@ -108,10 +108,12 @@ class Inverter:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.model = load_model(job.model, find_device(job.device), tower=job.tower)
-        source = self.model.source
-        if source.path is None:
-            raise ModelError(f"{source.name} is a text encoder alone: it cannot see pictures")
-        self._image_tower = load_image_tower(source.path, source.arch).to(self.model.device)
+        self._image_towers = []
+        for source in self.model.source.parts:
+            if source.path is None:
+                raise ModelError(f"{source.name} is a text encoder alone: it cannot see pictures")
+            tower = load_image_tower(source.path, source.arch).to(self.model.device)
+            self._image_towers.append((source, tower))
 
     def records(
         self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
@@ -122,27 +124,28 @@ class Inverter:
         A picture that cannot be read, and one for which no prompt is found, gives an error record.
         Raises what else `learn_prompts` raises.
         """
-        opened, failed = _opened(pictures), deque[Record]()
-        while True:
-            drawn: dict[int, Targets] = {}
-            try:
-                targets = self._targets(opened, drawn, failed)
-                for index, result in self._search(targets, at_once, callback):
-                    yield from _drain(failed)
-                    yield _record(drawn.pop(index).labels[0], result)
-                yield from _drain(failed)
-                return
-            except SearchError as error:
-                # It does not say whose it is. That picture alone has no prompt; the others in
-                # search are done again, and then the rest is.
-                yield from _drain(failed)
-                for targets_left in drawn.values():
-                    yield self._alone(targets_left, error if len(drawn) == 1 else None, callback)
+        job, failed, drawn = self.job, deque[Record](), dict[int, str]()
+        results = learn_prompts(
+            self.model,
+            self._targets(_opened(pictures), drawn, failed),
+            job.template,
+            at_once=at_once,
+            config=job.config,
+            mask=job.mask,
+            seed=job.seed,
+            callback=callback,
+            dtype=DTYPES[job.dtype],
+            settings={**job.asked(), "device": str(self.model.device)},
+        )
+        for number, result in results:
+            yield from _drain(failed)
+            yield _record(drawn.pop(number), result)
+        yield from _drain(failed)
 
     def _targets(
         self,
         opened: Iterator[tuple[str, Future[Image.Image]]],
-        drawn: dict[int, Targets],
+        drawn: dict[int, str],
         failed: deque[Record],
     ) -> Iterator[Targets]:
         """The targets of every picture that can be read; the others become records in `failed`."""
@@ -153,46 +156,19 @@ class Inverter:
             except (PictureError, TargetError) as error:
                 failed.append({"picture": name, "error": str(error)})
                 continue
-            drawn[count], count = targets, count + 1
+            drawn[count], count = name, count + 1
             yield targets
 
     @torch.inference_mode(False)
     def _encode(self, name: str, image: Image.Image) -> Targets:
-        source, device = self.model.source, self.model.device
+        device = self.model.device
         # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
-        features = picture_features(
-            self._image_tower, source.arch, [image], device, source=str(source.path)
-        )
-        return make_targets(F.normalize(features, dim=-1), labels=[name])
-
-    def _search(
-        self, targets: Iterable[Targets], at_once: int, callback: Callback | None
-    ) -> Iterator[tuple[int, LearnedPrompt]]:
-        job = self.job
-        return learn_prompts(
-            self.model,
-            targets,
-            job.template,
-            config=job.config,
-            mask=job.mask,
-            seed=job.seed,
-            at_once=at_once,
-            callback=callback,
-            dtype=DTYPES[job.dtype],
-            settings={**job.asked(), "device": str(self.model.device)},
-        )
-
-    def _alone(
-        self, targets: Targets, error: SearchError | None, callback: Callback | None
-    ) -> Record:
-        name = targets.labels[0]
-        try:
-            if error is not None:
-                raise error
-            ((_, result),) = self._search([targets], 1, callback)
-            return _record(name, result)
-        except SearchError as known:
-            return {"picture": name, "error": str(known)}
+        seen = [
+            picture_features(tower, source.arch, [image], device, source=str(source.path))
+            for source, tower in self._image_towers
+        ]
+        features = [F.normalize(part, dim=-1) for part in seen]
+        return make_targets(join_features(features, self.model.source.weights), labels=[name])
 
 
 def _opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
@@ -211,7 +187,9 @@ def _drain(items: deque[T]) -> Iterator[T]:
         yield items.popleft()
 
 
-def _record(name: str, result: LearnedPrompt) -> Record:
+def _record(name: str, result: LearnedPrompt | PezError) -> Record:
+    if isinstance(result, PezError):
+        return {"picture": name, "error": str(result)}
     record = {"picture": name, **result.to_json()}
     record["settings"] = {**result.settings, "pictures": [name]}
     return record

@@ -35,6 +35,10 @@ class Source:
     def parts(self) -> tuple[Source, ...]:
         return (self,)
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)
+
     def encode_pictures(
         self, pictures: Sequence[Image.Image], device: torch.device | str
     ) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pez_core import PRESETS, Targets, learn_prompt, make_mask
+from pez_core import PRESETS, Candidate, learn_prompt, make_mask
 from pez_core import batch as batch_module
 from pez_core.batch import AHEAD, Inverter, Job
-from pez_core.errors import ConfigError, ModelError, SearchError, TemplateError
+from pez_core.board import Board
+from pez_core.errors import ConfigError, ModelError, TemplateError
 from pez_core.models import ClipModel
 from pez_core.pictures import decode_picture, open_picture, read_picture
 from pez_core.results import decisive
@@ -156,29 +157,21 @@ def test_a_picture_without_a_prompt_is_recorded_alone(
 ) -> None:
     """A search that fails takes no other picture with it, though it ends all that run with it."""
     names = {pictures[i][0] for i in bad}
-    real = batch_module.learn_prompts
+    real = Board.candidates
 
-    def failing(model: ClipModel, targets: Iterator[Targets], *a: Any, **k: Any) -> Iterator[Any]:
-        """Draws as many as run at once, and fails where one of them is a bad one."""
-        drawn, first = [], 0
-        for target in targets:
-            drawn.append(target)
-            if len(drawn) < min(k["at_once"], 3):
-                continue
-            if any(t.labels[0] in names for t in drawn):
-                raise SearchError("no prompt was found")
-            yield from ((first + i, r) for i, r in real(model, drawn, *a, **k))
-            first, drawn = first + len(drawn), []
-        if any(t.labels[0] in names for t in drawn):
-            raise SearchError("no prompt was found")
-        yield from ((first + i, r) for i, r in real(model, drawn, *a, **k))
+    def failing(board: Board, count: int) -> tuple[Candidate, ...]:
+        return () if names & set(board._targets.labels) else real(board, count)
 
     expected = by_name(list(inverter.records(pictures)))
-    monkeypatch.setattr(batch_module, "learn_prompts", failing)
+    monkeypatch.setattr(Board, "candidates", failing)
     records = by_name(list(inverter.records(pictures)))
+    assert records.keys() == expected.keys()
     for name in expected:
-        error = {"picture": name, "error": "no prompt was found"}
-        assert records[name] == (error if name in names else expected[name])
+        if name in names:
+            assert records[name].keys() == {"picture", "error"}
+            assert "no prompt was found" in records[name]["error"]
+        else:
+            assert records[name]["prompt"] == expected[name]["prompt"]
 
 
 def test_what_concerns_all_pictures_ends_the_run(

@@ -1,4 +1,4 @@
-"""With fluency a search prefers what reads like a caption; what it tells is still the similarity."""
+"""With fluency a search prefers what reads like a caption; it still tells the similarity."""
 
 from __future__ import annotations
 

@@ -54,12 +54,19 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
         help="never use these; cat* also bans cats",
     )
     add("--allow", metavar="FILE", help="use only the words of this file, one or more a line")
+    add(
+        "--fluency",
+        type=float,
+        metavar="WEIGHT",
+        help="prefer what reads like a caption: the weight of log P(text) per token beside the "
+        "similarity, such as 0.01 (default: 0)",
+    )
     add("--candidates", type=int, help="how many prompts to return at most")
 
 
 def search_config(arguments: argparse.Namespace) -> SearchConfig:
     """The preset with the changes that were asked for. Raises ConfigError."""
-    names = ("steps", "restarts", "seconds", "lr", "weight_decay", "candidates")
+    names = ("steps", "restarts", "seconds", "lr", "weight_decay", "candidates", "fluency")
     changes = {
         name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
     }
