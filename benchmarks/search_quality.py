@@ -54,7 +54,6 @@ def _endless(config: SearchConfig) -> SearchConfig:
 DEFAULT = PRESETS["default"]
 METHODS = (
     Method("paper", PRESETS["paper"], timed=False),
-    Method("pez 8 x 300", _endless(DEFAULT.replace(steps=300, refine=0))),
     Method("default", _endless(DEFAULT)),
     Method("default, as it stops by itself", DEFAULT, timed=False),
 )
@@ -106,7 +105,6 @@ class Column:
 
 COLUMNS = (
     Column("paper", 1.0),
-    Column("pez 8 x 300", 1.0),
     Column("default", 1.0),
     Column("default", 0.1),
     Column("default", 0.05),
@@ -185,7 +183,7 @@ def plot(runs: list[dict[str, Any]], path: Path) -> None:
     end = float(np.mean([run["paper"]["seconds"] for run in runs]))
     times = np.geomspace(0.03, end, 120)
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for method in METHODS[:3]:
+    for method in METHODS[:2]:
         curves = np.array([[at(run[method.name], t)[0] for t in times] for run in runs])
         mean, error = curves.mean(axis=0), curves.std(axis=0) / len(runs) ** 0.5
         axes.plot(times, mean, label=method.name)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Rebuilds the embedded model and everything made from the same drawings:
 #   bash training/rebuild.sh [WORKDIR]
-# Needs python >= 3.10, npm, two CPU cores, 4 GB of memory, and about two hours.
+# Needs python >= 3.10, npm, two CPU cores, 4 GB of memory, and about three hours.
 # A run that was interrupted goes on from its last checkpoint when started again.
 set -euo pipefail
 
@@ -36,3 +36,8 @@ echo "== export and evaluation"
 run training.export --work "$work" --config "$config" --out "$model"
 run training.evaluate --model "$model" --data benchmarks/data --extra "$work"
 run training.probes --work "$work" --model "$model"
+
+echo "== the judge of the benchmarks, trained apart"
+run training.train --work "$work" --config training/configs/judge.json
+run training.export --work "$work" --config training/configs/judge.json --out benchmarks/judge
+run training.evaluate --model benchmarks/judge --data benchmarks/data --extra "$work"
