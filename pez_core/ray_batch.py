@@ -163,6 +163,7 @@ class Cluster:
         """A new worker for a dead one, whose pictures come next; records of those given up."""
         self.lost, self._in_vain = self.lost + 1, self._in_vain + 1
         self.pids.pop(task.worker, None)
+        self._ray.kill(task.worker)  # it may live on, where only what it sent was lost
         reason = str(error).strip().partition("\n")[0]
         log.warning("a worker was lost, %d pictures are done again: %s", len(task.left), reason)
         if self._in_vain > MOST_TRIES * (self._workers + 1):
