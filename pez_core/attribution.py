@@ -1,9 +1,10 @@
 """What each token of a prompt does, and what could stand in its place.
 
 Contributions are measured by leaving out (arXiv 1705.07874 calls the idea an ablation): the prompt
-without one token, encoded again. Alternatives are proposed by the gradient at the prompt (HotFlip,
-arXiv 1712.06751) and by nearness in the embedding table, and ranked by the true similarity of the
-whole new text.
+without one token, encoded again. They can be estimated by integrated gradients (arXiv 1703.01365)
+for the price of a few of those passes. Alternatives are proposed by the gradient at the prompt
+(HotFlip, arXiv 1712.06751) and by nearness in the embedding table, and ranked by the true
+similarity of the whole new text.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from .text_tower import nothing
 from .vocabulary import TokenMask
 
 BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
+NEUTRAL = ","  # says nothing, and every CLIP has read it often
+POINTS = 8  # of the integral; more do not rank tokens better
 
 
 @torch.inference_mode(False)
@@ -49,6 +52,35 @@ def contributions(
     features = model.tower.encode_ids([[start, *ids, end], *shorter], tick)
     whole, *without = weighted_similarity(features, targets.to(model.device)).tolist()
     return [whole - score for score in without]
+
+
+@torch.inference_mode(False)
+def estimated_contributions(
+    model: ClipModel, ids: Sequence[int], targets: Targets, points: int = POINTS
+) -> list[float]:
+    """What `contributions` measures, estimated from the gradient, in one pass for all tokens.
+
+    The gradient is averaged over points on the straight way from a prompt of commas to this one.
+    With many points the estimates sum to the similarity of this prompt less that of the commas.
+    But: their order is only roughly that of the contributions (rank correlation about 0.5 on the
+    embedded model), and they cost as much as leaving out 3·points tokens.
+    ids: without start and end; those beyond 75 are left out.
+    """
+    ids = list(ids[:MOST_TOKENS])
+    if not ids:
+        return []
+    vocabulary, embedding = model.vocabulary, model.tower.token_embedding
+    layout = torch.tensor([vocabulary.start, *[-1] * len(ids), vocabulary.end])
+    (neutral,) = vocabulary.encode(NEUTRAL)
+    way = embedding[torch.tensor(ids, device=model.device)] - embedding[neutral]  # (n, D)
+    middles = (torch.arange(points, device=model.device) + 0.5) / points
+    passed = embedding[neutral] + middles[:, None, None] * way  # (points, n, D)
+    passed.requires_grad_()
+    features = Slots(model.tower, layout).features(passed)
+    scores = weighted_similarity(features, targets.to(model.device))
+    (gradient,) = torch.autograd.grad(scores.sum(), passed)
+    estimates: list[float] = (gradient.mean(dim=0) * way).sum(dim=1).tolist()
+    return estimates
 
 
 @torch.inference_mode(False)

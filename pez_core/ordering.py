@@ -52,10 +52,10 @@ def _best_path(enter: Tensor, links: list[Tensor], leave: Tensor) -> Tensor:
     for size, link in enumerate(links, start=1):
         used = subsets[sizes == size]
         reached, last = (best[used, :, None] + link).max(dim=1)  # (S, n)
-        group, thing = ((used[:, None] & bits) == 0).nonzero(as_tuple=True)
-        larger = used[group] | bits[thing]
-        best[larger, thing] = reached[group, thing]
-        came_from[larger, thing] = last[group, thing]
+        row, new = ((used[:, None] & bits) == 0).nonzero(as_tuple=True)
+        larger = used[row] | bits[new]
+        best[larger, new] = reached[row, new]
+        came_from[larger, new] = last[row, new]
     subset, thing = (1 << count) - 1, int((best[-1] + leave).argmax())
     path = [thing]
     for _ in links:
