@@ -1,4 +1,4 @@
-"""Features of pictures through open_clip's own image towers and preprocessing.
+"""Features of pictures through the image tower of a file: one of `vision`, or else open_clip's.
 
 The tower is built without memory of its own, filled from the file, used once and dropped: a search
 needs only its result.
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .errors import ModelError, PictureError, WeightsError
 from .text_tower import nothing
+from .vision import plain, plain_preprocessing
 from .weights import WeightsFile
 
 AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
@@ -79,20 +80,21 @@ def picture_features(
 
 def preprocessing(arch: Architecture) -> Any:
     """open_clip's evaluation transform for this model: a PIL picture → (3, H, W) float32."""
-    from open_clip.transform import PreprocessCfg, image_transform_v2
-
     assert arch.vision is not None
     known = {
         k: arch.preprocess[k]
         for k in ("interpolation", "resize_mode", "fill_color")
         if arch.preprocess.get(k)
     }
-    config = PreprocessCfg(
-        size=arch.vision["image_size"],
-        mean=tuple(arch.preprocess.get("mean") or OPENAI_MEAN),
-        std=tuple(arch.preprocess.get("std") or OPENAI_STD),
-        **known,
-    )
+    size = arch.vision["image_size"]
+    mean = tuple(arch.preprocess.get("mean") or OPENAI_MEAN)
+    std = tuple(arch.preprocess.get("std") or OPENAI_STD)
+    prepare = plain_preprocessing(size, mean, std, known)
+    if prepare is not None:
+        return prepare
+    from open_clip.transform import PreprocessCfg, image_transform_v2  # late: it takes seconds
+
+    config = PreprocessCfg(size=size, mean=mean, std=std, **known)
     return image_transform_v2(config, is_train=False)
 
 
@@ -103,13 +105,7 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
         raise ModelError(
             f"{path} holds a text encoder alone: give a CLIP with an image tower, or use texts"
         )
-    from open_clip import CLIP
-
-    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
-    quick = arch.activation == "quick_gelu"
-    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
-    with torch.device("cpu" if arch.vision.get("timm_model_name") else "meta"):
-        tower: nn.Module = CLIP(arch.embed_dim, arch.vision, text, quick_gelu=quick).visual
+    tower = _empty_tower(arch, arch.vision)
     state = _vision_state(WeightsFile(path), tower)
     missing = [
         k for k in tower.state_dict() if k not in state and not k.endswith("num_batches_tracked")
@@ -131,6 +127,22 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
             tower.get_submodule(owner).register_buffer(key, torch.zeros_like(buffer, device="cpu"))
     tower.requires_grad_(False)
     return tower.eval()
+
+
+def _empty_tower(arch: Architecture, vision: dict[str, Any]) -> nn.Module:
+    """The tower without memory of its own, where that can be."""
+    with torch.device("meta"):
+        tower = plain(vision, arch.embed_dim, arch.activation)
+    if tower is not None:
+        return tower
+    from open_clip import CLIP  # late: it takes seconds
+
+    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
+    quick = arch.activation == "quick_gelu"
+    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
+    with torch.device("cpu" if vision.get("timm_model_name") else "meta"):
+        visual: nn.Module = CLIP(arch.embed_dim, vision, text, quick_gelu=quick).visual
+    return visual
 
 
 def _vision_state(file: WeightsFile, tower: nn.Module) -> dict[str, Tensor]:

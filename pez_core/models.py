@@ -20,6 +20,7 @@ from .architecture import Architecture, from_open_clip, read_architecture
 from .download import Progress, download, placed_by_hand
 from .errors import ModelError
 from .image_tower import encode_pictures
+from .open_clip_files import model_config, part
 from .text_tower import TextTower, nothing
 from .vocabulary import Vocabulary, clip_vocabulary, read_words
 from .weights import WeightsFile, load_text_tower
@@ -178,9 +179,7 @@ def _beside(name: str, path: Path) -> Source:
 
 
 def _registered(architecture: str) -> Architecture:
-    import open_clip  # late: importing it takes seconds
-
-    config = open_clip.get_model_config(architecture)
+    config = model_config(architecture)
     if config is None:
         raise ModelError(
             f"open_clip knows no architecture {architecture!r}; `pez models` shows how to name one"
@@ -189,12 +188,11 @@ def _registered(architecture: str) -> Architecture:
 
 
 def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress | None) -> Source:
-    import open_clip
-
     arch = _registered(architecture)
-    trained = open_clip.get_pretrained_cfg(architecture, tag)
+    pretrained = part("pretrained")
+    trained = pretrained.get_pretrained_cfg(architecture, tag)
     if not trained:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
         raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
     # The activation belongs to the weights: some tags of one architecture were trained with
     # quick_gelu.

@@ -19,6 +19,7 @@ from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
 from ..text_tower import TextTower
+from .adamw import AdamW
 
 
 class Pez:
@@ -47,10 +48,8 @@ class Pez:
         self._slots = Slots(tower, layout)
         shape = (config.restarts, self._slots.count)
         start = torch.randint(len(table.ids), shape, generator=generator)
-        self._embeddings = torch.nn.Parameter(table.rows[start.to(device)].clone())  # (R, n, D)
-        self._optimizer = torch.optim.AdamW(
-            [self._embeddings], lr=config.lr, weight_decay=config.weight_decay
-        )
+        self._embeddings = table.rows[start.to(device)].clone()  # (R, n, D)
+        self._optimizer = AdamW(self._embeddings, lr=config.lr, weight_decay=config.weight_decay)
         self._batches = _draw_batches(len(targets), config, generator).to(device)
         self._step = 0
         self.best_scores = torch.full(
@@ -61,7 +60,7 @@ class Pez:
     @torch.inference_mode(False)
     def step(self) -> None:
         """One step of Algorithm 1 for every restart."""
-        rows = self._table.nearest(self._embeddings.detach())  # (R, n)
+        rows = self._table.nearest(self._embeddings)  # (R, n)
         hard = self._table.rows[rows].requires_grad_()  # (R, n, D)
         features = self._slots.features(hard)  # (R, E)
         scores = weighted_similarity(features, self._targets)
@@ -69,8 +68,8 @@ class Pez:
         if len(self._batches):
             loss = 1 - weighted_similarity(features, self._targets, self._batches[self._step])
         # The restarts do not touch each other, so the gradient of the sum is that of each.
-        (self._embeddings.grad,) = torch.autograd.grad(loss.sum(), hard)
-        self._optimizer.step()
+        (gradient,) = torch.autograd.grad(loss.sum(), hard)
+        self._optimizer.step(gradient)
         self._step += 1
         better = scores.detach() > self.best_scores
         self.best_scores = torch.where(better, scores.detach(), self.best_scores)
