@@ -64,7 +64,8 @@ class Source:
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A loaded CLIP: the text tower on its device, in float32, and the way to picture features."""
+    """A loaded CLIP: the text tower on its device, computing in float32, and the way to picture
+    features."""
 
     source: Source
     tower: TextTower
@@ -108,24 +109,34 @@ class ClipModel:
 
 
 def load_model(
-    name: str = "demo", device: torch.device | str = "cpu", *, tower: str | None = None
+    name: str = "demo",
+    device: torch.device | str = "cpu",
+    *,
+    tower: str | None = None,
+    as_stored: bool = False,
 ) -> ClipModel:
     """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
     a folder.
 
-    tower: which text tower of a file that holds several.
+    tower: which text tower of a file that holds several. as_stored: hold weights in half precision
+    as the file has them, for a search in that precision; features and scores do not change.
     Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
     file.
     """
-    model = read_model(find_model(name), tower=tower)
+    model = read_model(find_model(name), tower=tower, as_stored=as_stored)
     return model.to(device)
 
 
-def read_model(source: Source, *, tower: str | None = None) -> ClipModel:
+def read_model(source: Source, *, tower: str | None = None, as_stored: bool = False) -> ClipModel:
     """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
     assert source.path is not None
-    file = WeightsFile(source.path)
-    text = load_text_tower(file, source.arch, source=str(source.path), tower=tower)
+    text = load_text_tower(
+        WeightsFile(source.path),
+        source.arch,
+        source=str(source.path),
+        tower=tower,
+        as_stored=as_stored,
+    )
     return ClipModel(source, text, clip_vocabulary())
 
 

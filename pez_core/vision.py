@@ -68,11 +68,15 @@ class Transformer(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.zeros(width, embed_dim))
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        return list(self.transformer["resblocks"].children())
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x).flatten(2).transpose(1, 2)  # (N, P, D)
         first = self.class_embedding.expand(len(x), 1, -1)
         x = self.ln_pre(torch.cat([first, x], dim=1) + self.positional_embedding)
-        for block in self.transformer["resblocks"]:  # type: ignore[attr-defined]
+        for block in self.blocks:
             x = block(x)
         pooled: Tensor = self.ln_post(x[:, 0]) @ self.proj
         return pooled

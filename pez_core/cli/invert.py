@@ -18,6 +18,7 @@ from ..config import PRESETS, SearchConfig
 from ..errors import ConfigError, PictureError, TargetError
 from ..models import ClipModel, load_model
 from ..pictures import SUFFIXES, open_picture
+from ..precision import best_dtype
 from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
 from ..targets import Targets, join_targets, make_targets
@@ -66,9 +67,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     add(
         "--dtype",
-        choices=list(DTYPES),
-        default="float32",
-        help="of the text encoder's weights while searching",
+        choices=["auto", *DTYPES],
+        default="auto",
+        help="of the text encoder's weights while searching (default: what the device is fast in)",
     )
     add(
         "--vocabulary", choices=KINDS, default="ascii", help="tokens to learn from (default: ascii)"
@@ -96,7 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
     negatives = [
         (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
     ]
-    model = load_model(arguments.model, _device(arguments.device), tower=arguments.tower)
+    device = _device(arguments.device)
+    dtype = DTYPES.get(arguments.dtype) or best_dtype(device)
+    model = load_model(
+        arguments.model, device, tower=arguments.tower, as_stored=dtype != torch.float32
+    )
     texts = [(text, None) for text in arguments.text]
     parts = [_targets(model, [*pictures, *texts], 1.0), _targets(model, negatives, -1.0)]
     targets = join_targets([part for part in parts if part is not None])
@@ -105,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
         "vocabulary": arguments.vocabulary, "vocabulary_size": len(mask.ids),
         "banned_tokens": [token.text for token in mask.removed],
-        "device": str(model.device), "dtype": arguments.dtype,
+        "device": str(model.device), "dtype": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     with Progress(config.seconds) as progress, _interruptible() as interrupted:
 
@@ -121,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
             mask=mask,
             seed=arguments.seed,
             callback=callback,
-            dtype=DTYPES[arguments.dtype],
+            dtype=dtype,
             settings=asked,
         )
     _print(result, arguments.json)

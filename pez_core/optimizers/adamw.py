@@ -30,7 +30,8 @@ class AdamW:
         self._value.mul_(1 - self._lr * self._weight_decay)
         self._mean.lerp_(gradient, 1 - first)
         self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        size = self._lr / (1 - first**self._step)
-        root = (1 - second**self._step).sqrt()
+        # Not `first**step`: in some versions it copies the base to the device, which waits.
+        size = self._lr / (1 - torch.pow(first, self._step))
+        root = (1 - torch.pow(second, self._step)).sqrt()
         scale = (self._square.sqrt() / root).add_(EPS)
         self._value.sub_(self._mean.div(scale).mul_(size))
