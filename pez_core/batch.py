@@ -22,7 +22,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from .config import SearchConfig
-from .devices import DTYPES, find_device
+from .devices import find_device, find_dtype
 from .ensemble import join_features
 from .errors import ModelError, PezError, PictureError, TargetError
 from .image_tower import load_image_tower, picture_features
@@ -86,7 +86,7 @@ class Job:
     tower: str | None = None
     seed: int = 0
     device: str = "auto"
-    dtype: str = "float32"
+    dtype: str = "auto"
     settings: dict[str, Any] = field(default_factory=dict)
 
     def asked(self) -> dict[str, Any]:
@@ -107,7 +107,10 @@ class Inverter:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.model = load_model(job.model, find_device(job.device), tower=job.tower)
+        device = find_device(job.device)
+        self._dtype = find_dtype(job.dtype, device)
+        half = self._dtype != torch.float32
+        self.model = load_model(job.model, device, tower=job.tower, as_stored=half)
         self._image_towers = []
         for source in self.model.source.parts:
             if source.path is None:
@@ -134,7 +137,7 @@ class Inverter:
             mask=job.mask,
             seed=job.seed,
             callback=callback,
-            dtype=DTYPES[job.dtype],
+            dtype=self._dtype,
             settings={**job.asked(), "device": str(self.model.device)},
         )
         for number, result in results:

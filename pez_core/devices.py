@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from .errors import ConfigError
+from .precision import best_dtype
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 def find_device(name: str) -> torch.device:
@@ -27,3 +28,14 @@ def find_device(name: str) -> torch.device:
     if not usable[name]:
         raise ConfigError(f"this torch cannot use the device {name}: choose --device auto or cpu")
     return torch.device(name)
+
+
+def find_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The precision of one of `DTYPES`; "auto" is the one that the device is fastest in.
+
+    Raises ConfigError for another name.
+    """
+    if name not in DTYPES:
+        raise ConfigError(f"unknown dtype {name!r}: choose one of {', '.join(DTYPES)}")
+    dtype: torch.dtype = best_dtype(device) if name == "auto" else getattr(torch, name)
+    return dtype

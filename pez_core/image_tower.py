@@ -1,7 +1,8 @@
-"""Features of pictures through open_clip's own image towers and preprocessing.
+"""Features of pictures through the image tower of a file: one of `vision`, or else open_clip's.
 
-The tower is built without memory of its own, filled from the file, used once and dropped: a search
-needs only its result.
+The tower is built without memory of its own and filled from the file. A search needs only its
+result, so `encode_pictures` holds one block of a vision transformer at a time: 0.1 GB for a
+ViT-H-14, whose tower has 2.5 GB in float32 (benchmarks/memory.py).
 """
 
 from __future__ import annotations
@@ -17,22 +18,13 @@ from torch import Tensor, nn
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .errors import ModelError, PictureError, WeightsError
 from .text_tower import nothing
+from .vision import Transformer, plain, plain_preprocessing
+from .vision_weights import State, vision_state
 from .weights import WeightsFile
 
 AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
-_HF_BLOCK = {
-    "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
-    "self_attn.out_proj": "attn.out_proj",
-}  # fmt: skip
-_HF_ELSE = {
-    "vision_model.embeddings.class_embedding": "class_embedding",
-    "vision_model.embeddings.patch_embedding.weight": "conv1.weight",
-    "vision_model.embeddings.position_embedding.weight": "positional_embedding",
-    "vision_model.pre_layrnorm.weight": "ln_pre.weight",  # sic, transformers' own spelling
-    "vision_model.pre_layrnorm.bias": "ln_pre.bias",
-    "vision_model.post_layernorm.weight": "ln_post.weight",
-    "vision_model.post_layernorm.bias": "ln_post.bias",
-}
+STREAMED = 16  # the same where each pass reads the tower again: 0.3 GB for a ViT-H-14
+BLOCKS = "transformer.resblocks."
 
 
 def encode_pictures(
@@ -45,8 +37,8 @@ def encode_pictures(
     """
     if not pictures:
         raise PictureError("no picture was given: name at least one")
-    tower = load_image_tower(path, arch).to(device)
-    return picture_features(tower, arch, pictures, device, source=str(path))
+    tower = _open_tower(path, arch, device)
+    return picture_features(tower, arch, pictures, device, source=str(path), at_once=STREAMED)
 
 
 @torch.inference_mode(False)
@@ -58,15 +50,16 @@ def picture_features(
     *,
     source: str,
     tick: Callable[[], None] = nothing,
+    at_once: int = AT_ONCE,
 ) -> Tensor:
     """The same with a tower that is on `device` already. source: its name for messages. tick:
-    called before every pass."""
+    called before every pass. at_once: pictures in a pass."""
     prepare = preprocessing(arch)
     features = []
     with torch.no_grad():
-        for first in range(0, len(pictures), AT_ONCE):
+        for first in range(0, len(pictures), at_once):
             tick()
-            batch = torch.stack([prepare(picture) for picture in pictures[first : first + AT_ONCE]])
+            batch = torch.stack([prepare(picture) for picture in pictures[first : first + at_once]])
             features.append(_pooled(tower(batch.to(device))))
     result = torch.cat(features).float()
     if not bool(torch.isfinite(result).all()):
@@ -79,38 +72,69 @@ def picture_features(
 
 def preprocessing(arch: Architecture) -> Any:
     """open_clip's evaluation transform for this model: a PIL picture → (3, H, W) float32."""
-    from open_clip.transform import PreprocessCfg, image_transform_v2
-
     assert arch.vision is not None
     known = {
         k: arch.preprocess[k]
         for k in ("interpolation", "resize_mode", "fill_color")
         if arch.preprocess.get(k)
     }
-    config = PreprocessCfg(
-        size=arch.vision["image_size"],
-        mean=tuple(arch.preprocess.get("mean") or OPENAI_MEAN),
-        std=tuple(arch.preprocess.get("std") or OPENAI_STD),
-        **known,
-    )
+    size = arch.vision["image_size"]
+    mean = tuple(arch.preprocess.get("mean") or OPENAI_MEAN)
+    std = tuple(arch.preprocess.get("std") or OPENAI_STD)
+    prepare = plain_preprocessing(size, mean, std, known)
+    if prepare is not None:
+        return prepare
+    from open_clip.transform import PreprocessCfg, image_transform_v2  # late: it takes seconds
+
+    config = PreprocessCfg(size=size, mean=mean, std=std, **known)
     return image_transform_v2(config, is_train=False)
 
 
 @torch.inference_mode(False)
 def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
     """The image tower of a file, on the CPU, in float32, without gradients."""
+    tower, state = _tower_and_state(path, arch)
+    _fill(tower, {key: read() for key, read in state.items()}, path)
+    for name, buffer in list(tower.named_buffers()):
+        if buffer.is_meta:  # the one kind left out of files: how many batches a norm has seen
+            owner, _, key = name.rpartition(".")
+            tower.get_submodule(owner).register_buffer(key, torch.zeros_like(buffer, device="cpu"))
+    return tower
+
+
+@torch.inference_mode(False)
+def _open_tower(path: Path, arch: Architecture, device: torch.device | str) -> nn.Module:
+    """The same on a device, with blocks that are read when they are needed and dropped after it,
+    where the tower is a plain transformer."""
+    tower, state = _tower_and_state(path, arch)
+    if not isinstance(tower, Transformer):
+        return load_image_tower(path, arch).to(device)
+    own = {k: read().to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
+    _fill(tower, own, path)
+    for number, block in enumerate(tower.blocks):
+        start = f"{BLOCKS}{number}."
+        of_block = {k.removeprefix(start): r for k, r in state.items() if k.startswith(start)}
+
+        def read_block(module: nn.Module, _: Any, of_block: State = of_block) -> None:
+            _fill(module, {key: read().to(device) for key, read in of_block.items()}, path)
+
+        block.register_forward_pre_hook(read_block)
+        block.register_forward_hook(_drop)
+    return tower
+
+
+def _drop(module: nn.Module, *_: Any) -> None:
+    module.to("meta")
+
+
+def _tower_and_state(path: Path, arch: Architecture) -> tuple[nn.Module, State]:
+    """The tower without weights, and the ways to read them."""
     if arch.vision is None:
         raise ModelError(
             f"{path} holds a text encoder alone: give a CLIP with an image tower, or use texts"
         )
-    from open_clip import CLIP
-
-    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
-    quick = arch.activation == "quick_gelu"
-    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
-    with torch.device("cpu" if arch.vision.get("timm_model_name") else "meta"):
-        tower: nn.Module = CLIP(arch.embed_dim, arch.vision, text, quick_gelu=quick).visual
-    state = _vision_state(WeightsFile(path), tower)
+    tower = _empty_tower(arch, arch.vision).requires_grad_(False).eval()
+    state = vision_state(WeightsFile(path), tower.state_dict())
     missing = [
         k for k in tower.state_dict() if k not in state and not k.endswith("num_batches_tracked")
     ]
@@ -119,52 +143,33 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
             f"{path} has no {missing[0]} ({len(missing)} tensors of the image tower are missing): "
             "give a complete CLIP file, or texts as targets"
         )
+    return tower, state
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        tower.load_state_dict(state, strict=False, assign=True)
+        module.load_state_dict(state, strict=False, assign=True)
     except RuntimeError as error:
         raise WeightsError(
             f"{path}: the image tower does not fit its configuration: {error}"
         ) from error
-    for name, buffer in list(tower.named_buffers()):
-        if buffer.is_meta:  # the one kind left out of files: how many batches a norm has seen
-            owner, _, key = name.rpartition(".")
-            tower.get_submodule(owner).register_buffer(key, torch.zeros_like(buffer, device="cpu"))
-    tower.requires_grad_(False)
-    return tower.eval()
+    module.requires_grad_(False)
 
 
-def _vision_state(file: WeightsFile, tower: nn.Module) -> dict[str, Tensor]:
-    """The tensors of the image tower under open_clip's names, in float32."""
-    wanted = tower.state_dict()
-    if any(key.startswith("vision_model.") for key in file):
-        pairs = _from_hugging_face(file)
-    else:
-        pairs = {k.removeprefix("visual."): file[k] for k in file if k.startswith("visual.")}
-    return {
-        k: v.to(torch.float32 if v.is_floating_point() else v.dtype)
-        for k, v in pairs.items()
-        if k in wanted
-    }
+def _empty_tower(arch: Architecture, vision: dict[str, Any]) -> nn.Module:
+    """The tower without memory of its own, where that can be."""
+    with torch.device("meta"):
+        tower = plain(vision, arch.embed_dim, arch.activation)
+    if tower is not None:
+        return tower
+    from open_clip import CLIP  # late: it takes seconds
 
-
-def _from_hugging_face(file: WeightsFile) -> dict[str, Tensor]:
-    state = {new: file[old] for old, new in _HF_ELSE.items() if old in file}
-    if "visual_projection.weight" in file:
-        state["proj"] = file["visual_projection.weight"].T.contiguous()  # a Linear, stored (E, D)
-    start = "vision_model.encoder.layers."
-    for key in file:
-        if not key.startswith(start):
-            continue
-        layer, _, rest = key.removeprefix(start).partition(".")
-        new = f"transformer.resblocks.{layer}."
-        module, _, kind = rest.rpartition(".")
-        if module in _HF_BLOCK:
-            state[f"{new}{_HF_BLOCK[module]}.{kind}"] = file[key]
-        elif module == "self_attn.q_proj":
-            parts = [f"{start}{layer}.self_attn.{name}_proj.{kind}" for name in "qkv"]
-            if all(part in file for part in parts):
-                state[f"{new}attn.in_proj_{kind}"] = torch.cat([file[part] for part in parts])
-    return state
+    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
+    quick = arch.activation == "quick_gelu"
+    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
+    with torch.device("cpu" if vision.get("timm_model_name") else "meta"):
+        visual: nn.Module = CLIP(arch.embed_dim, vision, text, quick_gelu=quick).visual
+    return visual
 
 
 def _pooled(output: Tensor | tuple[Tensor, ...]) -> Tensor:

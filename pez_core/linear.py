@@ -15,7 +15,13 @@ from torch.nn import functional as F
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x·Wᵀ + b without a gradient. x: (N, K); weight: (M, K), or a transposed view → (N, M)."""
+    """x·Wᵀ + b without a gradient. x: (N, K); weight: (M, K), or a transposed view → (N, M).
+
+    The arithmetic is that of `x`: a weight stored otherwise is converted for this one product.
+    """
+    if weight.dtype != x.dtype:
+        weight = weight.to(x.dtype)
+        bias = None if bias is None else bias.to(x.dtype)
     if x.device.type == "cpu" and x.dtype == torch.float32 and _ONEDNN:
         result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return result

@@ -21,6 +21,7 @@ from .download import Progress, download, placed_by_hand
 from .ensemble import EncoderEnsemble, join_towers
 from .errors import ModelError
 from .objective import weighted_similarity
+from .open_clip_files import model_config, part
 from .source import JointSource, Source
 from .targets import Targets
 from .text_tower import TextTower, Tower, nothing
@@ -56,8 +57,8 @@ PRESETS: dict[str, Preset] = {
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A loaded CLIP, or several as one: the text tower on its device, in float32, and the way to
-    picture features."""
+    """A loaded CLIP, or several as one: the text tower on its device, computing in float32, and the
+    way to picture features."""
 
     source: Source | JointSource
     tower: Tower
@@ -111,36 +112,48 @@ class ClipModel:
 
 
 def load_model(
-    name: str = "demo", device: torch.device | str = "cpu", *, tower: str | None = None
+    name: str = "demo",
+    device: torch.device | str = "cpu",
+    *,
+    tower: str | None = None,
+    as_stored: bool = False,
 ) -> ClipModel:
     """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
     a folder; or the ensemble of several, `A+B`, with weights `A@0.7+B@0.3`.
 
-    tower: which text tower of a file that holds several.
+    tower: which text tower of a file that holds several. as_stored: hold weights in half precision
+    as the file has them, for a search in that precision; features and scores do not change.
     Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
     file.
     """
-    model = read_model(find_model(name), tower=tower)
+    model = read_model(find_model(name), tower=tower, as_stored=as_stored)
     return model.to(device)
 
 
-def read_model(source: Source | JointSource, *, tower: str | None = None) -> ClipModel:
+def read_model(
+    source: Source | JointSource, *, tower: str | None = None, as_stored: bool = False
+) -> ClipModel:
     """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
     if isinstance(source, Source):
-        return ClipModel(source, _read_tower(source, tower), clip_vocabulary())
+        return ClipModel(source, _read_tower(source, tower, as_stored), clip_vocabulary())
     if tower is not None:
         raise ModelError(
             f"{source.name} is of several models, and the tower {tower!r} is one of a single file: "
             "leave out the tower, or give that file alone"
         )
-    towers = [_read_tower(part, None) for part in source.parts]
+    towers = [_read_tower(part, None, as_stored) for part in source.parts]
     return ClipModel(source, join_towers(towers, source.weights), clip_vocabulary())
 
 
-def _read_tower(source: Source, tower: str | None) -> TextTower:
+def _read_tower(source: Source, tower: str | None, as_stored: bool) -> TextTower:
     assert source.path is not None
-    file = WeightsFile(source.path)
-    return load_text_tower(file, source.arch, source=str(source.path), tower=tower)
+    return load_text_tower(
+        WeightsFile(source.path),
+        source.arch,
+        source=str(source.path),
+        tower=tower,
+        as_stored=as_stored,
+    )
 
 
 def find_model(name: str, progress: Progress | None = None) -> Source | JointSource:
@@ -217,9 +230,7 @@ def _beside(name: str, path: Path) -> Source:
 
 
 def _registered(architecture: str) -> Architecture:
-    import open_clip  # late: importing it takes seconds
-
-    config = open_clip.get_model_config(architecture)
+    config = model_config(architecture)
     if config is None:
         raise ModelError(
             f"open_clip knows no architecture {architecture!r}; `pez models` shows how to name one"
@@ -228,12 +239,11 @@ def _registered(architecture: str) -> Architecture:
 
 
 def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress | None) -> Source:
-    import open_clip
-
     arch = _registered(architecture)
-    trained = open_clip.get_pretrained_cfg(architecture, tag)
+    pretrained = part("pretrained")
+    trained = pretrained.get_pretrained_cfg(architecture, tag)
     if not trained:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
         raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
     # The activation belongs to the weights: some tags of one architecture were trained with
     # quick_gelu.

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .linear import linear
+from .precision import arithmetic_of
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -132,6 +133,7 @@ class TextTower(Tower):
     text_projection: Tensor
     heads: int
     activation: str
+    arithmetic: torch.dtype | None = None  # of the activations; None: that of the projection
 
     def __post_init__(self) -> None:
         _make_normal(self)
@@ -145,11 +147,15 @@ class TextTower(Tower):
         return self.text_projection.shape[1]
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextTower:
-        moved = self.map(lambda tensor: tensor.to(device, dtype or self.token_embedding.dtype))
+        """The tower on a device; `dtype` is that of blocks and projection, as it is if left out,
+        and of the arithmetic where the device is fast in it; the embeddings stay in float32 or
+        wider."""
+        moved = self.map(lambda tensor: tensor.to(device, dtype))
         return replace(
             moved,
             token_embedding=self.token_embedding.to(device),
             positional_embedding=self.positional_embedding.to(device),
+            arithmetic=arithmetic_of(device, dtype) if dtype else self.arithmetic,
         )
 
     def map(self, change: Callable[[Tensor], Tensor]) -> TextTower:
@@ -164,19 +170,20 @@ class TextTower(Tower):
     def features(self, embeddings: Tensor) -> Tensor:
         count, length, width = embeddings.shape
         x = embeddings + self.positional_embedding[:length]
-        x = x.reshape(count * length, width).to(self.text_projection.dtype)  # (R·L, D)
+        x = x.reshape(count * length, width)  # (R·L, D)
+        x = x.to(self.arithmetic or self.text_projection.dtype)
         for block in self.blocks[:-1]:
             x = self._attend(block, x, count, length)
             x = self._think(block, x)
         x = self._attend_last(self.blocks[-1], x, count, length)  # (R, D)
         x = self._think(self.blocks[-1], x)
-        x = F.layer_norm(x, (width,), self.ln_final_weight, self.ln_final_bias)
+        x = _norm(x, self.ln_final_weight, self.ln_final_bias)
         return F.normalize(linear(x, self.text_projection.T).to(embeddings.dtype), dim=-1)
 
     def _attend(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
         """Causal self-attention with its residual. x: (R·L, D)."""
         width = x.shape[1]
-        h = F.layer_norm(x, (width,), block.ln_1_weight, block.ln_1_bias)
+        h = _norm(x, block.ln_1_weight, block.ln_1_bias)
         qkv = linear(h, block.qkv_weight, block.qkv_bias)  # (R·L, 3D)
         qkv = qkv.view(count, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (R, H, L, D/H)
@@ -188,7 +195,7 @@ class TextTower(Tower):
         """The same for the last position alone: behind the last attention no other is read. (R·L,
         D) → (R, D)."""
         width = x.shape[1]
-        h = F.layer_norm(x, (width,), block.ln_1_weight, block.ln_1_bias)
+        h = _norm(x, block.ln_1_weight, block.ln_1_bias)
         last = h.view(count, length, width)[:, -1]  # (R, D)
         q = linear(last, block.qkv_weight[:width], block.qkv_bias[:width])
         kv = linear(h, block.qkv_weight[width:], block.qkv_bias[width:])  # (R·L, 2D)
@@ -200,9 +207,13 @@ class TextTower(Tower):
 
     def _think(self, block: Block, x: Tensor) -> Tensor:
         """The MLP with its residual. x: (N, D)."""
-        h = F.layer_norm(x, (x.shape[1],), block.ln_2_weight, block.ln_2_bias)
+        h = _norm(x, block.ln_2_weight, block.ln_2_bias)
         h = ACTIVATIONS[self.activation](linear(h, block.fc_weight, block.fc_bias))
         return x + linear(h, block.proj_weight, block.proj_bias)
+
+
+def _norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], weight.to(x.dtype), bias.to(x.dtype))
 
 
 def _make_normal(weights: Block | TextTower) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import VocabularyError
+from .open_clip_files import part
 from .prompt import Token
 
 KINDS = ("ascii", "words", "all")
@@ -30,9 +31,7 @@ class Vocabulary:
     """CLIP's BPE vocabulary of 49,408 tokens, as open_clip's tokeniser has it."""
 
     def __init__(self) -> None:
-        from open_clip.tokenizer import SimpleTokenizer  # late: importing open_clip takes seconds
-
-        self._tokenizer: Any = SimpleTokenizer()
+        self._tokenizer: Any = part("tokenizer").SimpleTokenizer()
         self.start: int = self._tokenizer.sot_token_id
         self.end: int = self._tokenizer.eot_token_id
         self.size: int = self._tokenizer.vocab_size

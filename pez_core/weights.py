@@ -14,7 +14,7 @@ Pickle files are refused: loading one runs its code.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from .architecture import Architecture
 from .errors import WeightsError
+from .precision import HALVES
 from .text_tower import Block, TextTower, normal
 
 _OPEN_CLIP_TABLE = "token_embedding.weight"
@@ -33,6 +34,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 class WeightsFile(Mapping[str, Tensor]):
     """A safetensors file as a mapping that reads a tensor when it is asked for.
 
+    The file is mapped into memory for one tensor at a time: what is mapped counts as the process's
+    own memory until it is let go, 2 GB for a ViT-H-14 of which a copy is made anyway.
     Raises WeightsError for a missing, truncated or damaged file and for a pickle.
     """
 
@@ -43,8 +46,8 @@ class WeightsFile(Mapping[str, Tensor]):
         if not self.path.is_file():
             raise WeightsError(f"{self.path}: no such file")
         try:
-            self._file: Any = safe_open(self.path, framework="pt")
-            self._keys = dict.fromkeys(self._file.keys())
+            with safe_open(self.path, framework="pt") as file:
+                self._keys = dict.fromkeys(file.keys())
         except (SafetensorError, OSError, ValueError) as error:
             head = _first_bytes(self.path)
             # Looked at only now: the length that opens a safetensors file may look like these.
@@ -61,7 +64,8 @@ class WeightsFile(Mapping[str, Tensor]):
     def __getitem__(self, key: str) -> Tensor:
         if key not in self._keys:
             raise KeyError(key)
-        tensor: Tensor = self._file.get_tensor(key)
+        with self._open() as file:
+            tensor: Tensor = file.get_tensor(key)
         return tensor
 
     def __contains__(self, key: object) -> bool:
@@ -69,7 +73,13 @@ class WeightsFile(Mapping[str, Tensor]):
 
     def shape(self, key: str) -> tuple[int, ...]:
         """The shape of a tensor, from the head of the file alone."""
-        return tuple(self._file.get_slice(key).get_shape())
+        with self._open() as file:
+            return tuple(file.get_slice(key).get_shape())
+
+    def _open(self) -> Any:
+        from safetensors import safe_open
+
+        return safe_open(self.path, framework="pt")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -94,10 +104,12 @@ class _Reader:
     source: str  # for messages
     prefix: str
     hugging_face: bool
+    as_stored: bool = False  # matrices in half precision stay so
 
-    def take(self, name: str, *shape: int, advice: str = "") -> Tensor:
-        """A float32 copy that autograd may use.
+    def take(self, name: str, *shape: int, advice: str = "", wide: bool = False) -> Tensor:
+        """A copy that autograd may use, in float32 unless it is a matrix to be kept as stored.
 
+        wide: in float32 in any case.
         Raises WeightsError if it is missing, misshapen or not finite.
         """
         key = self.prefix + name
@@ -110,7 +122,9 @@ class _Reader:
                 f"{self.source}: {key} has the shape {tuple(tensor.shape)}, and the configuration "
                 f"says {shape}: give the configuration that belongs to this file"
             )
-        tensor = normal(tensor.detach().to(torch.float32, copy=True))
+        keep = self.as_stored and not wide and len(shape) == 2 and tensor.dtype in HALVES
+        tensor = tensor.detach().to(tensor.dtype if keep else torch.float32, copy=True)
+        tensor = normal(tensor)
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(
                 f"{self.source}: {key} holds values that are no finite numbers: the file is damaged"
@@ -120,28 +134,36 @@ class _Reader:
 
 @torch.inference_mode(False)
 def load_text_tower(
-    state: Mapping[str, Tensor], arch: Architecture, *, source: str, tower: str | None = None
+    state: Mapping[str, Tensor],
+    arch: Architecture,
+    *,
+    source: str,
+    tower: str | None = None,
+    as_stored: bool = False,
 ) -> TextTower:
     """The text tower of a state dict, in float32, as copies that autograd may use.
 
     state: a WeightsFile or any mapping of names to tensors. tower: which one, by a part of its
-    prefix, where there are several (an SDXL checkpoint holds two).
+    prefix, where there are several (an SDXL checkpoint holds two). as_stored: matrices that are
+    stored in half precision stay so, in half the memory; the tower computes in float32 all the
+    same, and gives the same features.
     Raises WeightsError naming `source`, the key, and what to do.
     """
-    reader = _locate(state, source, tower)
+    reader = replace(_locate(state, source, tower), as_stored=as_stored)
     table, positions, final, block = _OPEN_CLIP_TABLE, "positional_embedding", "ln_final", _block
     if reader.hugging_face:
         table, positions = _HF_TABLE, "text_model.embeddings.position_embedding.weight"
         final, block = "text_model.final_layer_norm", _hugging_face_block
     return TextTower(
-        token_embedding=reader.take(table, arch.vocab_size, arch.width),
-        positional_embedding=reader.take(positions, arch.context_length, arch.width),
+        token_embedding=reader.take(table, arch.vocab_size, arch.width, wide=True),
+        positional_embedding=reader.take(positions, arch.context_length, arch.width, wide=True),
         blocks=tuple(block(reader.take, i, arch) for i in range(arch.layers)),
         ln_final_weight=reader.take(f"{final}.weight", arch.width),
         ln_final_bias=reader.take(f"{final}.bias", arch.width),
         text_projection=_projection(reader, arch),
         heads=arch.heads,
         activation=arch.activation,
+        arithmetic=torch.float32 if as_stored else None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..devices import DTYPES, find_device
+from ..devices import find_device, find_dtype
 from ..errors import PictureError, TargetError
 from ..models import ClipModel, load_model
 from ..pictures import SUFFIXES, open_picture
@@ -63,7 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     negatives = [
         (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
     ]
-    model = load_model(arguments.model, find_device(arguments.device), tower=arguments.tower)
+    device = find_device(arguments.device)
+    dtype = find_dtype(arguments.dtype, device)
+    model = load_model(
+        arguments.model, device, tower=arguments.tower, as_stored=dtype != torch.float32
+    )
     texts = [(text, None) for text in arguments.text]
     parts = [_targets(model, [*pictures, *texts], 1.0), _targets(model, negatives, -1.0)]
     targets = join_targets([part for part in parts if part is not None])
@@ -71,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = {
         "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
         **asked_settings(arguments, mask), "device": str(model.device),
+        "dtype": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     with Progress(config.seconds) as progress, _interruptible() as interrupted:
 
@@ -86,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             mask=mask,
             seed=arguments.seed,
             callback=callback,
-            dtype=DTYPES[arguments.dtype],
+            dtype=dtype,
             settings=asked,
         )
     _print(result, arguments.json)

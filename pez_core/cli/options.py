@@ -39,9 +39,9 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
     add("--device", choices=DEVICES, default="auto")
     add(
         "--dtype",
-        choices=list(DTYPES),
-        default="float32",
-        help="of the text encoder's weights while searching",
+        choices=DTYPES,
+        default="auto",
+        help="of the text encoder's weights while searching (default: what the device is fast in)",
     )
     add(
         "--vocabulary", choices=KINDS, default="ascii", help="tokens to learn from (default: ascii)"

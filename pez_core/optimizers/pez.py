@@ -16,12 +16,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..captured import Captured, Step
 from ..config import SearchConfig
 from ..objective import aim
 from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
 from ..text_tower import Tower
+from .adamw import AdamW
 
 
 class Pez:
@@ -41,48 +43,55 @@ class Pez:
         goals: Sequence[Targets],
         config: SearchConfig,
         generators: Sequence[torch.Generator],
+        *,
+        capture: bool = True,
     ) -> None:
         """layout: (L,) token ids with -1 where a token is learned.
 
         generators: one for each goal, on the CPU, the only source of randomness: a goal draws from
-        its own, so it moves as if it were alone.
+        its own, so it moves as if it were alone. capture: on a GPU, run the steps as a CUDA graph.
         """
         self._table, device = table, table.rows.device
         self._slots = Slots(tower, layout)
         shape = (config.restarts, self._slots.count)
         starts = [torch.randint(len(table.ids), shape, generator=g) for g in generators]
         start = torch.cat(starts).to(device)  # (N, n)
-        self._embeddings = torch.nn.Parameter(table.rows[start].clone())  # (N, n, D)
-        self._optimizer = torch.optim.AdamW(
-            [self._embeddings], lr=config.lr, weight_decay=config.weight_decay
-        )
+        self._embeddings = table.rows[start].clone()  # (N, n, D)
+        self._optimizer = AdamW(self._embeddings, lr=config.lr, weight_decay=config.weight_decay)
         # A row for every prompt, (N, E); with mini-batches one for every step too, (steps, G, E).
         self._aims = torch.stack([aim(g) for g in goals]).repeat_interleave(config.restarts, dim=0)
         self._step_aims = _draw_batches(goals, config, generators)
-        self._restarts, self._step = config.restarts, 0
+        self._restarts = config.restarts
+        self._at = torch.zeros(1, dtype=torch.long, device=device)  # steps done
         self.best_scores = torch.full(
             (len(start),), -torch.inf, device=device, dtype=table.rows.dtype
         )
         self.best_rows = start
+        captured = capture and device.type == "cuda"
+        self._run: Step = Captured(self._advance) if captured else self._advance
 
     @torch.inference_mode(False)
     def step(self) -> None:
         """One step of Algorithm 1 for every prompt."""
-        rows = self._table.nearest(self._embeddings.detach())  # (N, n)
+        self._run()
+
+    def _advance(self) -> None:
+        """The step on tensors that stay in their places, the number of the step among them."""
+        rows = self._table.nearest(self._embeddings)  # (N, n)
         hard = self._table.rows[rows].requires_grad_()  # (N, n, D)
         features = self._slots.features(hard)  # (N, E)
         scores = (features * self._aims).sum(dim=-1)
         loss = 1 - scores
         if self._step_aims is not None:
-            aims = self._step_aims[self._step].repeat_interleave(self._restarts, dim=0)
+            aims = self._step_aims[self._at][0].repeat_interleave(self._restarts, dim=0)
             loss = 1 - (features * aims).sum(dim=-1)
         # The prompts do not touch each other, so the gradient of the sum is that of each.
-        (self._embeddings.grad,) = torch.autograd.grad(loss.sum(), hard)
-        self._optimizer.step()
-        self._step += 1
+        (gradient,) = torch.autograd.grad(loss.sum(), hard)
+        self._optimizer.step(gradient)
+        self._at += 1
         better = scores.detach() > self.best_scores
-        self.best_scores = torch.where(better, scores.detach(), self.best_scores)
-        self.best_rows = torch.where(better[:, None], rows, self.best_rows)
+        self.best_scores.copy_(torch.where(better, scores.detach(), self.best_scores))
+        self.best_rows.copy_(torch.where(better[:, None], rows, self.best_rows))
 
 
 def _draw_batches(

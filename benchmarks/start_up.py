@@ -1,0 +1,106 @@
+"""Seconds from a command to its prompt with the embedded model, by phase, cold and warm.
+
+    python -m benchmarks.start_up [--runs 3] [--save]
+
+"Whole" is `pez invert examples/watermelon.png` as its user waits for it, the interpreter's start
+and end included. The phases come from a process of their own that does the same step by step.
+Cold: the files of Python's packages and of the model are out of the system's page cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .measure import machine, save
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "examples" / "watermelon.png"
+WHOLE = "import sys; from pez_core.cli import main; sys.exit(main())"
+PHASES = """
+import json, time
+marks = [("python", time.perf_counter())]
+def mark(name): marks.append((name, time.perf_counter()))
+import torch; mark("import torch")
+import pez_core.cli.invert; mark("import ours")
+from pez_core import learn_prompt, load_model, make_mask, make_targets, open_picture
+model = load_model("demo"); mark("load the text tower, vocabulary")
+features = model.encode_pictures([open_picture(PICTURE)]); mark("load the image tower, encode")
+mask = make_mask(model.vocabulary, words=model.source.words); mark("mask")
+result = learn_prompt(model, make_targets(features), mask=mask); mark("search")
+print(json.dumps({b[0]: b[1] - a[1] for a, b in zip(marks, marks[1:])}))
+"""
+
+
+def evict() -> None:
+    """Takes the files a start reads out of the page cache, as far as the system lets a user."""
+    folders = [Path(p) for p in sys.path if p.endswith("site-packages")] + [ROOT / "pez_core"]
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def run(code: str, *arguments: str, threads: int) -> tuple[float, str]:
+    """Seconds of a fresh interpreter, and what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return time.perf_counter() - start, done.stdout
+
+
+def measure(cold: bool, threads: int) -> dict[str, float]:
+    """Seconds of every phase, and of the whole command."""
+    if cold:
+        evict()
+    whole, _ = run(WHOLE, "invert", str(PICTURE), threads=threads)
+    if cold:
+        evict()
+    _, printed = run(PHASES.replace("PICTURE", repr(str(PICTURE))), threads=threads)
+    phases: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return {**phases, "whole": whole}
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """Medians as Markdown, a row a phase."""
+    lines = ["| phase | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
+    for phase in next(iter(results.values()))[0]:
+        seconds = [median(run[phase] for run in runs) for runs in results.values()]
+        lines.append(f"| {phase} | " + " | ".join(f"{s:.2f} s" for s in seconds) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--save", action="store_true", help="write benchmarks/results/start_up.json"
+    )
+    options = parser.parse_args()
+    about: dict[str, Any] = {"machine": machine(options.threads)}
+    print(about["machine"])
+    measure(cold=False, threads=options.threads)  # fills the page cache
+    results = {
+        kind: [measure(kind == "cold", options.threads) for _ in range(options.runs)]
+        for kind in ("warm", "cold")
+    }
+    print(table(results))
+    if options.save:
+        print(save("start_up", {**about, "results": results}))
+
+
+if __name__ == "__main__":
+    main()
