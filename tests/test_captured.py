@@ -78,7 +78,7 @@ def make_pez(batch_size: int | None) -> Pez:
     config = SearchConfig(steps=STEPS, restarts=3, batch_size=batch_size)
     layout = torch.tensor([598, -1, -1, 7, -1, 599])
     generator = torch.Generator().manual_seed(3)
-    return Pez(tower, table, layout, make_targets(unit_rows(4, 32, 5)), config, generator)
+    return Pez(tower, table, layout, [make_targets(unit_rows(4, 32, 5))], config, [generator])
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 2])

@@ -22,7 +22,7 @@ def make_pez(model: ClipModel, dtype: torch.dtype, batch_size: int | None, captu
     config = SearchConfig(steps=STEPS, restarts=4, batch_size=batch_size)
     tower = model.tower.to("cuda", dtype)
     generator = torch.Generator().manual_seed(0)
-    return Pez(tower, table, layout, targets, config, generator, capture=capture)
+    return Pez(tower, table, layout, [targets], config, [generator], capture=capture)
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])
