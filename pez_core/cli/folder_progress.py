@@ -55,12 +55,13 @@ class FolderProgress:
             left = round((self._total - reached) * self.seconds / self.done)
             parts += [f"{self.done / self.seconds:.3g}/s", f"{_clock(left)} left"]
         if self.errors:
-            parts.append(errors(self.errors))
+            parts.append(counted(self.errors, "error"))
         return ", ".join(parts)
 
     def _summary(self) -> str:
         speed = f" ({self.done / self.seconds:.3g}/s)" if self.done else ""
-        text = f"{self.done} pictures in {self.seconds:.1f} s{speed}, {errors(self.errors)}"
+        done = counted(self.done, "picture")
+        text = f"{done} in {self.seconds:.1f} s{speed}, {counted(self.errors, 'error')}"
         left = self._total - self._before - self.done
         return f"{text}; {left} left: the same command goes on" if left else text
 
@@ -100,9 +101,9 @@ class FolderProgress:
         print(f"pez: {self._summary()}", file=sys.stderr)
 
 
-def errors(count: int) -> str:
+def counted(count: int, noun: str) -> str:
     """`1 error`, `2 errors`."""
-    return f"{count} error" if count == 1 else f"{count} errors"
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _clock(seconds: int) -> str:

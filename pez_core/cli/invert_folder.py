@@ -17,7 +17,7 @@ from ..pictures import open_picture
 from ..ray_batch import LOCAL, Cluster
 from ..results import Record, ResultsFile
 from ..vocabulary import clip_vocabulary
-from .folder_progress import FolderProgress, errors
+from .folder_progress import FolderProgress, counted
 from .options import (
     add_search_options,
     asked_settings,
@@ -117,12 +117,13 @@ def run(arguments: argparse.Namespace) -> int:
             results.require(job.decisive())
         again = arguments.retry_errors
         todo = [n for n in names if n not in results.failed or (again and results.failed[n])]
-        _tell(f"{len(todo)} of {len(names)} pictures to do, {others} other files left out")
+        left_out = counted(others, "other file")
+        _tell(f"{len(todo)} of {len(names)} pictures to do, {left_out} left out")
         if todo:
             _search(arguments, job, todo, results, len(names))
         bad = sum(results.failed.get(name, False) for name in names)
     if bad and not again:
-        _tell(f"{errors(bad)} in {arguments.out}: --retry-errors tries again")
+        _tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
