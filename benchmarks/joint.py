@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pez_core import PRESETS, learn_prompt, load_model, make_targets
+from pez_core import PRESETS, ClipModel, learn_prompt, load_model, make_targets
 from training.reserved import load_reserved
 
 from .judge import FOLDER, RESERVED
@@ -34,9 +35,14 @@ FIRST = "demo"
 METHODS = ("first alone", "second alone", "both, equal weights", "both, balanced weights")
 
 
+@cache  # once in each process
+def model_of(name: str) -> ClipModel:
+    return load_model(name)
+
+
 def spread(name: str) -> float:
     """The standard deviation of a model's cosines between reserved captions and pictures."""
-    model, reserved = load_model(name), load_reserved(RESERVED)
+    model, reserved = model_of(name), load_reserved(RESERVED)
     pictures = [Image.fromarray(image) for image in reserved.images]
     cosines = model.encode_texts(reserved.names) @ model.encode_pictures(pictures).T
     return cosines.std().item()
@@ -47,7 +53,7 @@ def run_picture(index: int, models: dict[str, str], seconds: float) -> dict[str,
     torch.set_num_threads(1)
     reserved = load_reserved(RESERVED)
     picture = Image.fromarray(reserved.images[index])
-    loaded = {method: load_model(name) for method, name in models.items()}
+    loaded = {method: model_of(name) for method, name in models.items()}
     judges = [loaded[method] for method in METHODS[:2]]
     goals = [judge.encode_pictures([picture])[0] for judge in judges]
     found = {}
@@ -115,6 +121,7 @@ def main() -> None:
     parser.add_argument("--second", type=Path, default=FOLDER, help="the other encoder's folder")
     parser.add_argument("--save", action="store_true", help="write the figures to results/")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     second = str(options.second)
     spreads = [spread(FIRST), spread(second)]
     balanced = f"{FIRST}@{1 / spreads[0]:.4f}+{second}@{1 / spreads[1]:.4f}"

@@ -107,7 +107,8 @@ def clip_vision_input() -> Any:
         "clip_vision",
         optional=True,
         tooltip="See the pictures with this image encoder instead of that of the model above. It "
-        "must be of the same CLIP as the text encoder.",
+        "must be of the same CLIP as the text encoder. Of SDXL's two text encoders the words are "
+        "then learned for this one's alone.",
     )
 
 

@@ -82,11 +82,14 @@ def join_towers(towers: Sequence[TextTower], weights: Sequence[float]) -> Encode
         )
     lengths = [_mean_length(tower.token_embedding) for tower in towers]
     scales = tuple(length * len(lengths) / sum(lengths) for length in lengths)
-    tables = [t.token_embedding / scale for t, scale in zip(towers, scales, strict=True)]
     bodies = tuple(
         replace(t, token_embedding=t.token_embedding.new_empty(0, *t.widths)) for t in towers
     )
-    return EncoderEnsemble(torch.cat(tables, dim=1), bodies, scales, tuple(weights))
+    joint = torch.cat([tower.token_embedding for tower in towers], dim=1)
+    ensemble = EncoderEnsemble(joint, bodies, scales, tuple(weights))
+    for part, scale in zip(joint.split(list(ensemble.widths), dim=1), scales, strict=True):
+        part.div_(scale)  # in place: the tables are large
+    return ensemble
 
 
 def join_features(features: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -4,7 +4,6 @@ be."""
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +13,23 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from pez_core.image_tower import preprocessing
-from pez_core.source import Source
 from tests.nodes_graph import LARGE, SMALL, WIDE, Clip, Vision, text_model
+from tests.nodes_sdxl import ARCHS, BIG, Files
 from tests.nodes_support import Comfy, example, image_of, viewed
-from tests.towers import hugging_face_features, hugging_face_model
+from tests.towers import hugging_face_features
 
 pytest_plugins = ("tests.nodes_fixtures",)
 
-# CLIP-L and CLIP-G in small: other widths, other features, other image towers.
-BIG = replace(
-    SMALL, width=128, heads=2, mlp_width=512, embed_dim=40,
-    vision={"image_size": 48, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16},
-)  # fmt: skip
-ARCHS = {"sdxl-l": SMALL, "sdxl-g": BIG}
-
-
-class Files:
-    """The files of SDXL's two encoders. missing: those that are not there."""
-
-    def __init__(self, models: dict[str, Any], folder: Path) -> None:
-        self.models, self.folder = models, folder
-        self.missing: set[str] = set()
-        self.asked: list[str] = []
-
-    def find(self, comfy: Comfy, name: str) -> Source:
-        self.asked.append(name)
-        if name in self.missing:
-            raise comfy.errors.ModelError(f"{name} is not on this machine")
-        source = comfy.module("pez_core.source").Source
-        return source(name, ARCHS[name], self.folder / f"{name}.safetensors")
-
-    @torch.no_grad()
-    def pictures(self) -> list[Tensor]:
-        """Of the example by transformers' own image towers, (1, E) each."""
-        seen = []
-        for name, model in self.models.items():
-            pixels = preprocessing(ARCHS[name])(example())[None]
-            output = model.get_image_features(pixels)
-            seen.append(F.normalize(getattr(output, "pooler_output", output), dim=-1))
-        return seen
-
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    folder, models = tmp_path_factory.mktemp("sdxl"), {}
-    for seed, (name, arch) in enumerate(ARCHS.items(), start=5):
-        models[name] = hugging_face_model(arch, seed)
-        state = {key: value.contiguous() for key, value in models[name].state_dict().items()}
-        save_file(state, folder / f"{name}.safetensors")
-    return models, folder
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files.save(tmp_path_factory.mktemp("sdxl"))
 
 
 @pytest.fixture
-def files(
-    comfy: Comfy, saved: tuple[dict[str, Any], Path], monkeypatch: pytest.MonkeyPatch
-) -> Files:
-    files = Files(*saved)
+def files(comfy: Comfy, saved: Files, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """What ComfyUI finds when it looks for the two."""
+    files = Files(saved.models, saved.folder)
     monkeypatch.setattr(
         comfy.module("nodes.clip_files"), "find_one", lambda name, progress: files.find(comfy, name)
     )
@@ -167,8 +126,8 @@ def test_clip_ls_projection_is_the_files_here_too(
 
 
 def test_one_image_encoder_means_one_text_encoder(comfy: Comfy, files: Files) -> None:
-    """With `clip_vision` the words are for the encoder it belongs to, no file is asked for, and the
-    node says how to have both."""
+    """With `clip_vision` the words are for the encoder it belongs to, no file is asked for, and how
+    to have both is said."""
     clip, models = graph(comfy)
     for dim, model in ((24, models[0]), (40, models[1])):
         vision = Vision(dim=dim)
@@ -179,6 +138,17 @@ def test_one_image_encoder_means_one_text_encoder(comfy: Comfy, files: Files) ->
         assert out.result[1] == pytest.approx(expected, abs=1e-5)
         assert "disconnect it to learn for both" in out.ui["pez"][0]["note"]
     assert files.asked == []
+
+
+def test_an_image_encoder_chooses_the_file_too(
+    comfy: Comfy, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `clip`: the text encoder of its width is read from its file, the other is not."""
+    monkeypatch.setattr(comfy.module("nodes.clip_files"), "CLIP_L_WIDTH", 24)
+    for dim, name in ((24, "sdxl-l"), (40, "sdxl-g")):
+        files.asked.clear()
+        comfy.learn(image_of(example()), model="SDXL", clip_vision=Vision(dim=dim))
+        assert files.asked == [name]
 
 
 def test_a_missing_file_leaves_its_encoder_out(comfy: Comfy, files: Files) -> None:
