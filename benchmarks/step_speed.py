@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--models", nargs="+", default=["ViT-L-14-quickgelu", "ViT-H-14"])
     parser.add_argument("--tokens", type=int, default=16, help="the authors' own setting")
-    parser.add_argument("--restarts", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--restarts", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--steps", type=int, default=15, help="steps measured of each")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -94,7 +94,7 @@ def preprocessing(arch: Architecture) -> Any:
 def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
     """The image tower of a file, on the CPU, in float32, without gradients."""
     tower, state = _tower_and_state(path, arch)
-    _fill(tower, {key: read() for key, read in state.items()}, path)
+    _fill(tower, {key: _wide(read()) for key, read in state.items()}, path)
     for name, buffer in list(tower.named_buffers()):
         if buffer.is_meta:  # the one kind left out of files: how many batches a norm has seen
             owner, _, key = name.rpartition(".")
@@ -104,27 +104,38 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
 
 @torch.inference_mode(False)
 def _open_tower(path: Path, arch: Architecture, device: torch.device | str) -> nn.Module:
-    """The same on a device, with blocks that are read when they are needed and dropped after it,
+    """The same on a device, with blocks that are read when they are needed, each over the last,
     where the tower is a plain transformer."""
     tower, state = _tower_and_state(path, arch)
     if not isinstance(tower, Transformer):
         return load_image_tower(path, arch).to(device)
-    own = {k: read().to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
+    own = {k: _wide(read()).to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
     _fill(tower, own, path)
+    # All blocks use the same memory: made anew for each it would leave holes in the heap, half the
+    # tower's size in the end.
+    shared = {
+        k: torch.empty(v.shape, device=device) for k, v in tower.blocks[0].state_dict().items()
+    }
     for number, block in enumerate(tower.blocks):
-        start = f"{BLOCKS}{number}."
-        of_block = {k.removeprefix(start): r for k, r in state.items() if k.startswith(start)}
-
-        def read_block(module: nn.Module, _: Any, of_block: State = of_block) -> None:
-            _fill(module, {key: read().to(device) for key, read in of_block.items()}, path)
-
-        block.register_forward_pre_hook(read_block)
-        block.register_forward_hook(_drop)
+        block.register_forward_pre_hook(_reading(state, f"{BLOCKS}{number}.", shared, path))
     return tower
 
 
-def _drop(module: nn.Module, *_: Any) -> None:
-    module.to("meta")
+def _reading(
+    state: State, start: str, shared: dict[str, Tensor], path: Path
+) -> Callable[[nn.Module, Any], None]:
+    """A hook that reads the tensors of a block, `start` before their names, into `shared`."""
+    readers = {key: state[start + key] for key in shared}
+
+    def read(module: nn.Module, _: Any) -> None:
+        for key, reader in readers.items():
+            tensor = reader()
+            if tensor.shape != shared[key].shape:
+                _fill(module, {key: tensor}, path)  # raises, and says where
+            shared[key].copy_(tensor)
+        _fill(module, shared, path)
+
+    return read
 
 
 def _tower_and_state(path: Path, arch: Architecture) -> tuple[nn.Module, State]:
@@ -170,6 +181,11 @@ def _empty_tower(arch: Architecture, vision: dict[str, Any]) -> nn.Module:
     with torch.device("cpu" if vision.get("timm_model_name") else "meta"):
         visual: nn.Module = CLIP(arch.embed_dim, vision, text, quick_gelu=quick).visual
     return visual
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """In float32 and contiguous, but for a norm's count of batches."""
+    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype).contiguous()
 
 
 def _pooled(output: Tensor | tuple[Tensor, ...]) -> Tensor:

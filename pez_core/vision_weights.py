@@ -32,7 +32,7 @@ _HF_ELSE = {
 
 
 def vision_state(file: WeightsFile, wanted: Collection[str]) -> State:
-    """How to read each wanted tensor that the file has, floats as float32; nothing is read yet."""
+    """How to read each wanted tensor that the file has, in its precision; nothing is read yet."""
     if any(key.startswith("vision_model.") for key in file):
         parts = _from_hugging_face(file)
     else:
@@ -42,14 +42,8 @@ def vision_state(file: WeightsFile, wanted: Collection[str]) -> State:
 
 def _read(file: WeightsFile, keys: list[str]) -> Tensor:
     """One tensor, made of several where the file has it in parts."""
-    # Converted part by part: what the file maps is let go before the next part is.
-    parts = [_wide(file[key]) for key in keys]
-    tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
-    return tensor.T.contiguous() if keys == ["visual_projection.weight"] else tensor
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype)
+    tensor = file[keys[0]] if len(keys) == 1 else torch.cat([file[key] for key in keys])
+    return tensor.T if keys == ["visual_projection.weight"] else tensor
 
 
 def _from_hugging_face(file: WeightsFile) -> dict[str, list[str]]:
