@@ -53,7 +53,7 @@ def make_pez(setting: Setting, dtype: str, restarts: int, steps: int, graph: boo
     table = token_table(fast.token_embedding, setting.allowed)
     config = SearchConfig(steps=steps, restarts=restarts)
     targets, seed = targets_of(setting.target), torch.Generator().manual_seed(0)
-    return Pez(fast, table, setting.layout, targets, config, seed, capture=graph)
+    return Pez(fast, table, setting.layout, [targets], config, [seed], capture=graph)
 
 
 def floor(setting: Setting, dtype: str, bandwidth: float) -> float:
