@@ -138,7 +138,11 @@ class Inverter:
             seed=job.seed,
             callback=callback,
             dtype=self._dtype,
-            settings={**job.asked(), "device": str(self.model.device)},
+            settings={
+                **job.asked(),
+                "device": str(self.model.device),
+                "precision": str(self._dtype).removeprefix("torch."),
+            },
         )
         for number, result in results:
             yield from _drain(failed)

@@ -2,7 +2,7 @@
 
 PyTorch sends float32 products on a CPU to MKL. oneDNN, which is built in as well, does the small
 ones of a search 2.2 times as fast on an AMD processor (benchmarks/step_speed.py), so it is used
-where it is there. The transposed weight of the backward costs it no more than a plain product. No
+where it is there. The transposed weight of the backward costs about as much as a plain product. No
 gradient is made for the weight, and no activation kept for one.
 """
 

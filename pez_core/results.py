@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]  # {"picture": name, **LearnedPrompt.to_json()} or {"picture", "error"}
 START = b'{"picture": '  # of every line
-# What may differ between the lines of one file: the picture, and where it was searched.
-FREE = ("pictures", "device")
+# What may differ between the lines of one file: the picture, where it was searched, and what a
+# dtype of "auto" came to there.
+FREE = ("pictures", "device", "precision")
 _LOCKED_BYTE = 2**31 - 2  # on Windows a lock keeps readers out as well: one far behind the end
 
 

@@ -6,7 +6,7 @@ place of 77 for a 16-token prompt). Activations are kept two-dimensional, (seque
 width): with three dimensions the backward of a linear layer falls into batched products that copy
 the weights. Weights are frozen: no gradient is ever made for them. PyTorch's own attention is kept
 also for short sequences on a CPU: written out in products and a softmax, 16 sequences of 18
-positions took 1.2 to 1.3 times as long, forward and backward (torch 2.15, float32, one core).
+positions took 1.05 to 1.3 times as long, forward and backward (torch 2.15, float32, one core).
 
 But: no padding. All sequences of one call have the same length; `encode_ids` groups others by
 length.

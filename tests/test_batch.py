@@ -53,7 +53,7 @@ def test_a_record_is_what_learn_prompt_gives(
     for name, load in pictures:
         targets = make_targets(demo.encode_pictures([load()]))
         asked: dict[str, Any] = {"pictures": [name], "texts": [], "negatives": []}
-        asked |= {"bank": "b", "device": "cpu"}
+        asked |= {"bank": "b", "device": "cpu", "precision": "float32"}
         alone = learn_prompt(demo, targets, "{2}", config=SHORT, seed=5, settings=asked)
         assert records[name] == timeless({"picture": name, **alone.to_json()})
 

@@ -96,7 +96,7 @@ def test_other_options_are_refused_unless_forced(pez: Pez, folder: Folder, tmp_p
         ([*allowed, "--seed", "1"], "seed 0, now 1"),
         ([*allowed, "--lr", "0.2"], "lr 0.1, now 0.2"),
         ([*allowed, "--seconds", "9"], "seconds null, now 9.0"),
-        ([*allowed, "--dtype", "bfloat16"], 'dtype "float32", now "bfloat16"'),
+        ([*allowed, "--dtype", "bfloat16"], 'dtype "auto", now "bfloat16"'),
         ([*allowed, "--ban", "blue"], "vocabulary_size 3, now 2"),
         ([], "vocabulary_size 3, now"),
     ):

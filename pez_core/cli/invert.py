@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = {
         "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
         **asked_settings(arguments, mask), "device": str(model.device),
-        "dtype": str(dtype).removeprefix("torch."),
+        "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     with Progress(config.seconds) as progress, _interruptible() as interrupted:
 
