@@ -92,7 +92,7 @@ class Setting:
         if not restarts:
             reference = Reference(self.tower, self.allowed, self.layout, self.target, config, seed)
             return reference.step
-        fast = self.tower.to(self.options.device, getattr(torch, self.options.dtype))
+        fast = self.tower.to(self.options.device, getattr(torch, self.options.dtype)).for_search()
         table = token_table(fast.token_embedding, self.allowed)
         return Pez(fast, table, self.layout, [make_targets(self.target)], config, [seed]).step
 

@@ -62,6 +62,9 @@ class EncoderEnsemble(Tower):
         towers = tuple(tower.to(device, dtype) for tower in self.towers)
         return replace(self, token_embedding=self.token_embedding.to(device), towers=towers)
 
+    def for_search(self) -> EncoderEnsemble:
+        return replace(self, towers=tuple(tower.for_search() for tower in self.towers))
+
     def map(self, change: Callable[[Tensor], Tensor]) -> EncoderEnsemble:
         table = change(self.token_embedding)
         towers = tuple(tower.map(change) for tower in self.towers)

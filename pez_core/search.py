@@ -95,4 +95,4 @@ def learn_prompts(
     setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, settings or {})
     half = dtype not in (None, torch.float32)
     tower = model.tower.to(model.device, dtype) if half else model.tower
-    return Group(setting, tower).run(goals, at_once)
+    return Group(setting, tower.for_search()).run(goals, at_once)

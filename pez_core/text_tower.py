@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -58,6 +58,11 @@ class Block:
     fc_bias: Tensor  # (M,)
     proj_weight: Tensor  # (D, M)
     proj_bias: Tensor  # (D,)
+    # The matrices transposed, laid out a second time for the backward; see `linear`.
+    qkv_back: Tensor | None = None  # (D, 3D)
+    out_back: Tensor | None = None
+    fc_back: Tensor | None = None  # (D, M)
+    proj_back: Tensor | None = None
 
     def __post_init__(self) -> None:
         _make_normal(self)
@@ -98,6 +103,10 @@ class Tower(ABC):
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Tower:
         """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
         float32 or wider."""
+
+    def for_search(self) -> Tower:
+        """The tower prepared for many gradients, which may take up to twice the memory."""
+        return self
 
     @abstractmethod
     def map(self, change: Callable[[Tensor], Tensor]) -> Tower:
@@ -162,12 +171,29 @@ class TextTower(Tower):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> TextTower:
         blocks = tuple(
-            Block(**{f.name: change(getattr(b, f.name)) for f in fields(Block)})
+            Block(
+                **{
+                    f.name: change(getattr(b, f.name))
+                    for f in fields(Block)
+                    if f.default is MISSING
+                }
+            )
             for b in self.blocks
         )
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         tensors: dict[str, Any] = {n: change(t) for n, t in own.items() if isinstance(t, Tensor)}
         return replace(self, blocks=blocks, **tensors)
+
+    def for_search(self) -> TextTower:
+        weight = self.text_projection
+        if weight.device.type != "cpu" or weight.dtype != torch.float32:
+            return self
+        names = ("qkv", "out", "fc", "proj")
+        blocks = [
+            replace(b, **{f"{n}_back": getattr(b, f"{n}_weight").T.contiguous() for n in names})
+            for b in self.blocks
+        ]
+        return replace(self, blocks=tuple(blocks))
 
     def features(self, embeddings: Tensor) -> Tensor:
         count, length, width = embeddings.shape
@@ -186,12 +212,12 @@ class TextTower(Tower):
         """Causal self-attention with its residual. x: (R·L, D)."""
         width = x.shape[1]
         h = _norm(x, block.ln_1_weight, block.ln_1_bias)
-        qkv = linear(h, block.qkv_weight, block.qkv_bias)  # (R·L, 3D)
+        qkv = linear(h, block.qkv_weight, block.qkv_bias, block.qkv_back)  # (R·L, 3D)
         qkv = qkv.view(count, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (R, H, L, D/H)
         h = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         h = h.transpose(1, 2).reshape(count * length, width)
-        return x + linear(h, block.out_weight, block.out_bias)
+        return x + linear(h, block.out_weight, block.out_bias, block.out_back)
 
     def _attend_last(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
         """The same for the last position alone: behind the last attention no other is read. (R·L,
@@ -205,13 +231,14 @@ class TextTower(Tower):
         k, v = kv.view(count, length, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         h = F.scaled_dot_product_attention(q, k, v).reshape(count, width)
         residual = x.view(count, length, width)[:, -1]
-        return residual + linear(h, block.out_weight, block.out_bias)
+        return residual + linear(h, block.out_weight, block.out_bias, block.out_back)
 
     def _think(self, block: Block, x: Tensor) -> Tensor:
         """The MLP with its residual. x: (N, D)."""
         h = _norm(x, block.ln_2_weight, block.ln_2_bias)
-        h = ACTIVATIONS[self.activation](linear(h, block.fc_weight, block.fc_bias))
-        return x + linear(h, block.proj_weight, block.proj_bias)
+        h = linear(h, block.fc_weight, block.fc_bias, block.fc_back)
+        h = ACTIVATIONS[self.activation](h)
+        return x + linear(h, block.proj_weight, block.proj_bias, block.proj_back)
 
 
 def _norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pez_core.text_tower import Block, TextTower
+from pez_core.text_tower import TextTower
 from pez_core.weights import load_text_tower
 from tests.towers import (
     ACTIVATIONS,
@@ -91,8 +91,9 @@ def test_a_lower_precision_is_that_of_the_blocks_alone(
 ) -> None:
     """`to(dtype)` narrows blocks and projection; embeddings and features stay float32 and near."""
     narrow = tower.to("cpu", dtype)
-    blocks = [getattr(block, f.name) for block in narrow.blocks for f in fields(Block)]
-    assert {tensor.dtype for tensor in [*blocks, narrow.text_projection]} == {dtype}
+    blocks = [tensor for block in narrow.blocks for tensor in vars(block).values()]
+    dtypes = {tensor.dtype for tensor in [*blocks, narrow.text_projection] if tensor is not None}
+    assert dtypes == {dtype}
     assert narrow.token_embedding.dtype == narrow.positional_embedding.dtype == torch.float32
     features = narrow.encode_ids(sequences())
     assert features.dtype == torch.float32
@@ -117,3 +118,27 @@ def test_a_tower_made_in_inference_mode_can_be_differentiated_through() -> None:
     embeddings = torch.randn(1, 4, 32, requires_grad=True)
     tower.features(embeddings)[0, 0].backward()
     assert embeddings.grad is not None and embeddings.grad.abs().sum() > 0
+
+
+@pytest.mark.own_autograd
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_tower_prepared_for_a_search_is_the_same_tower(activation: str) -> None:
+    """Features and gradients to the last rounding, from second layouts that are really there; what
+    is made of it by `to` and `map` has none."""
+    plain = text_tower(architecture(activation, layers=3))
+    prepared = plain.for_search()
+    for block in prepared.blocks:
+        assert block.fc_back is not None and block.fc_back.is_contiguous()
+        assert torch.equal(block.fc_back, block.fc_weight.T)
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(3, 7, 32, generator=generator)
+    results = []
+    for tower in (plain, prepared):
+        embeddings = start.clone().requires_grad_()
+        features = tower.features(embeddings)
+        (gradient,) = torch.autograd.grad(features[:, 0].sum(), embeddings)
+        results.append((features.detach(), gradient))
+    torch.testing.assert_close(results[0], results[1], atol=1e-6, rtol=1e-5)
+    assert prepared.map(lambda tensor: tensor).blocks[0].fc_back is None
+    half = plain.to("cpu", torch.bfloat16)
+    assert half.for_search() is half
