@@ -79,6 +79,7 @@ class Cluster:
         self, job: Job, address: str = LOCAL, *, workers: int | None = None, at_once: int = 8
     ) -> None:
         self._ray = _import_ray()
+        _require_answer(address)
         self._started = not self._ray.is_initialized()
         if self._started:
             _connect(self._ray, address)
@@ -205,8 +206,8 @@ def _import_ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str) -> None:
-    """Joins a cluster, or starts one here."""
+def _require_answer(address: str) -> None:
+    """Raises ClusterError for an address where no cluster can be joined."""
     if address.startswith("ray://"):
         raise ClusterError(
             f"{address} is an address of Ray Client, which cannot stream results: run this on a "
@@ -218,6 +219,10 @@ def _connect(ray: Any, address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(f"no Ray cluster answers at {address}: {error}") from error
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Joins a cluster, or starts one here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local cluster tells nobody of itself
     local = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
     try:
