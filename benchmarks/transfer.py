@@ -246,12 +246,12 @@ def main() -> None:
                 ]
         for name, parts in waiting.items():
             prompts[name] = [text for part in parts for text in part.result()]
-            print(f"{name}: {prompts[name][0]}", flush=True)
-    rows, text = table(prompts)
+            rows, text = table(prompts)
+            print(text.splitlines()[-1], flush=True)
+            if options.save:  # after each lever: all of them take half an hour
+                about = {"machine": machine(options.jobs), "pictures": options.pictures}
+                save("transfer", {**about, "rows": rows, "prompts": prompts})
     print(text)
-    if options.save:
-        about = {"machine": machine(options.jobs), "pictures": options.pictures}
-        print(save("transfer", {**about, "rows": rows, "prompts": prompts}))
 
 
 if __name__ == "__main__":
