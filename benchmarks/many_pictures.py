@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,8 @@ from pez_core import PRESETS, make_mask
 from pez_core.batch import Inverter, Job, Picture
 from pez_core.vocabulary import clip_vocabulary
 
+from .judge import RESERVED
 from .measure import machine, paired_bootstrap, save
-
-RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"
 
 
 def run_group(inverter: Inverter, pictures: list[Picture], at_once: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ On the embedded model and pictures of a vendor that it was not trained on. Refin
 highest similarity + weight · fluency, where fluency is the bigram prior's log P(text) per token in
 nats; weight 0 is the search without a prior. Beside each prompt stands the same with its words in
 the prior's best order, which costs the search nothing. A word of the picture's name in the prompt
-counts as recall. The judge is a second model that took no part, where `benchmarks/judge` has one:
+counts as recall. The judge (`benchmarks/judge.py`) is a second model that took no part:
 its similarity, and for how many prompts the picture is among the nearest ten of 300 by it.
 Differences are to weight 0 as found, with 95 % intervals over pictures.
 """
@@ -18,12 +18,10 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from pez_core import TokenMask, learn_prompt, load_model, make_mask, make_targets
@@ -33,12 +31,10 @@ from pez_core.models import ClipModel
 from pez_core.objective import weighted_similarity
 from pez_core.ordering import best_order
 from pez_core.targets import Targets
-from training.reserved import ReservedSet, load_reserved
 
-from .embedded_model import DATA, recalls
+from .judge import Judge
 from .measure import machine, paired_bootstrap, save
 
-JUDGE = Path(__file__).parent / "judge"
 WEIGHTS = (0.0, 0.003, 0.01, 0.03)
 TOKENS = 8
 NEAREST = 10
@@ -46,14 +42,15 @@ NEAREST = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """One prompt and what it is worth. fluency: nats per token. judge, found: None without one."""
+    """One prompt and what it is worth. fluency: nats per token. judge: its similarity.
+    found: whether the picture is among its nearest."""
 
     text: str
     similarity: float
     fluency: float
     recall: bool
-    judge: float | None
-    found: bool | None
+    judge: float
+    found: bool
 
 
 @dataclass(frozen=True)
@@ -64,9 +61,7 @@ class Bench:
     mask: TokenMask
     prior: BigramPrior
     layout: Tensor
-    reserved: ReservedSet
-    judge: ClipModel | None
-    gallery: Tensor | None  # (300, E) the judge's features of all pictures
+    judge: Judge
 
 
 @cache
@@ -77,11 +72,7 @@ def bench(vocabulary: str) -> Bench:
     mask = make_mask(model.vocabulary, vocabulary, words=model.source.words)
     prior = read_prior(model.vocabulary)
     layout = torch.tensor([model.vocabulary.start, *[-1] * TOKENS, model.vocabulary.end])
-    reserved = load_reserved(DATA / "fxemoji.npz")
-    judge = load_model(str(JUDGE)) if JUDGE.is_dir() else None
-    pictures = [Image.fromarray(image) for image in reserved.images]
-    gallery = None if judge is None else judge.encode_pictures(pictures)
-    return Bench(model, mask, prior, layout, reserved, judge, gallery)
+    return Bench(model, mask, prior, layout, Judge())
 
 
 def outcome(own: Bench, ids: Tensor, targets: Targets, index: int) -> Outcome:
@@ -89,19 +80,15 @@ def outcome(own: Bench, ids: Tensor, targets: Targets, index: int) -> Outcome:
     text = own.model.vocabulary.decode(ids.tolist())
     similarity = weighted_similarity(own.model.encode_texts([text]), targets).item()
     fluency = own.prior.log_probability(ids[None]).item() / (len(ids) + 1)
-    judged = found = None
-    if own.judge is not None and own.gallery is not None:
-        scores = (own.gallery @ own.judge.encode_texts([text])[0]).tolist()
-        judged, found = scores[index], sum(s > scores[index] for s in scores) < NEAREST
-    recall = recalls(text, own.reserved.names[index])
-    return Outcome(text, similarity, fluency, recall, judged, found)
+    said = own.judge.verdict([text], [index])
+    judged, found = float(said.similarity[0]), bool(said.rank[0] <= NEAREST)
+    return Outcome(text, similarity, fluency, bool(said.recall[0]), judged, found)
 
 
 def run_picture(index: int, vocabulary: str, weights: list[float]) -> dict[str, Outcome]:
     """The prompts of one picture: for each weight as found, and with its words in best order."""
     own = bench(vocabulary)
-    picture = Image.fromarray(own.reserved.images[index])
-    targets = make_targets(own.model.encode_pictures([picture]))
+    targets = make_targets(own.model.encode_pictures([own.judge.pictures[index]]))
     outcomes = {}
     for weight in weights:
         config = DEFAULT.replace(fluency=weight)
@@ -116,9 +103,8 @@ def run_picture(index: int, vocabulary: str, weights: list[float]) -> dict[str, 
 def summary(runs: list[dict[str, Outcome]]) -> list[str]:
     """A table of means with differences to the first prompt."""
     names = list(runs[0])
-    judged = runs[0][names[0]].judge is not None
     head = ["weight", "similarity", "difference", "nats per token", "recall"]
-    head += ["judge", "difference", f"nearest {NEAREST}"] if judged else []
+    head += ["judge", "difference", f"nearest {NEAREST}"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
 
     def column(name: str, key: str) -> np.ndarray:
@@ -132,8 +118,7 @@ def summary(runs: list[dict[str, Outcome]]) -> list[str]:
     for name in names:
         cells = [name, *compared(name, "similarity"), f"{column(name, 'fluency').mean():.2f}"]
         cells.append(f"{column(name, 'recall').mean():.0%}")
-        if judged:
-            cells += [*compared(name, "judge"), f"{column(name, 'found').mean():.0%}"]
+        cells += [*compared(name, "judge"), f"{column(name, 'found').mean():.0%}"]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

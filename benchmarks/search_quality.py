@@ -31,10 +31,9 @@ from pez_core import (
     make_targets,
 )
 
-from .judge import Judge
+from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
 
-RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"
 ENDLESS = 10_000  # rounds: the time is what ends a run
 
 

@@ -188,9 +188,10 @@ def learn(lever_number: int, first: int, last: int) -> list[str]:
     return [best_text(lever, results[number]) for number in range(len(goals))]
 
 
-def table(prompts: dict[str, list[str]]) -> tuple[list[dict[str, Any]], str]:
+def table(
+    prompts: dict[str, list[str]], judge: Judge, model: ClipModel
+) -> tuple[list[dict[str, Any]], str]:
     """Every lever's figures, and its judge's figures less those of `plain`, with intervals."""
-    judge, model = Judge(), load_model("demo")
     count = len(prompts["plain"])
     features = model.encode_pictures(judge.pictures[:count])
     costs = {lever.name: lever.cost for lever in LEVERS}
@@ -233,8 +234,8 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write results/transfer.json")
     options = parser.parse_args()
     print(machine(options.jobs))
-    reserved = load_reserved(RESERVED)
-    prompts = {"the true name": list(reserved.names[: options.pictures])}
+    judge, model = Judge(), load_model("demo")
+    prompts = {"the true name": list(judge.reserved.names[: options.pictures])}
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         waiting = {}
@@ -246,7 +247,7 @@ def main() -> None:
                 ]
         for name, parts in waiting.items():
             prompts[name] = [text for part in parts for text in part.result()]
-            rows, text = table(prompts)
+            rows, text = table(prompts, judge, model)
             print(text.splitlines()[-1], flush=True)
             if options.save:  # after each lever: all of them take half an hour
                 about = {"machine": machine(options.jobs), "pictures": options.pictures}
