@@ -2,6 +2,8 @@
 
     python -m benchmarks.transfer [--pictures 100] [--jobs 2] [--only NAME …] [--save]
 
+With `--only`, the other levers keep the prompts that the last `--save` has written.
+
 Every lever changes one thing of `plain`, which is one round of the default. Quality alone is
 compared here, not time: the searches of a lever share their passes, and its cost in text forwards
 is given beside it. Similarity to the picture's own CLIP, then the judge's similarity, the rank of
@@ -11,6 +13,7 @@ the picture among the 300 reserved ones, and whether a word of its name stands i
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import random
 from collections import Counter
@@ -26,6 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pez_core import (
+    PRESETS,
     ClipModel,
     LearnedPrompt,
     SearchConfig,
@@ -34,6 +38,7 @@ from pez_core import (
     make_mask,
     make_targets,
 )
+from pez_core.fluency import Fluency, read_prior
 from pez_core.group import Group
 from pez_core.projection import token_table
 from pez_core.run import Setting
@@ -42,7 +47,7 @@ from pez_core.text_tower import TextTower
 from training.reserved import load_reserved
 
 from .judge import RESERVED, Judge
-from .measure import machine, paired_bootstrap, save
+from .measure import RESULTS, machine, paired_bootstrap, save
 
 ONE_ROUND = SearchConfig(rounds=1, patience=None)
 AT_ONCE = 25
@@ -117,11 +122,13 @@ class Lever:
     cost: float = 1.0
 
 
+BRIEF = ONE_ROUND.replace(refine=0, steps=20)
 PEZ = ONE_ROUND.replace(refine=0, steps=100)
 LEVERS = (
     Lever("plain"),
+    Lever("the paper's setting", PRESETS["paper"], cost=6),
     Lever("no refinement, 100 steps", PEZ, cost=0.8),
-    Lever("no refinement, 20 steps", ONE_ROUND.replace(refine=0, steps=20), cost=0.2),
+    Lever("no refinement, 20 steps", BRIEF, cost=0.2),
     Lever("4 rounds", ONE_ROUND.replace(rounds=4), cost=4),
     Lever("whole words", vocabulary="words"),
     Lever("the 10000 commonest tokens", frequent=10_000),
@@ -134,13 +141,17 @@ LEVERS = (
     Lever("3 shaken towers beside", tower=lambda tower: shaken(tower, 0.1), cost=4),
     Lever("3 towers shaken more", tower=lambda tower: shaken(tower, 0.25), cost=4),
     Lever("vote of 24 restarts", PEZ.replace(restarts=24, candidates=24), commonest=True, cost=2),
+    Lever("fluency 0.003", ONE_ROUND.replace(fluency=0.003)),
+    Lever("fluency 0.01", ONE_ROUND.replace(fluency=0.01)),
     Lever("views, words", vocabulary="words", views=16),
-    Lever("views, words, both ways", vocabulary="words", views=16, tower=both_ways, cost=2),
     Lever(
-        "views, words, shaken", vocabulary="words", views=16,
-        tower=lambda tower: shaken(tower, 0.1), cost=4,
+        "views, words, 4 rounds", ONE_ROUND.replace(rounds=4), vocabulary="words", views=16, cost=4
     ),
+    Lever("views, words, 20 steps", BRIEF, vocabulary="words", views=16, cost=0.2),
+    Lever("views, words, fluency", ONE_ROUND.replace(fluency=0.003), vocabulary="words", views=16),
 )  # fmt: skip
+
+NAMES = [lever.name for lever in LEVERS]
 
 
 def targets_of(lever: Lever, model: ClipModel, pictures: Sequence[Image.Image]) -> list[Tensor]:
@@ -179,10 +190,13 @@ def learn(lever_number: int, first: int, last: int) -> list[str]:
     lever, model = LEVERS[lever_number], load_model("demo")
     pictures = [Image.fromarray(image) for image in load_reserved(RESERVED).images[first:last]]
     mask = mask_of(lever, model)
-    setting = Setting(
-        model, parse_template(lever.template, model.vocabulary), lever.config, mask,
-        token_table(model.tower.token_embedding, torch.tensor(mask.ids)), first, None, None, {},
-    )  # fmt: skip
+    template = parse_template(lever.template, model.vocabulary)
+    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
+    fluency = None
+    if weight := lever.config.fluency:
+        layout = torch.tensor(template.layout)
+        fluency = Fluency(read_prior(model.vocabulary), layout, table.ids, weight)
+    setting = Setting(model, template, lever.config, mask, table, first, None, fluency, {})
     goals = [make_targets(feature) for feature in targets_of(lever, model, pictures)]
     results: dict[int, Any] = dict(Group(setting, lever.tower(model.tower)).run(goals, AT_ONCE))
     return [best_text(lever, results[number]) for number in range(len(goals))]
@@ -225,22 +239,31 @@ def table(
     return rows, "\n".join(lines)
 
 
+def saved_prompts(pictures: int) -> dict[str, list[str]]:
+    """The prompts of the last `--save`, if it was of as many pictures."""
+    path = RESULTS / "transfer.json"
+    saved = json.loads(path.read_text()) if path.is_file() else {}
+    return dict(saved["prompts"]) if saved.get("pictures") == pictures else {}
+
+
 def main() -> None:
     """Runs every lever and prints the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", nargs="+", default=[lever.name for lever in LEVERS])
+    parser.add_argument("--only", nargs="+", default=NAMES)
     parser.add_argument("--save", action="store_true", help="write results/transfer.json")
     options = parser.parse_args()
     print(machine(options.jobs))
     judge, model = Judge(), load_model("demo")
-    prompts = {"the true name": list(judge.reserved.names[: options.pictures])}
+    about = {"machine": machine(options.jobs), "pictures": options.pictures}
+    prompts = saved_prompts(options.pictures) if set(options.only) < set(NAMES) else {}
+    prompts["the true name"] = list(judge.reserved.names[: options.pictures])
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         waiting = {}
         for number, lever in enumerate(LEVERS):
-            if lever.name in options.only or lever.name == "plain":
+            if lever.name in (*options.only, *({"plain"} - set(prompts))):
                 waiting[lever.name] = [
                     pool.submit(learn, number, first, min(first + AT_ONCE, options.pictures))
                     for first in range(0, options.pictures, AT_ONCE)
@@ -248,9 +271,8 @@ def main() -> None:
         for name, parts in waiting.items():
             prompts[name] = [text for part in parts for text in part.result()]
             rows, text = table(prompts, judge, model)
-            print(text.splitlines()[-1], flush=True)
+            print(name, len(prompts), flush=True)
             if options.save:  # after each lever: all of them take half an hour
-                about = {"machine": machine(options.jobs), "pictures": options.pictures}
                 save("transfer", {**about, "rows": rows, "prompts": prompts})
     print(text)
 

@@ -79,10 +79,7 @@ class Group:
     def _move(self) -> None:
         """The PEZ steps of a round."""
         searches = list(self._running)
-        pez = Pez(
-            self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
-            [s.generator for s in searches],
-        )  # fmt: skip
+        pez = self._pez(searches)
         for step in range(1, self._config.steps + 1):
             pez.step()
             before = self._live()
@@ -95,6 +92,12 @@ class Group:
             self._look(pez, searches, [search for search in before if search.stopped])
             if not self._live():
                 return
+
+    def _pez(self, searches: list[Search]) -> Pez:
+        return Pez(
+            self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
+            [s.generator for s in searches],
+        )  # fmt: skip
 
     def _look(self, pez: Pez, searches: list[Search], wanted: list[Search]) -> None:
         """Shows searches what their prompts have reached. Waits for the device."""
