@@ -224,6 +224,7 @@ VARIANTS = (
     Variant("beam of 3", ENDLESS.replace(refine=3), Beamed),
     Variant("3 refined apart", ENDLESS.replace(refine=3)),
     Variant("10 steps", ENDLESS.replace(steps=10)),
+    Variant("10 steps of 16", ENDLESS.replace(steps=10, restarts=16)),
     Variant("kicks after the first round", group=Kicked),
 )
 
@@ -255,7 +256,7 @@ def run_picture(index: int, names: tuple[str, ...], seconds: float) -> dict[str,
     """The figures of every variant on one reserved picture."""
     model, judge = bench()
     feature = model.encode_pictures([judge.pictures[index]])
-    mask = make_mask(model.vocabulary, words=model.source.words)
+    mask = make_mask(model.vocabulary, "words", words=model.source.words)
     template = parse_template("{8}", model.vocabulary)
     whole = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
     word_features(tuple(whole.ids.tolist()))  # the once that is not counted
