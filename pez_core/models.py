@@ -20,6 +20,7 @@ from .architecture import Architecture, from_open_clip, read_architecture
 from .download import Progress, download, placed_by_hand
 from .ensemble import EncoderEnsemble, join_towers
 from .errors import ModelError
+from .image_tower import encode_pictures
 from .objective import weighted_similarity
 from .open_clip_files import model_config, part
 from .source import JointSource, Source
@@ -92,7 +93,7 @@ class ClipModel:
 
         Raises ModelError when there is no image tower.
         """
-        return self.source.encode_pictures(pictures, self.device)
+        return encode_pictures(self.source, pictures, self.device)
 
     def similarities(self, features: Tensor, targets: Targets) -> list[dict[str, float]]:
         """What every encoder of an ensemble says by itself, by its name: a dict for each of the
