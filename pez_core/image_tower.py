@@ -24,7 +24,7 @@ from .source import JointSource, Source
 from .text_tower import nothing
 from .vision import Transformer, plain, plain_preprocessing
 from .vision_weights import State, vision_state
-from .weights import WeightsFile
+from .weights_file import WeightsFile
 
 AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
 STREAMED = 16  # the same where each pass reads the tower again: 0.3 GB for a ViT-H-14

@@ -27,7 +27,8 @@ from .source import JointSource, Source
 from .targets import Targets
 from .text_tower import TextTower, Tower, nothing
 from .vocabulary import Vocabulary, clip_vocabulary, read_words
-from .weights import WeightsFile, load_text_tower
+from .weights import load_text_tower
+from .weights_file import WeightsFile
 
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
 CONFIG_NAMES = ("open_clip_config.json", "config.json")
