@@ -19,7 +19,7 @@ import folder_paths
 from ..pez_core.architecture import Architecture
 from ..pez_core.download import Progress
 from ..pez_core.errors import ModelError, WeightsError
-from ..pez_core.models import find_one
+from ..pez_core.model_names import find_one
 from ..pez_core.source import Source
 from ..pez_core.weights import text_towers
 from ..pez_core.weights_file import WeightsFile

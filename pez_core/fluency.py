@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .errors import WeightsError
-from .models import DEMO_FOLDER
+from .model_names import DEMO_FOLDER
 from .vocabulary import Vocabulary
 from .weights_file import WeightsFile
 

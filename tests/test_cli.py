@@ -14,7 +14,7 @@ from PIL import Image
 
 import pez_core
 from pez_core import PRESETS, Targets, image_tower
-from pez_core.models import PRESETS as MODELS
+from pez_core.model_names import PRESETS as MODELS
 from tests.commands import Pez
 from tests.oracle import DemoOracle
 
