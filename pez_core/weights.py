@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from .architecture import Architecture
+from .block import Block
 from .errors import WeightsError
+from .inference import normal
 from .precision import HALVES
-from .text_tower import Block, TextTower, normal
+from .text_tower import TextTower
 
 _OPEN_CLIP_TABLE = "token_embedding.weight"
 _HF_TABLE = "text_model.embeddings.token_embedding.weight"
