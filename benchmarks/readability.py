@@ -29,11 +29,11 @@ from pez_core.config import DEFAULT
 from pez_core.fluency import BigramPrior, read_prior
 from pez_core.models import ClipModel
 from pez_core.objective import weighted_similarity
-from pez_core.ordering import best_order
 from pez_core.targets import Targets
 
 from .judge import Judge
 from .measure import machine, paired_bootstrap, save
+from .ordering import best_order
 
 WEIGHTS = (0.0, 0.003, 0.01, 0.03)
 TOKENS = 8

@@ -22,12 +22,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pez_core.architecture import Architecture, from_open_clip
+from pez_core.block import Block
 from pez_core.config import SearchConfig
 from pez_core.optimizers import Pez
 from pez_core.projection import token_table
 from pez_core.reference import Reference
 from pez_core.targets import make_targets
-from pez_core.text_tower import Block, TextTower
+from pez_core.text_tower import TextTower
 
 from .measure import PeakMemory, machine, save
 

@@ -19,9 +19,10 @@ import folder_paths
 from ..pez_core.architecture import Architecture
 from ..pez_core.download import Progress
 from ..pez_core.errors import ModelError, WeightsError
-from ..pez_core.models import find_one
+from ..pez_core.model_names import find_one
 from ..pez_core.source import Source
-from ..pez_core.weights import WeightsFile, text_towers
+from ..pez_core.weights import text_towers
+from ..pez_core.weights_file import WeightsFile
 
 PRESETS = {
     "SD 1.5": "sd15",

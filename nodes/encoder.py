@@ -7,16 +7,18 @@ model of the drop-down.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import comfy.model_management as mm
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ..pez_core.architecture import Architecture
 from ..pez_core.errors import ModelError
-from ..pez_core.image_tower import AT_ONCE, load_image_tower, picture_features
+from ..pez_core.image_tower import AT_ONCE, encode_pictures, load_image_tower
 from ..pez_core.models import ClipModel, read_model
 from ..pez_core.source import JointSource, Source
 from ..pez_core.text_tower import TextTower, Tower
@@ -86,6 +88,27 @@ def hold(
     return TextEncoder(source, note, _TEXT.get(key, lambda: HeldTower(read()), owner))
 
 
+@torch.inference_mode(False)
+def see_with_files(source: Source | JointSource, pictures: Sequence[Image.Image]) -> Tensor:
+    """Unit features of RGB pictures, (B, E), on the CPU, by image towers that ComfyUI manages.
+
+    Raises ModelError for a file without an image tower, and what loading one raises.
+    """
+    seen = encode_pictures(source, pictures, mm.get_torch_device(), _image_tower, check_cancelled)
+    return seen.cpu()
+
+
+def _image_tower(source: Source) -> nn.Module:
+    if source.arch.vision is None:
+        raise ModelError(
+            f"{source.name} holds a text encoder alone and cannot see pictures: connect the "
+            "CLIP_VISION of the same CLIP, or choose another model"
+        )
+    assert source.path is not None
+    key = (source.path, *stamp(source.path))
+    return _IMAGE.get(key, lambda: load_image_tower(source)).load()
+
+
 class Encoder:
     """What sees the pictures and reads the texts of one CLIP.
 
@@ -109,25 +132,7 @@ class Encoder:
         pictures = pictures_of(image, name)
         if self._asked.clip_vision is not None:
             return self._see_with_graph(image)
-        source = self._file().source
-        path = source.path
-        assert path is not None
-        if source.arch.vision is None:
-            raise ModelError(
-                f"{self._asked.label} holds a text encoder alone and cannot see pictures: connect "
-                "the CLIP_VISION of the same CLIP, or choose another model"
-            )
-        key = (path, *stamp(path))
-        tower = _IMAGE.get(key, lambda: load_image_tower(path, source.arch))
-        seen = picture_features(
-            tower.load(),
-            source.arch,
-            pictures,
-            tower.device,
-            source=source.name,
-            tick=check_cancelled,
-        )
-        return seen.cpu()
+        return see_with_files(self._file().source, pictures)
 
     def _see_with_graph(self, image: Tensor) -> Tensor:
         features = []

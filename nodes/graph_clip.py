@@ -21,7 +21,8 @@ from ..pez_core.errors import ModelError, PezError
 from ..pez_core.models import ClipModel
 from ..pez_core.source import Source
 from ..pez_core.vocabulary import clip_vocabulary
-from ..pez_core.weights import WeightsFile, load_projection, load_text_tower, text_towers
+from ..pez_core.weights import load_projection, load_text_tower, text_towers
+from ..pez_core.weights_file import WeightsFile
 from .clip_files import CLIP_L_WIDTH, Choice, find_choice, text_architecture
 from .live import Downloading
 

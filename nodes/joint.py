@@ -11,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ..pez_core.ensemble import join_features, join_towers
+from ..pez_core.ensemble import join_towers
 from ..pez_core.errors import ModelError
 from ..pez_core.source import JointSource
 from .clip_files import JOINT, Choice, find_choice
-from .encoder import Asked, Encoder, TextEncoder, hold, require_open_clip
+from .encoder import Asked, Encoder, TextEncoder, hold, require_open_clip, see_with_files
 from .graph_clip import titles
 from .live import Downloading
+from .pictures import pictures_of
 
 
 def open_encoder(asked: Asked) -> Encoder | JointEncoder:
@@ -60,27 +59,25 @@ class JointEncoder:
 
     def __init__(self, asked: Asked, choices: Mapping[str, Choice]) -> None:
         self._asked, self._choices = asked, choices
-        self._weights = (1 / len(choices),) * len(choices)
-        self._encoders = {title: Encoder(asked, choice) for title, choice in choices.items()}
+        files = tuple(choice.source for choice in choices.values())
+        self._files = JointSource(asked.label, files, (1,) * len(files))
 
-    @torch.inference_mode(False)
     def see(self, image: Tensor, name: str) -> Tensor:
         """Unit features of an IMAGE, (B, H, W, 3) → (B, E), on the CPU. name: the input's."""
-        seen = [encoder.see(image, name) for encoder in self._encoders.values()]
-        return join_features([F.normalize(part, dim=-1) for part in seen], self._weights)
+        return see_with_files(self._files, pictures_of(image, name))
 
     def text(self, embed_dim: int | None = None) -> TextEncoder:
         """The text towers as one; their features have the dimensions of what was seen."""
         parts = {
-            title: encoder.unread(self._choices[title].source.arch.embed_dim)
-            for title, encoder in self._encoders.items()
+            title: Encoder(self._asked, choice).unread(choice.source.arch.embed_dim)
+            for title, choice in self._choices.items()
         }
         sources = tuple(replace(part.source, name=title) for title, part in parts.items())
         label = self._asked.label
         name = label if self._asked.clip is None else f"{' and '.join(parts)} of the graph"
         return hold(
-            JointSource(name, sources, self._weights),
+            JointSource(name, sources, self._files.weights),
             ("joint", *(part.key for part in parts.values())),
-            lambda: join_towers([part.read() for part in parts.values()], self._weights),
+            lambda: join_towers([part.read() for part in parts.values()], self._files.weights),
             next(iter(parts.values())).owner,
         )

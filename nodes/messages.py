@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -18,12 +18,13 @@ from ..pez_core.vocabulary import Vocabulary, escape_ban
 class Effects:
     """What was measured of a prompt. compared_with: what similarities are with; None: nothing was.
 
-    similarity: of the text passed on. contributions: of each token of the first 75.
-    alternatives: of each word.
+    similarity: of the text passed on. similarities: by each encoder where there are several, by
+    its name. contributions: of each token of the first 75. alternatives: of each word.
     """
 
     compared_with: str | None = None
     similarity: float | None = None
+    similarities: Mapping[str, float] = field(default_factory=dict)
     contributions: tuple[float, ...] = ()
     alternatives: tuple[tuple[Candidate, ...], ...] = ()
 
@@ -99,6 +100,7 @@ def viewed_message(
         "source": source,
         "text": text,
         "similarity": effects.similarity,
+        "similarities": dict(effects.similarities),
         "compared_with": effects.compared_with,
         "words": _words(words, edits, effects, vocabulary),
         "chunk": MOST_TOKENS,

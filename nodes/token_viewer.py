@@ -129,12 +129,15 @@ def _measure(
     bans = [escape_ban(word) for word in banned]
     mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
     ids = [token_id for word in words for token_id in word.ids]
-    similarity = None
+    similarity, each = None, dict[str, float]()
     if compared_with != ITSELF:
-        similarity = weighted_similarity(model.encode_texts([shown]), targets).item()
+        features = model.encode_texts([shown])
+        similarity = weighted_similarity(features, targets).item()
+        (each,) = model.similarities(features, targets)
     return Effects(
         compared_with,
         similarity,
+        each,
         tuple(contributions(model, ids, targets, check_cancelled)),
         tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
     )

@@ -19,13 +19,11 @@ from typing import Any, TypeVar
 
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from .config import SearchConfig
 from .devices import find_device, find_dtype
-from .ensemble import join_features
-from .errors import ModelError, PezError, PictureError, TargetError
-from .image_tower import load_image_tower, picture_features
+from .errors import PezError, PictureError, TargetError
+from .image_tower import encode_pictures, load_image_tower
 from .models import load_model
 from .pictures import SUFFIXES
 from .prompt import LearnedPrompt
@@ -111,12 +109,10 @@ class Inverter:
         self._dtype = find_dtype(job.dtype, device)
         half = self._dtype != torch.float32
         self.model = load_model(job.model, device, tower=job.tower, as_stored=half)
-        self._image_towers = []
-        for source in self.model.source.parts:
-            if source.path is None:
-                raise ModelError(f"{source.name} is a text encoder alone: it cannot see pictures")
-            tower = load_image_tower(source.path, source.arch).to(self.model.device)
-            self._image_towers.append((source, tower))
+        self._image_towers = {
+            part.name: load_image_tower(part).to(self.model.device)
+            for part in self.model.source.parts
+        }
 
     def records(
         self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
@@ -166,16 +162,11 @@ class Inverter:
             drawn[count], count = name, count + 1
             yield targets
 
-    @torch.inference_mode(False)
     def _encode(self, name: str, image: Image.Image) -> Targets:
-        device = self.model.device
+        source, device = self.model.source, self.model.device
         # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
-        seen = [
-            picture_features(tower, source.arch, [image], device, source=str(source.path))
-            for source, tower in self._image_towers
-        ]
-        features = [F.normalize(part, dim=-1) for part in seen]
-        return make_targets(join_features(features, self.model.source.weights), labels=[name])
+        seen = encode_pictures(source, [image], device, lambda part: self._image_towers[part.name])
+        return make_targets(seen, labels=[name])
 
 
 def _opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:

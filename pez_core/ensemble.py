@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import ModelError
-from .text_tower import TextTower, Tower, normal
+from .inference import normal
+from .text_tower import TextTower, Tower
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from .errors import WeightsError
-from .models import DEMO_FOLDER
+from .model_names import DEMO_FOLDER
 from .vocabulary import Vocabulary
-from .weights import WeightsFile
+from .weights_file import WeightsFile
 
 BIGRAMS = DEMO_FOLDER / "bigrams.safetensors"
 NAMES = ("vocabulary", "tokens", "unigram", "rest", "starts", "second", "share")

@@ -8,53 +8,64 @@ ViT-H-14, whose tower has 2.5 GB in float32 (benchmarks/memory.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
+from .ensemble import join_features
 from .errors import ModelError, PictureError, WeightsError
+from .source import JointSource, Source
 from .text_tower import nothing
 from .vision import Transformer, plain, plain_preprocessing
 from .vision_weights import State, vision_state
-from .weights import WeightsFile
+from .weights_file import WeightsFile
 
 AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
 STREAMED = 16  # the same where each pass reads the tower again: 0.3 GB for a ViT-H-14
 BLOCKS = "transformer.resblocks."
 
 
+@torch.inference_mode(False)
 def encode_pictures(
-    path: Path, arch: Architecture, pictures: Sequence[Image.Image], device: torch.device | str
+    source: Source | JointSource,
+    pictures: Sequence[Image.Image],
+    device: torch.device | str,
+    held: Callable[[Source], nn.Module] | None = None,
+    tick: Callable[[], None] = nothing,
 ) -> Tensor:
-    """Features, not normalised, of RGB pictures: (N, E), float32, on `device`.
+    """Unit features of RGB pictures, (N, E), float32, on `device`, by the image tower of each model
+    of a source in turn.
 
-    Raises PictureError without pictures, ModelError and WeightsError when the file has no fitting
+    held: gives the tower of a model, on `device`, to whoever has it for longer; without it every
+    tower is read for this call alone. tick: called before every pass.
+    Raises PictureError without pictures, ModelError and WeightsError when a file has no fitting
     image tower.
     """
     if not pictures:
         raise PictureError("no picture was given: name at least one")
-    tower = _open_tower(path, arch, device)
-    return picture_features(tower, arch, pictures, device, source=str(path), at_once=STREAMED)
+    opened = held or partial(_open_tower, device=device)
+    at_once = AT_ONCE if held else STREAMED
+    # A tower is given no name here: the first has to be gone before the second is opened.
+    seen = [_features(opened(part), part, pictures, device, tick, at_once) for part in source.parts]
+    return join_features(seen, source.weights)
 
 
-@torch.inference_mode(False)
-def picture_features(
+def _features(
     tower: nn.Module,
-    arch: Architecture,
+    source: Source,
     pictures: Sequence[Image.Image],
     device: torch.device | str,
-    *,
-    source: str,
-    tick: Callable[[], None] = nothing,
-    at_once: int = AT_ONCE,
+    tick: Callable[[], None],
+    at_once: int,
 ) -> Tensor:
-    """The same with a tower that is on `device` already. source: its name for messages. tick:
-    called before every pass. at_once: pictures in a pass."""
-    prepare = preprocessing(arch)
+    """The same by one tower. at_once: pictures in a pass."""
+    prepare = preprocessing(source.arch)
     features = []
     with torch.no_grad():
         for first in range(0, len(pictures), at_once):
@@ -64,10 +75,10 @@ def picture_features(
     result = torch.cat(features).float()
     if not bool(torch.isfinite(result).all()):
         raise WeightsError(
-            f"{source}: its image tower gives values that are no finite numbers: the file is "
+            f"{source.path}: its image tower gives values that are no finite numbers: the file is "
             "damaged"
         )
-    return result
+    return F.normalize(result, dim=-1)
 
 
 def preprocessing(arch: Architecture) -> Any:
@@ -91,9 +102,10 @@ def preprocessing(arch: Architecture) -> Any:
 
 
 @torch.inference_mode(False)
-def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
-    """The image tower of a file, on the CPU, in float32, without gradients."""
-    tower, state = _tower_and_state(path, arch)
+def load_image_tower(source: Source) -> nn.Module:
+    """The image tower of a file, on the CPU, in float32, without gradients. Raises ModelError and
+    WeightsError as `encode_pictures` does."""
+    tower, state, path = _tower_and_state(source)
     _fill(tower, {key: _wide(read()) for key, read in state.items()}, path)
     for name, buffer in list(tower.named_buffers()):
         if buffer.is_meta:  # the one kind left out of files: how many batches a norm has seen
@@ -103,12 +115,12 @@ def load_image_tower(path: Path, arch: Architecture) -> nn.Module:
 
 
 @torch.inference_mode(False)
-def _open_tower(path: Path, arch: Architecture, device: torch.device | str) -> nn.Module:
+def _open_tower(source: Source, device: torch.device | str) -> nn.Module:
     """The same on a device, with blocks that are read when they are needed, each over the last,
     where the tower is a plain transformer."""
-    tower, state = _tower_and_state(path, arch)
+    tower, state, path = _tower_and_state(source)
     if not isinstance(tower, Transformer):
-        return load_image_tower(path, arch).to(device)
+        return load_image_tower(source).to(device)
     own = {k: _wide(read()).to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
     _fill(tower, own, path)
     # All blocks use the same memory: made anew for each it would leave holes in the heap, half the
@@ -138,11 +150,13 @@ def _reading(
     return read
 
 
-def _tower_and_state(path: Path, arch: Architecture) -> tuple[nn.Module, State]:
-    """The tower without weights, and the ways to read them."""
-    if arch.vision is None:
+def _tower_and_state(source: Source) -> tuple[nn.Module, State, Path]:
+    """The tower without weights, the ways to read them, and their file."""
+    path, arch = source.path, source.arch
+    if path is None or arch.vision is None:
         raise ModelError(
-            f"{path} holds a text encoder alone: give a CLIP with an image tower, or use texts"
+            f"{path or source.name} holds a text encoder alone: give a CLIP with an image tower, "
+            "or use texts"
         )
     tower = _empty_tower(arch, arch.vision).requires_grad_(False).eval()
     state = vision_state(WeightsFile(path), tower.state_dict())
@@ -154,7 +168,7 @@ def _tower_and_state(path: Path, arch: Architecture) -> tuple[nn.Module, State]:
             f"{path} has no {missing[0]} ({len(missing)} tensors of the image tower are missing): "
             "give a complete CLIP file, or texts as targets"
         )
-    return tower, state
+    return tower, state, path
 
 
 def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:

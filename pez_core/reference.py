@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .block import ACTIVATIONS
 from .config import SearchConfig
+from .inference import normal
 from .template import CONTEXT
-from .text_tower import ACTIVATIONS, TextTower, normal
+from .text_tower import TextTower
 
 
 def encode_text(tower: TextTower, embeddings: Tensor, eot: int) -> Tensor:

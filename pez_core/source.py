@@ -1,22 +1,13 @@
-"""Where a model is before it is loaded, and how its pictures are seen: one CLIP, or several as
-one."""
+"""Where a model is before it is loaded: one CLIP, or several as one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
-
 from .architecture import Architecture
-from .ensemble import join_features
 from .errors import ModelError
-from .image_tower import encode_pictures
 
 
 @dataclass(frozen=True)
@@ -38,14 +29,6 @@ class Source:
     @property
     def weights(self) -> tuple[float, ...]:
         return (1.0,)
-
-    def encode_pictures(
-        self, pictures: Sequence[Image.Image], device: torch.device | str
-    ) -> Tensor:
-        """Unit features of RGB pictures, (N, E). Raises ModelError when there is no image tower."""
-        if self.path is None:
-            raise ModelError(f"{self.name} is a text encoder alone: it cannot see pictures")
-        return F.normalize(encode_pictures(self.path, self.arch, pictures, device), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -80,10 +63,3 @@ class JointSource:
         """What all of them know; None where none says what it knows."""
         known = [part.words for part in self.parts if part.words is not None]
         return frozenset.intersection(*known) if known else None
-
-    def encode_pictures(
-        self, pictures: Sequence[Image.Image], device: torch.device | str
-    ) -> Tensor:
-        """Unit features of RGB pictures, (N, E), by the image tower of each model in turn."""
-        seen = [part.encode_pictures(pictures, device) for part in self.parts]
-        return join_features(seen, self.weights)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import TargetError
-from .text_tower import normal
+from .inference import normal
 
 
 @dataclass(frozen=True)

@@ -23,49 +23,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .block import Block, norm
+from .inference import make_normal
 from .linear import linear
 from .precision import arithmetic_of
-
-
-def quick_gelu(x: Tensor) -> Tensor:
-    """OpenAI's approximation of GELU, with which its CLIP models were trained."""
-    return x * torch.sigmoid(1.702 * x)
-
 
 AT_ONCE = 32  # sequences of one pass where no gradient is needed
 
 
 def nothing() -> None:
     """The tick of whoever does not want to be told."""
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
-
-
-@dataclass(frozen=True)
-class Block:
-    """The weights of one pre-norm transformer block of width D and MLP width M."""
-
-    ln_1_weight: Tensor  # (D,)
-    ln_1_bias: Tensor  # (D,)
-    qkv_weight: Tensor  # (3D, D): query, key, value
-    qkv_bias: Tensor  # (3D,)
-    out_weight: Tensor  # (D, D)
-    out_bias: Tensor  # (D,)
-    ln_2_weight: Tensor  # (D,)
-    ln_2_bias: Tensor  # (D,)
-    fc_weight: Tensor  # (M, D)
-    fc_bias: Tensor  # (M,)
-    proj_weight: Tensor  # (D, M)
-    proj_bias: Tensor  # (D,)
-    # The matrices transposed, laid out a second time for the backward; see `linear`.
-    qkv_back: Tensor | None = None  # (D, 3D)
-    out_back: Tensor | None = None
-    fc_back: Tensor | None = None  # (D, M)
-    proj_back: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        _make_normal(self)
 
 
 class Tower(ABC):
@@ -147,7 +114,7 @@ class TextTower(Tower):
     arithmetic: torch.dtype | None = None  # of the activations; None: that of the projection
 
     def __post_init__(self) -> None:
-        _make_normal(self)
+        make_normal(self)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -201,60 +168,9 @@ class TextTower(Tower):
         x = x.reshape(count * length, width)  # (R·L, D)
         x = x.to(self.arithmetic or self.text_projection.dtype)
         for block in self.blocks[:-1]:
-            x = self._attend(block, x, count, length)
-            x = self._think(block, x)
-        x = self._attend_last(self.blocks[-1], x, count, length)  # (R, D)
-        x = self._think(self.blocks[-1], x)
-        x = _norm(x, self.ln_final_weight, self.ln_final_bias)
+            x = block.attend(x, count, length, self.heads)
+            x = block.think(x, self.activation)
+        x = self.blocks[-1].attend_last(x, count, length, self.heads)  # (R, D)
+        x = self.blocks[-1].think(x, self.activation)
+        x = norm(x, self.ln_final_weight, self.ln_final_bias)
         return F.normalize(linear(x, self.text_projection.T).to(embeddings.dtype), dim=-1)
-
-    def _attend(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
-        """Causal self-attention with its residual. x: (R·L, D)."""
-        width = x.shape[1]
-        h = _norm(x, block.ln_1_weight, block.ln_1_bias)
-        qkv = linear(h, block.qkv_weight, block.qkv_bias, block.qkv_back)  # (R·L, 3D)
-        qkv = qkv.view(count, length, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (R, H, L, D/H)
-        h = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        h = h.transpose(1, 2).reshape(count * length, width)
-        return x + linear(h, block.out_weight, block.out_bias, block.out_back)
-
-    def _attend_last(self, block: Block, x: Tensor, count: int, length: int) -> Tensor:
-        """The same for the last position alone: behind the last attention no other is read. (R·L,
-        D) → (R, D)."""
-        width = x.shape[1]
-        h = _norm(x, block.ln_1_weight, block.ln_1_bias)
-        last = h.view(count, length, width)[:, -1]  # (R, D)
-        q = linear(last, block.qkv_weight[:width], block.qkv_bias[:width])
-        kv = linear(h, block.qkv_weight[width:], block.qkv_bias[width:])  # (R·L, 2D)
-        q = q.view(count, 1, self.heads, width // self.heads).transpose(1, 2)  # (R, H, 1, D/H)
-        k, v = kv.view(count, length, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v).reshape(count, width)
-        residual = x.view(count, length, width)[:, -1]
-        return residual + linear(h, block.out_weight, block.out_bias, block.out_back)
-
-    def _think(self, block: Block, x: Tensor) -> Tensor:
-        """The MLP with its residual. x: (N, D)."""
-        h = _norm(x, block.ln_2_weight, block.ln_2_bias)
-        h = linear(h, block.fc_weight, block.fc_bias, block.fc_back)
-        h = ACTIVATIONS[self.activation](h)
-        return x + linear(h, block.proj_weight, block.proj_bias, block.proj_back)
-
-
-def _norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], weight.to(x.dtype), bias.to(x.dtype))
-
-
-def _make_normal(weights: Block | TextTower) -> None:
-    """Sees to it that autograd can save every tensor of a part, wherever it was made."""
-    for field in fields(weights):
-        value = getattr(weights, field.name)
-        if isinstance(value, Tensor):
-            object.__setattr__(weights, field.name, normal(value))
-
-
-@torch.inference_mode(False)
-def normal(tensor: Tensor) -> Tensor:
-    """The tensor itself, or a copy that autograd can save if it was made under
-    `torch.inference_mode()`."""
-    return tensor.clone() if tensor.is_inference() else tensor

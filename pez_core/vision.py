@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .text_tower import ACTIVATIONS
+from .block import ACTIVATIONS
 
 _SIZES = ("image_size", "patch_size", "width", "layers", "head_width", "mlp_ratio")
 # Settings of open_clip's vision_cfg that leave the tower as it is here, at these values or absent.

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .weights import WeightsFile
+from .weights_file import WeightsFile
 
 State = dict[str, Callable[[], Tensor]]  # how to read each tensor
 _HF_BLOCK = {

@@ -1,5 +1,4 @@
-"""Safetensors in, one naming out: open_clip, Hugging Face and ComfyUI state dicts become one text
-tower.
+"""One naming out of many: open_clip, Hugging Face and ComfyUI state dicts become one text tower.
 
 open_clip: `token_embedding.weight`, `transformer.resblocks.0.attn.in_proj_weight`, …, and
 `text_projection`, stored (width, embedding).
@@ -8,92 +7,25 @@ Hugging Face and ComfyUI: `text_model.embeddings.token_embedding.weight`,
 (embedding, width).
 
 Either may stand behind a prefix (`text.`, `clip_l.transformer.`, `cond_stage_model.model.`, …).
-Pickle files are refused: loading one runs its code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .architecture import Architecture
+from .block import Block
 from .errors import WeightsError
+from .inference import normal
 from .precision import HALVES
-from .text_tower import Block, TextTower, normal
+from .text_tower import TextTower
 
 _OPEN_CLIP_TABLE = "token_embedding.weight"
 _HF_TABLE = "text_model.embeddings.token_embedding.weight"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-
-
-class WeightsFile(Mapping[str, Tensor]):
-    """A safetensors file as a mapping that reads a tensor when it is asked for.
-
-    The file is mapped into memory for one tensor at a time: what is mapped counts as the process's
-    own memory until it is let go, 2 GB for a ViT-H-14 of which a copy is made anyway.
-    Raises WeightsError for a missing, truncated or damaged file and for a pickle.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise WeightsError(f"{self.path}: no such file")
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                self._keys = dict.fromkeys(file.keys())
-        except (SafetensorError, OSError, ValueError) as error:
-            head = _first_bytes(self.path)
-            # Looked at only now: the length that opens a safetensors file may look like these.
-            if self.path.suffix in _PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
-                raise WeightsError(
-                    f"{self.path} is a pickle, which can run code when loaded, and is not read: "
-                    "give the same model as a .safetensors file"
-                ) from error
-            raise WeightsError(
-                f"{self.path} is truncated or no safetensors file ({error}): "
-                "download or copy it again"
-            ) from error
-
-    def __getitem__(self, key: str) -> Tensor:
-        if key not in self._keys:
-            raise KeyError(key)
-        with self._open() as file:
-            tensor: Tensor = file.get_tensor(key)
-        return tensor
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys  # without reading the tensor
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        """The shape of a tensor, from the head of the file alone."""
-        with self._open() as file:
-            return tuple(file.get_slice(key).get_shape())
-
-    def _open(self) -> Any:
-        from safetensors import safe_open
-
-        return safe_open(self.path, framework="pt")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(4)
-    except OSError:  # it may not be read at all, which the caller is about to say
-        return b""
 
 
 @dataclass(frozen=True)

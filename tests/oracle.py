@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from pez_core import Targets
-from pez_core.models import DEMO_FOLDER
+from pez_core.model_names import DEMO_FOLDER
 
 
 class DemoOracle:

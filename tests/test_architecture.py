@@ -16,7 +16,7 @@ from transformers import CLIPModel
 from pez_core import load_model
 from pez_core.errors import ModelError
 from pez_core.image_tower import preprocessing
-from pez_core.models import find_model
+from pez_core.model_names import find_model
 from tests.folders import ARCH, CONFIG, PICTURE, open_clip_folder
 from tests.towers import hugging_face_config, randomise
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 import pez_core
-from pez_core import PRESETS, Targets
-from pez_core.models import PRESETS as MODELS
+from pez_core import PRESETS, Targets, image_tower
+from pez_core.model_names import PRESETS as MODELS
 from tests.commands import Pez
 from tests.oracle import DemoOracle
 
@@ -67,16 +67,26 @@ def test_the_json_has_the_published_shape(invert: Callable[..., Any], picture: s
 
 
 def test_pictures_and_texts_are_weighed_as_asked(
-    invert: Callable[..., Any], picture: str, tmp_path: Path, oracle: DemoOracle
+    invert: Callable[..., Any],
+    picture: str,
+    tmp_path: Path,
+    oracle: DemoOracle,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The similarity is what open_clip gives for the files: pictures and texts count 1, negative
-    pictures and texts -1; candidates are best first and all different."""
+    pictures and texts -1; candidates are best first and all different. For all of it the image
+    tower is read once."""
     other = tmp_path / "leaf.png"
     Image.new("RGB", (50, 80), "green").save(other)
+    real, opened = image_tower._open_tower, list[str]()
+    monkeypatch.setattr(
+        image_tower, "_open_tower", lambda s, **on: opened.append(s.name) or real(s, **on)
+    )
     result = invert(
-        picture, "--text", "a red heart", "--negative", str(other), "--negative", "a smiling face",
+        picture, "--text", "a red heart", "--negative", "a smiling face", "--negative", str(other),
         "--candidates", "9",
     )  # fmt: skip
+    assert opened == ["demo"]
     features = torch.cat(
         [
             oracle.pictures([Image.open(picture), Image.open(other)]),
@@ -94,7 +104,7 @@ def test_pictures_and_texts_are_weighed_as_asked(
     assert len({candidate["prompt"] for candidate in candidates}) == len(candidates) == 2
     settings = result["settings"]
     assert (settings["texts"], settings["negatives"]) == (
-        ["a red heart"], [str(other), "a smiling face"],
+        ["a red heart"], ["a smiling face", str(other)],
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""The bigram prior: probabilities that sum to one, exact changes, the best order, and that it tells
-captions from shuffled words."""
+"""The bigram prior: probabilities that sum to one, exact changes, and that it tells captions from
+shuffled words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pez_core.errors import ConfigError, WeightsError
+from pez_core.errors import WeightsError
 from pez_core.fluency import BIGRAMS, BigramPrior, Fluency, read_prior
-from pez_core.ordering import best_order
 from pez_core.vocabulary import Vocabulary
 
 START, END, ONE = 49406, 49407, 1e-4  # how near to 1 a sum of 49,408 float32 numbers comes
@@ -138,39 +137,6 @@ def test_the_changes_are_those_of_every_swap(
             assert torch.allclose(changes[:, place, token], expected, atol=1e-5)
     assert torch.allclose(changes.gather(2, rows[..., None]), torch.zeros(1), atol=1e-5)
     assert changes.max() > 0.1
-
-
-@pytest.mark.parametrize(
-    "template",
-    [[START, *[-1] * 6, END], [START, 320, -1, -1, 537, 320, -1, -1, 1125, -1, END]],
-    ids=["slots alone", "words between"],
-)
-def test_the_best_order_is_the_best_of_all(
-    prior: BigramPrior, vocabulary: Vocabulary, template: list[int]
-) -> None:
-    """Against all permutations; a word that stands twice is kept twice."""
-    layout = torch.tensor(template)
-    count = int(layout.lt(0).sum())
-    ids = torch.tensor(vocabulary.encode("red background cat red photo on")[:count])
-    orders = torch.tensor(list(itertools.permutations(ids.tolist())))
-    texts = layout.repeat(len(orders), 1)
-    texts[:, layout < 0] = orders
-    scores = prior.log_probability(texts[:, 1:-1])
-    found = best_order(prior, layout, ids)
-    assert sorted(found.tolist()) == sorted(ids.tolist())
-    index = orders.eq(found).all(dim=1).nonzero()[0]
-    assert scores[index].item() == pytest.approx(scores.max().item(), abs=1e-4)
-    assert scores.max() - scores.median() > 1
-
-
-def test_one_word_has_one_order(prior: BigramPrior) -> None:
-    one = torch.tensor([2368])
-    assert best_order(prior, torch.tensor([START, -1, END]), one).tolist() == [2368]
-
-
-def test_too_many_words_are_refused(prior: BigramPrior) -> None:
-    with pytest.raises(ConfigError, match="17 tokens .* at most 16"):
-        best_order(prior, torch.tensor([START, *[-1] * 17, END]), torch.arange(17) + 500)
 
 
 def test_a_prior_of_another_vocabulary_is_refused(vocabulary: Vocabulary, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +13,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import functional as F
 
-from pez_core import ClipModel
+from pez_core import ClipModel, image_tower
 from pez_core.architecture import Architecture
 from pez_core.errors import ModelError, PictureError, WeightsError
-from pez_core.image_tower import encode_pictures, preprocessing
+from pez_core.image_tower import encode_pictures, load_image_tower, preprocessing
+from pez_core.source import JointSource, Source
 from tests.oracle import DemoOracle
 from tests.towers import ACTIVATIONS, architecture, hugging_face_model, open_clip_model
 
@@ -37,6 +41,12 @@ def written(model: torch.nn.Module, folder: Path, **changes: Tensor | None) -> P
     return path
 
 
+def see(
+    path: Path, arch: Architecture, pictures: Sequence[Image.Image] = tuple(PICTURES)
+) -> Tensor:
+    return encode_pictures(Source("a test", arch, path), pictures, "cpu")
+
+
 def pixels(arch: Architecture) -> Tensor:
     return torch.stack([preprocessing(arch)(picture) for picture in PICTURES])
 
@@ -47,11 +57,11 @@ def assert_same(ours: Tensor, theirs: Tensor) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_an_open_clip_file_gives_open_clips_features(activation: str, tmp_path: Path) -> None:
-    """Vision transformer, not normalised, to 1e-5."""
+    """Vision transformer, to 1e-5."""
     arch = architecture(activation)
     model = open_clip_model(arch)
-    ours = encode_pictures(written(model, tmp_path), arch, PICTURES, "cpu")
-    assert_same(ours, model.encode_image(pixels(arch)))
+    ours = see(written(model, tmp_path), arch)
+    assert_same(ours, F.normalize(model.encode_image(pixels(arch)), dim=-1))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -60,8 +70,8 @@ def test_a_hugging_face_file_gives_transformers_features(activation: str, tmp_pa
     arch = architecture(activation)
     model = hugging_face_model(arch)
     theirs = model.get_image_features(pixels(arch))
-    ours = encode_pictures(written(model, tmp_path), arch, PICTURES, "cpu")
-    assert_same(ours, getattr(theirs, "pooler_output", theirs))
+    ours = see(written(model, tmp_path), arch)
+    assert_same(ours, F.normalize(getattr(theirs, "pooler_output", theirs), dim=-1))
 
 
 def test_the_embedded_model_sees_as_open_clip_does(demo: ClipModel, oracle: DemoOracle) -> None:
@@ -88,10 +98,55 @@ def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
     arch = architecture()
     path = written(open_clip_model(arch), tmp_path)
     pictures = [noise(40, 40, seed) for seed in range(37)]
-    together = encode_pictures(path, arch, pictures, "cpu")
+    together = see(path, arch, pictures)
     for row in (0, 15, 16, 36):
-        alone = encode_pictures(path, arch, [pictures[row]], "cpu")
+        alone = see(path, arch, [pictures[row]])
         assert_same(together[row : row + 1], alone)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> JointSource:
+    """Two models with image towers of their own."""
+    arch, parts = architecture(), []
+    for seed, name in enumerate(("first", "second"), start=1):
+        (tmp_path / name).mkdir()
+        path = written(open_clip_model(arch, seed), tmp_path / name)
+        parts.append(Source(name, arch, path))
+    return JointSource("both", tuple(parts), (1, 3))
+
+
+def test_several_towers_are_open_one_after_the_other(
+    two: JointSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is gone from memory before the second is read."""
+    real, opened = image_tower._open_tower, list[weakref.ref[torch.nn.Module]]()
+
+    def watched(source: Source, device: str) -> torch.nn.Module:
+        assert not any(tower() for tower in opened)
+        tower = real(source, device)
+        opened.append(weakref.ref(tower))
+        return tower
+
+    monkeypatch.setattr(image_tower, "_open_tower", watched)
+    seen = encode_pictures(two, PICTURES, "cpu")
+    assert len(opened) == 2
+    for part, own in zip(two.parts, seen.chunk(2, dim=1), strict=True):
+        expected = encode_pictures(part, PICTURES, "cpu")
+        assert_same(own, expected * two.weights[two.parts.index(part)] ** 0.5)
+
+
+def test_towers_that_are_held_are_not_read_again(
+    two: JointSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds them gets the same features, and every pass is told."""
+    expected, told = encode_pictures(two, PICTURES, "cpu"), list[int]()
+    towers = {part.name: load_image_tower(part) for part in two.parts}
+    monkeypatch.setattr(image_tower, "WeightsFile", None)
+    held = encode_pictures(
+        two, PICTURES * 2, "cpu", lambda part: towers[part.name], lambda: told.append(1)
+    )
+    assert_same(held, torch.cat([expected, expected]))
+    assert len(told) == 2 * len(two.parts)
 
 
 def test_no_picture_is_an_error(demo: ClipModel) -> None:
@@ -106,11 +161,13 @@ def test_a_text_encoder_alone_cannot_see(tmp_path: Path) -> None:
     model = open_clip_model(arch)
     path = written(model, tmp_path)
     with pytest.raises(ModelError, match=f"{path}.*text encoder alone.*or use texts"):
-        encode_pictures(path, replace(arch, vision=None), PICTURES, "cpu")
+        see(path, replace(arch, vision=None))
     nothing = {k: None for k in model.state_dict() if k.startswith("visual.")}
     path = written(model, tmp_path, **nothing)
     with pytest.raises(WeightsError, match=f"{path} has no .*complete CLIP file.*texts"):
-        encode_pictures(path, arch, PICTURES, "cpu")
+        see(path, arch)
+    with pytest.raises(ModelError, match=r"^a graph.*text encoder alone.*or use texts"):
+        encode_pictures(Source("a graph", arch, None), PICTURES, "cpu")
 
 
 def test_every_missing_tensor_of_the_image_tower_is_noticed(tmp_path: Path) -> None:
@@ -122,7 +179,7 @@ def test_every_missing_tensor_of_the_image_tower_is_noticed(tmp_path: Path) -> N
         for key in keys:
             path = written(model, tmp_path, **{key: None})
             with pytest.raises(WeightsError, match=f"{path} has no "):
-                encode_pictures(path, arch, PICTURES[:1], "cpu")
+                see(path, arch, PICTURES[:1])
 
 
 def test_an_image_tower_of_another_size_does_not_fit(tmp_path: Path) -> None:
@@ -132,7 +189,7 @@ def test_an_image_tower_of_another_size_does_not_fit(tmp_path: Path) -> None:
     assert arch.vision is not None
     wider = replace(arch, vision={**arch.vision, "width": 64})
     with pytest.raises(WeightsError, match=f"{path}: the image tower does not fit"):
-        encode_pictures(path, wider, PICTURES, "cpu")
+        see(path, wider)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -144,4 +201,4 @@ def test_a_damaged_image_tower_gives_no_feature(value: float, tmp_path: Path) ->
     bad[0, 0] = value
     path = written(model, tmp_path, **{"visual.proj": bad})
     with pytest.raises(WeightsError, match=f"{path}.*no finite"):
-        encode_pictures(path, arch, PICTURES, "cpu")
+        see(path, arch)

@@ -21,7 +21,7 @@ from pez_core.attribution import alternatives, contributions
 from pez_core.edits import Edits, edited_text, split_words
 from pez_core.errors import ModelError, WeightsError
 from pez_core.mixing import concatenate
-from pez_core.models import find_model
+from pez_core.model_names import find_model
 from pez_core.source import JointSource
 from pez_core.vocabulary import make_mask
 from tests.commands import Pez, run

@@ -13,7 +13,7 @@ import torch
 
 from pez_core import ClipModel, load_model, make_mask
 from pez_core.errors import ModelError, WeightsError
-from pez_core.models import PRESETS, find_model
+from pez_core.model_names import PRESETS, find_model
 from tests.commands import run
 from tests.folders import ARCH, CONFIG, PICTURE, open_clip_folder, save
 from tests.towers import (

@@ -175,7 +175,7 @@ def test_a_preset_is_a_model_of_the_core(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch, label: str, width: int | None, name: str
 ) -> None:
     files = comfy.module("nodes.clip_files")
-    assert name in comfy.module("pez_core.models").PRESETS
+    assert name in comfy.module("pez_core.model_names").PRESETS
     monkeypatch.setattr(files, "find_one", lambda name, progress: name)
     assert files.find_choice(label, width=width).source == name
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pez_core import PRESETS, Targets, make_targets
-from pez_core.models import find_model
+from pez_core.model_names import find_model
 from pez_core.vocabulary import Vocabulary
 from tests.comfyui.payloads import assert_learned
 from tests.nodes_support import Comfy, example, image_of

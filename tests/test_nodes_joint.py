@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from tests.nodes_graph import LARGE, SMALL, WIDE, Clip, Vision, text_model
 from tests.nodes_sdxl import ARCHS, BIG, Files
-from tests.nodes_support import Comfy, example, image_of, viewed
+from tests.nodes_support import Comfy, edits, example, image_of, viewed
 from tests.towers import hugging_face_features
 
 pytest_plugins = ("tests.nodes_fixtures",)
@@ -185,13 +185,22 @@ def test_one_encoder_can_be_chosen(comfy: Comfy, files: Files) -> None:
 
 
 def test_the_viewer_measures_with_both(comfy: Comfy, files: Files) -> None:
-    """What a token adds is the mean of what it adds for each."""
-    clip, _ = graph(comfy)
+    """What a token adds is the mean of what it adds for each, and each one's own similarity, of the
+    text passed on, is told."""
+    clip, theirs = graph(comfy)
     learned = comfy.learn(image_of(example()), model="SDXL", clip=clip)
     message = viewed(comfy.view(tokens=learned.result[2]))
     assert message["compared_with"] == "what it was learned for"
     assert message["similarity"] == pytest.approx(learned.result[1], abs=1e-5)
+    own = each(theirs, learned.ui["text"][0], files.pictures())
+    assert list(message["similarities"]) == ["CLIP-L", "CLIP-G"]
+    assert list(message["similarities"].values()) == pytest.approx(own, abs=2e-5)
     image, models = image_of(example()), list(files.models.values())
+    given = edits("a cat", replaced={"1": "dog"})
+    edited = viewed(comfy.view(prompt="a cat", model="SDXL", image=image, edits=given))
+    own = each(models, "a dog", files.pictures())
+    assert list(edited["similarities"].values()) == pytest.approx(own, abs=2e-5)
+    assert viewed(comfy.view(prompt="a cat", model="SDXL"))["similarities"] == {}
     shown = viewed(comfy.view(prompt="a cat", model="SDXL", image=image))
     cat, a = (sum(each(models, text, files.pictures())) / 2 for text in ("cat", "a"))
     whole = shown["similarity"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pez_core import PRESETS, ClipModel, SearchConfig
-from pez_core.models import find_model
+from pez_core.model_names import find_model
 from tests.nodes_support import DEMO, Comfy, example, image_of
 
 pytest_plugins = ("tests.nodes_fixtures",)

@@ -25,7 +25,7 @@ def test_contributions_are_what_leaving_out_costs(comfy: Comfy, oracle: DemoOrac
     target = make_targets(oracle.pictures([example()]))
     whole = oracle.similarity(" ".join(words), target)
     assert shown["similarity"] == pytest.approx(whole, abs=CLOSE)
-    assert shown["compared_with"] == "the picture"
+    assert shown["compared_with"] == "the picture" and shown["similarities"] == {}
     for i, word in enumerate(shown["words"]):
         without = oracle.similarity(" ".join(words[:i] + words[i + 1 :]), target)
         (token,) = word["tokens"]

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from pez_core import precision
 from pez_core.precision import arithmetic_of, best_dtype
-from pez_core.weights import WeightsFile, load_text_tower
+from pez_core.weights import load_text_tower
+from pez_core.weights_file import WeightsFile
 from tests.towers import architecture, open_clip_model, sequences
 
 HALVES = [torch.float16, torch.bfloat16]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from pez_core.architecture import Architecture
 from pez_core.text_tower import TextTower
-from pez_core.weights import WeightsFile, load_text_tower
+from pez_core.weights import load_text_tower
+from pez_core.weights_file import WeightsFile
 from tests.namings import NAMINGS, Named, State, open_clip, sdxl_checkpoint_l
 from tests.towers import (
     ACTIVATIONS,

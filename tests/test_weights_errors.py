@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save, save_file
 
 from pez_core.errors import WeightsError
-from pez_core.weights import WeightsFile, load_text_tower
+from pez_core.weights import load_text_tower
+from pez_core.weights_file import WeightsFile
 from tests.namings import NAMINGS, State, comfyui, open_clip, sdxl_checkpoint_g, text_only
 from tests.towers import architecture
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pez_core.architecture import Architecture
-from pez_core.text_tower import Block, TextTower
+from pez_core.block import Block
+from pez_core.text_tower import TextTower
 from pez_core.vocabulary import clip_vocabulary
 from pez_core.weights import load_text_tower
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from ..devices import find_device, find_dtype
 from ..errors import PictureError, TargetError
@@ -20,7 +21,7 @@ from ..models import ClipModel, load_model
 from ..pictures import SUFFIXES, open_picture
 from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
-from ..targets import Targets, join_targets, make_targets
+from ..targets import Targets, make_targets
 from ..template import MOST_TOKENS
 from .options import (
     add_search_options,
@@ -59,8 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise TargetError("nothing to learn from: give a picture, --text or --negative")
     if not all(text.strip() for text in (*arguments.text, *arguments.negative)):
         raise TargetError("an empty text cannot be a target: give --text and --negative some words")
-    pictures = [(name, open_picture(name)) for name in arguments.pictures]
-    negatives = [
+    near = [
+        *((name, open_picture(name)) for name in arguments.pictures),
+        *((text, None) for text in arguments.text),
+    ]
+    away = [
         (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
     ]
     device = find_device(arguments.device)
@@ -68,9 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(
         arguments.model, device, tower=arguments.tower, as_stored=dtype != torch.float32
     )
-    texts = [(text, None) for text in arguments.text]
-    parts = [_targets(model, [*pictures, *texts], 1.0), _targets(model, negatives, -1.0)]
-    targets = join_targets([part for part in parts if part is not None])
+    targets = _targets(model, [*near, *away], [1.0] * len(near) + [-1.0] * len(away))
     mask = search_mask(arguments, model.vocabulary, model.source.words)
     asked = {
         "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
@@ -109,22 +111,20 @@ def _is_picture(name: str) -> bool:
     return False
 
 
-def _targets(model: ClipModel, items: list[tuple[str, Any]], weight: float) -> Targets | None:
-    """Targets of named pictures, and of texts where there is no picture; all of one weight."""
-    if not items:
-        return None
-    features = []
+def _targets(
+    model: ClipModel, items: list[tuple[str, Image.Image | None]], weights: list[float]
+) -> Targets:
+    """Targets of named pictures, and of texts where there is no picture, each with its weight."""
     images = [image for _, image in items if image is not None]
-    if images:
-        features.append(model.encode_pictures(images))
     texts = [name for name, image in items if image is None]
     for text in texts:
         if len(model.vocabulary.encode(text)) > MOST_TOKENS:
             log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)
-    if texts:
-        features.append(model.encode_texts(texts))
-    names = [name for name, image in items if image is not None] + texts
-    return make_targets(torch.cat(features), [weight] * len(names), names)
+    # All at once, near or away: every call reads the image tower from disk.
+    seen = iter(model.encode_pictures(images) if images else ())
+    read = iter(model.encode_texts(texts) if texts else ())
+    features = [next(read if image is None else seen) for _, image in items]
+    return make_targets(torch.stack(features), weights, [name for name, _ in items])
 
 
 @contextmanager

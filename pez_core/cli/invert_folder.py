@@ -12,7 +12,7 @@ from typing import Any
 
 from ..batch import Inverter, Job, list_pictures
 from ..errors import ConfigError
-from ..models import find_model
+from ..model_names import find_model
 from ..pictures import open_picture
 from ..ray_batch import LOCAL, Cluster
 from ..results import Record, ResultsFile

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..download import placed_by_hand
-from ..models import PRESETS
+from ..model_names import PRESETS
 
 _OTHERS = """
 Any other CLIP with the standard text encoder:

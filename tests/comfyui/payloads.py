@@ -17,8 +17,8 @@ LEARNED = {
 }  # fmt: skip
 VIEWED = {
     "schema": int, "kind": str, "source": str, "text": str, "similarity": (float, type(None)),
-    "compared_with": (str, type(None)), "words": list, "chunk": int, "counts": list, "exact": bool,
-    "exact_text": str, "template": str, "ban": str, "edits": dict,
+    "similarities": dict, "compared_with": (str, type(None)), "words": list, "chunk": int,
+    "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str, "edits": dict,
 }  # fmt: skip
 WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),

@@ -116,6 +116,7 @@ def viewed(
         "source": source,
         "text": source,
         "similarity": None if text or words else 0.2392,
+        "similarities": {} if text or words else {"CLIP-L": 0.2301, "CLIP-G": 0.2483},
         "compared_with": None if text or words else "the picture",
         "words": parts,
         "chunk": 75,

@@ -46,6 +46,18 @@ test("nothing edited: numbers, counts, no warning, nothing to reset", () => {
   assert.ok(chipsOf(view)[2].className.includes("pez-attached"));
 });
 
+test("each encoder's similarity stands beside the mean, where there are several", () => {
+  const similarities = { "CLIP-L": 0.1934, "CLIP-G": -0.2266 };
+  const view = viewedView({ ...VIEWED, similarities }, plain, NONE);
+  assert.match(
+    view.textContent,
+    /^a.*0\.210similarity to the picture \(CLIP-L 0\.193, CLIP-G -0\.227\) · CLIP-L: 4 tokens$/,
+  );
+  for (const one of [{ similarities: {} }, { similarities, similarity: null }]) {
+    assert.doesNotMatch(viewedView({ ...VIEWED, ...one }, plain, NONE).textContent, /\(/);
+  }
+});
+
 test("what helps and what harms look different, unmeasured has no bar", () => {
   const view = viewedView(VIEWED, plain, NONE);
   const bars = chipsOf(view).map((chip) =>

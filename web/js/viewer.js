@@ -3,13 +3,15 @@
 
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
-import { asSimilarity } from "./words.js";
+import { asSimilarity, ofEach } from "./words.js";
 
 /**
  * @typedef {{source: string, text: string, similarity: number | null,
- *            compared_with: string | null, words: import("./edits.js").Word[], chunk: number,
+ *            similarities?: Object<string, number>, compared_with: string | null,
+ *            words: import("./edits.js").Word[], chunk: number,
  *            counts: {encoder: string, tokens: number}[], exact: boolean, exact_text: string,
  *            edits?: object}} Viewed
+ *          similarities: by each encoder where there are several; older workflows have none saved
  * @typedef {{onWord(index: number, chip: HTMLElement): void,
  *            onHover(index: number | null, chip: HTMLElement): void,
  *            onReset: (() => void) | null, onSend: (() => void) | null}} Actions
@@ -65,10 +67,11 @@ function bansLine(words, edits) {
 function scoreLine(viewed, isOld) {
   const compared = viewed.compared_with ? ` to ${viewed.compared_with}` : "";
   const counts = viewed.counts.map((c) => `${c.encoder}: ${c.tokens} tokens`).join(" · ");
-  const parts = [Number.isFinite(viewed.similarity) ? `similarity${compared}` : "", counts];
+  const scored = Number.isFinite(viewed.similarity);
+  const parts = [scored ? `similarity${compared}${ofEach(viewed.similarities)}` : "", counts];
   const facts = parts.filter(Boolean).join(" · ");
   return el("div", { class: "pez-line" }, [
-    Number.isFinite(viewed.similarity)
+    scored
       ? el("span", { class: "pez-similarity", text: asSimilarity(viewed.similarity) })
       : null,
     el("span", { class: "pez-quiet pez-grow", text: facts }),

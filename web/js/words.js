@@ -20,6 +20,15 @@ export function asSimilarity(value) {
   return Number.isFinite(value) ? value.toFixed(3) : "–";
 }
 
+/**
+ * @param {Object<string, number> | undefined} similarities by encoder
+ * @returns {string} " (CLIP-L 0.231, CLIP-G 0.247)", and nothing for a single encoder
+ */
+export function ofEach(similarities) {
+  const each = Object.entries(similarities ?? {}).map(([name, s]) => `${name} ${asSimilarity(s)}`);
+  return each.length ? ` (${each.join(", ")})` : "";
+}
+
 /** @param {number} value @returns {string} with its sign, by a true minus: "−0.031" */
 export function signed(value) {
   const digits = Math.abs(value).toFixed(3);

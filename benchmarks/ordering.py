@@ -6,8 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .errors import ConfigError
-from .fluency import BigramPrior
+from pez_core.errors import ConfigError
+from pez_core.fluency import BigramPrior
 
 MOST_ORDERED = 16  # the table holds 2ⁿ·n numbers
 
