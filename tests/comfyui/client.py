@@ -126,6 +126,16 @@ class Client:
             mine = [m for m in self.messages if m.data.get("prompt_id") == prompt_id]
         return Run(prompt_id, ending, mine, history)
 
+    def end_all(self, timeout: float = 60.0) -> None:
+        """Empties the queue, and waits until nothing runs any more."""
+        limit = time.monotonic() + timeout
+        self.post("/queue", {"clear": True})
+        while self.get("/queue")["queue_running"]:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"a prompt still runs {timeout} s after its interrupt")
+            self.post("/interrupt", {})
+            time.sleep(0.1)
+
     def wait_for(self, wanted: Callable[[Message], bool], timeout: float = 60.0) -> Message:
         """The first message of all that came that is wanted."""
         limit = time.monotonic() + timeout

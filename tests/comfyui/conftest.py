@@ -51,7 +51,9 @@ def client(server: Server, request: pytest.FixtureRequest) -> Iterator[Client]:
     start = server.log.stat().st_size
     with connected(server.url) as client:
         yield client
-    request.node.add_report_section("teardown", "ComfyUI's log", tail(server.log, start))
+        request.node.add_report_section("teardown", "ComfyUI's log", tail(server.log, start))
+        # A test that fails before it ends its endless run would make every later one wait.
+        client.end_all()
 
 
 @pytest.fixture(scope="session")
