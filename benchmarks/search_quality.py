@@ -1,20 +1,26 @@
 """The search against the paper's setting, by its own similarity and by the judge.
 
-    python -m benchmarks.search_quality [--pictures 100] [--jobs 2] [--save]
+    python -m benchmarks.search_quality [--pictures 300] [--jobs 2] [--save]
 
-On the embedded model and pictures of a vendor that it was not trained on. Each method runs on each
-picture for the time that `paper` needs for its 3000 steps; what counts is the best text so far: its
-similarity, and what the judge says of it (`benchmarks/judge.py`). Pictures are split among `jobs`
-processes of one thread each; within one, the methods take turns on a picture, so whatever else the
-machine does meets all of them.
+On the embedded model and pictures of a vendor that it was not trained on. `paper` runs its 3000
+steps, the default until it stops by itself; the default's best text at a twentieth of `paper`'s
+time counts as well. For each: the text's similarity, and what the judge says of it
+(`benchmarks/judge.py`).
+
+What `paper` finds does not depend on the clock, so its searches share their passes, which gives the
+same prompts sooner (`tests/test_search_many.py`). Its time is that of its steps made alone, taken
+on every picture right before the default's run. Pictures are split among `jobs` processes of one
+thread each.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,126 +30,124 @@ from PIL import Image
 
 from pez_core import (
     PRESETS,
-    SearchConfig,
+    ClipModel,
+    PezError,
     StepInfo,
+    Targets,
     learn_prompt,
+    learn_prompts,
     load_model,
     make_targets,
 )
+from training.reserved import load_reserved
 
 from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
 
-ENDLESS = 10_000  # rounds: the time is what ends a run
+PAPER, DEFAULT = PRESETS["paper"], PRESETS["default"]
+AT_ONCE = 25  # searches of `paper` that share their passes
+TIMED_STEPS = 100  # of `paper`, alone, on every picture
+SHARE = 0.05  # of the time of `paper`
+
+Found = list[tuple[float, float, str]]  # when, similarity, text: each best so far
 
 
-@dataclass(frozen=True)
-class Method:
-    """A setting of the search; `timed` ones are run over and over for as long as `paper` took."""
-
-    name: str
-    config: SearchConfig
-    timed: bool = True
-
-
-def _endless(config: SearchConfig) -> SearchConfig:
-    return config.replace(rounds=ENDLESS, patience=None)
-
-
-DEFAULT = PRESETS["default"]
-METHODS = (
-    Method("paper", PRESETS["paper"], timed=False),
-    Method("default", _endless(DEFAULT)),
-    Method("default, as it stops by itself", DEFAULT, timed=False),
-)
-
-
-def run_picture(index: int, threads: int) -> dict[str, Any]:
-    """The best texts so far and the seconds of every method on one reserved picture."""
+@cache
+def bench(threads: int) -> tuple[ClipModel, list[Targets]]:
+    """The model and the reserved pictures as targets, loaded once in every process."""
     torch.set_num_threads(threads)
-    model = load_model("demo")
-    with np.load(RESERVED) as data:
-        picture = Image.fromarray(data["images"][index])
-    targets = make_targets(model.encode_pictures([picture]))
-    runs: dict[str, Any] = {}
-    learn_prompt(model, targets, config=PRESETS["fast"].replace(steps=5))  # warm-up
-    for method in METHODS:
-        limit = runs["paper"]["seconds"] if method.timed else None
-        found: list[tuple[float, float, str]] = []
-
-        def note(info: StepInfo, found: list[tuple[float, float, str]] = found) -> None:
-            best = info.best
-            if best and (not found or best.similarity > found[-1][1]):
-                found.append((info.seconds, best.similarity, best.text))
-
-        config = method.config.replace(seconds=limit)
-        result = learn_prompt(model, targets, config=config, seed=index, callback=note)
-        found.append((result.seconds, result.best.similarity, result.best.text))
-        runs[method.name] = {"found": found, "seconds": result.seconds, "steps": result.steps}
-    return runs
+    model, reserved = load_model("demo"), load_reserved(RESERVED)
+    features = model.encode_pictures([Image.fromarray(image) for image in reserved.images])
+    learn_prompt(model, make_targets(features[:1]), config=PAPER.replace(steps=5))  # warm-up
+    return model, [make_targets(feature[None]) for feature in features]
 
 
-def at(run: dict[str, Any], seconds: float) -> tuple[float, str]:
-    """The best similarity and text that a run had after so many seconds; its first before that."""
-    reached = [(score, text) for when, score, text in run["found"] if when <= seconds]
-    return reached[-1] if reached else run["found"][0][1:]
+def run_paper(first: int, last: int, threads: int) -> list[Found]:
+    """The best texts so far of `paper` on some reserved pictures, by step."""
+    model, goals = bench(threads)
+    found: list[Found] = [[] for _ in range(first, last)]
+
+    def note(info: StepInfo) -> None:
+        _add(found[info.number], info, info.step)
+
+    searches = learn_prompts(
+        model, goals[first:last], at_once=AT_ONCE, config=PAPER, seed=first, callback=note
+    )
+    for number, result in searches:
+        if isinstance(result, PezError):
+            raise result
+        found[number].append((PAPER.steps, result.best.similarity, result.best.text))
+    return found
+
+
+def run_default(index: int, threads: int) -> tuple[float, float, Found]:
+    """On one reserved picture: the seconds `paper` would take alone, those of the default, and the
+    default's best texts so far, by second."""
+    model, goals = bench(threads)
+    timed = learn_prompt(model, goals[index], config=PAPER.replace(steps=TIMED_STEPS), seed=index)
+    found: Found = []
+
+    def note(info: StepInfo) -> None:
+        _add(found, info, info.seconds)
+
+    result = learn_prompt(model, goals[index], config=DEFAULT, seed=index, callback=note)
+    found.append((result.seconds, result.best.similarity, result.best.text))
+    return timed.seconds * PAPER.steps / TIMED_STEPS, result.seconds, found
+
+
+def _add(found: Found, info: StepInfo, when: float) -> None:
+    if info.best and (not found or info.best.similarity > found[-1][1]):
+        found.append((when, info.best.similarity, info.best.text))
+
+
+def at(found: Found, when: float) -> tuple[float, str]:
+    """The best similarity and text up to then; the first before that."""
+    reached = [(score, text) for moment, score, text in found if moment <= when]
+    return reached[-1] if reached else found[0][1:]
 
 
 @dataclass(frozen=True)
-class Column:
-    """One method after some share of the time that `paper` took; None: when it ends by itself."""
+class Run:
+    """What both did on one picture; both by second."""
 
-    name: str
-    share: float | None
-
-    @property
-    def label(self) -> str:
-        when = "its own end" if self.share is None else f"{self.share:.0%} of paper's time"
-        return f"{self.name}, {when}"
+    paper_seconds: float
+    default_seconds: float
+    paper: Found
+    default: Found
 
 
-COLUMNS = (
-    Column("paper", 1.0),
-    Column("default", 1.0),
-    Column("default", 0.1),
-    Column("default", 0.05),
-    Column("default, as it stops by itself", None),
-)
-
-
-def judged(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For every column: its figures, and the differences from `paper` at its end."""
+def judged(runs: list[Run]) -> list[dict[str, Any]]:
+    """The figures of each method, and the differences from `paper` at its end."""
     judge = Judge()
-    pictures = list(range(len(runs)))
+    columns = {
+        "paper": [(run.paper_seconds, at(run.paper, math.inf)) for run in runs],
+        "default, its own end": [(run.default_seconds, at(run.default, math.inf)) for run in runs],
+        f"default, {SHARE:.0%} of paper's time": [
+            (SHARE * run.paper_seconds, at(run.default, SHARE * run.paper_seconds)) for run in runs
+        ],
+    }
     measures: list[dict[str, np.ndarray]] = []
     rows: list[dict[str, Any]] = []
-    for column in COLUMNS:
-        share = np.inf if column.share is None else column.share
-        reached = [at(run[column.name], share * run["paper"]["seconds"]) for run in runs]
-        verdict = judge.verdict([text for _, text in reached], pictures)
+    for name, reached in columns.items():
+        verdict = judge.verdict([text for _, (_, text) in reached], list(range(len(runs))))
         measures.append(
             {
-                "similarity": np.array([score for score, _ in reached]),
+                "similarity": np.array([score for _, (score, _) in reached]),
                 "judge": verdict.similarity,
                 "log rank": np.log(verdict.rank),
                 "recall": verdict.recall.astype(float),
             }
         )
-        seconds = [
-            run[column.name]["seconds"] if column.share is None
-            else column.share * run["paper"]["seconds"]
-            for run in runs
-        ]  # fmt: skip
         rows.append(
             {
-                "method": column.label,
-                "seconds": float(np.mean(seconds)),
-                **{name: float(values.mean()) for name, values in measures[-1].items()},
+                "method": name,
+                "seconds": float(np.mean([seconds for seconds, _ in reached])),
+                **{measure: float(values.mean()) for measure, values in measures[-1].items()},
                 "median rank": float(np.median(verdict.rank)),
                 "first": float(np.mean(verdict.rank == 1)),
                 "less paper": {
-                    name: paired_bootstrap(values - measures[0][name])
-                    for name, values in measures[-1].items()
+                    measure: paired_bootstrap(values - measures[0][measure])
+                    for measure, values in measures[-1].items()
                 },
             }
         )
@@ -172,20 +176,19 @@ def summary(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def plot(runs: list[dict[str, Any]], path: Path) -> None:
+def plot(runs: list[Run], path: Path) -> None:
     """Mean best similarity against seconds, with the standard error as a band."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    end = float(np.mean([run["paper"]["seconds"] for run in runs]))
-    times = np.geomspace(0.03, end, 120)
+    times = np.geomspace(0.03, float(np.mean([run.paper_seconds for run in runs])), 120)
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for method in METHODS[:2]:
-        curves = np.array([[at(run[method.name], t)[0] for t in times] for run in runs])
+    for name in ("paper", "default"):
+        curves = np.array([[at(getattr(run, name), t)[0] for t in times] for run in runs])
         mean, error = curves.mean(axis=0), curves.std(axis=0) / len(runs) ** 0.5
-        axes.plot(times, mean, label=method.name)
+        axes.plot(times, mean, label=name)
         axes.fill_between(times, mean - error, mean + error, alpha=0.2)
     axes.set(xscale="log", xlabel="seconds of search", ylabel="mean best similarity")
     axes.set_title(f"Embedded model, {len(runs)} reserved pictures, 8 tokens")
@@ -197,17 +200,27 @@ def plot(runs: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Runs all pictures and prints the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--pictures", type=int, default=100)
+    parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of each job")
     parser.add_argument("--save", action="store_true", help="write table and plot to results/")
     options = parser.parse_args()
     about = f"{options.jobs} processes, each with {machine(options.threads)}"
     print(about)
-    spawn = multiprocessing.get_context("spawn")
+    spawn, count, threads = multiprocessing.get_context("spawn"), options.pictures, options.threads
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
-        waiting = [pool.submit(run_picture, i, options.threads) for i in range(options.pictures)]
-        runs = [future.result() for future in waiting]
+        parts = [
+            pool.submit(run_paper, first, min(first + AT_ONCE, count), threads)
+            for first in range(0, count, AT_ONCE)
+        ]
+        singles = [pool.submit(run_default, index, threads) for index in range(count)]
+        papers = [found for part in parts for found in part.result()]
+        runs = []
+        for paper, single in zip(papers, singles, strict=True):
+            paper_seconds, default_seconds, default = single.result()
+            a_step = paper_seconds / PAPER.steps
+            by_second = [(step * a_step, score, text) for step, score, text in paper]
+            runs.append(Run(paper_seconds, default_seconds, by_second, default))
     rows = judged(runs)
     print(summary(rows))
     if options.save:
