@@ -87,7 +87,8 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     """Exit code 130; the same command ends what is left."""
     folder, out = tmp_path / "pictures", tmp_path / "r.jsonl"
     names = make_pictures(folder, PICTURES)
-    arguments = ["invert-folder", str(folder), *QUICK, "--out", str(out)]
+    # One picture after the other leaves seconds for the signal, as a busy machine may need.
+    arguments = ["invert-folder", str(folder), *QUICK, "--at-once", "1", "--out", str(out)]
     process = start(arguments)
     wait_for_more(out, process)
     os.kill(process.pid or 0, signal.SIGINT)
