@@ -1,4 +1,4 @@
-"""Other ways to search, each against the default for the same seconds.
+"""Other ways to search, each against rounds of 40 steps for the same seconds.
 
     python -m benchmarks.search_variants [--pictures 60] [--jobs 2] [--seconds 4] [--only NAME …]
 
@@ -46,7 +46,7 @@ from pez_core.template import parse_template
 from .judge import Judge
 from .measure import machine, paired_bootstrap, save
 
-ENDLESS = SearchConfig(rounds=10_000, patience=None)  # the time ends it
+ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # the time ends it
 
 
 class Falling(Group):
@@ -211,7 +211,7 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("default"),
+    Variant("40 steps"),
     Variant("lr 0.03", ENDLESS.replace(lr=0.03)),
     Variant("lr 0.3", ENDLESS.replace(lr=0.3)),
     Variant("lr falls from 0.3", ENDLESS.replace(lr=0.3), Falling),
@@ -289,7 +289,7 @@ def run_picture(index: int, names: tuple[str, ...], seconds: float) -> dict[str,
 
 
 def summary(runs: list[dict[str, dict[str, float]]]) -> tuple[list[dict[str, Any]], str]:
-    """Every variant's figures less those of the default, with intervals."""
+    """Every variant's figures less those of 40 steps, with intervals."""
     columns = ("early", "own", "judge", "log rank", "recall")
     rows: list[dict[str, Any]] = []
     lines = ["| variant | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -298,12 +298,14 @@ def summary(runs: list[dict[str, dict[str, float]]]) -> tuple[list[dict[str, Any
         cells = []
         for column in columns:
             values = np.array([run[name][column] for run in runs])
-            less = values - np.array([run["default"][column] for run in runs])
+            less = values - np.array([run["40 steps"][column] for run in runs])
             mean, low, high = paired_bootstrap(less)
             row[column] = float(values.mean())
-            row[f"{column} less default"] = (mean, low, high)
+            row[f"{column} less 40 steps"] = (mean, low, high)
             plain = f"{values.mean():.4f}"
-            cells.append(plain if name == "default" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})")
+            cells.append(
+                plain if name == "40 steps" else f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+            )
         rows.append(row)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return rows, "\n".join(lines)
@@ -321,7 +323,7 @@ def main() -> None:
     options = parser.parse_args()
     about = f"{options.jobs} processes, each with {machine(1)}; {options.seconds} s a search"
     print(about)
-    wanted = ("default", *options.only)
+    wanted = ("40 steps", *options.only)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         waiting = [

@@ -4,7 +4,7 @@
 
 With `--only`, the other levers keep the prompts that the last `--save` has written.
 
-Every lever changes one thing of `plain`, which is one round of the default. Quality alone is
+Every lever changes one thing of `plain`, which is one round of 40 steps. Quality alone is
 compared here, not time: the searches of a lever share their passes, and its cost in text forwards
 is given beside it. Similarity to the picture's own CLIP, then the judge's similarity, the rank of
 the picture among the 300 reserved ones, and whether a word of its name stands in the prompt.
@@ -49,7 +49,7 @@ from training.reserved import load_reserved
 from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
 
-ONE_ROUND = SearchConfig(rounds=1, patience=None)
+ONE_ROUND = SearchConfig(steps=40, rounds=1, patience=None)
 AT_ONCE = 25
 
 

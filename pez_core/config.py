@@ -22,7 +22,7 @@ class SearchConfig:
     benchmarks/search_quality.py.
     """
 
-    steps: int = 40  # PEZ steps of a round; bench: refinement gains more than further steps
+    steps: int = 10  # PEZ steps of a round; benchmarks/search_variants.py: more gain nothing
     restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
     lr: float = 0.1  # paper
     weight_decay: float = 0.1  # paper
