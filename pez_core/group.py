@@ -27,7 +27,13 @@ class _AllStopped(Exception):
 
 
 class Group:
-    """The searches that run, and the towers and tables they share."""
+    """The searches that run, and the towers and tables they share.
+
+    pez, refine: what moves the prompts of a round, and what improves its best.
+    """
+
+    pez: type[Pez] = Pez
+    refine: type[Refine] = Refine
 
     def __init__(self, setting: Setting, tower: Tower) -> None:
         """tower: that of the setting's model, in the precision to search in."""
@@ -94,7 +100,7 @@ class Group:
                 return
 
     def _pez(self, searches: list[Search]) -> Pez:
-        return Pez(
+        return self.pez(
             self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
             [s.generator for s in searches],
         )  # fmt: skip
@@ -148,7 +154,7 @@ class Group:
             if not self._live():
                 raise _AllStopped
 
-        return Refine(
+        return self.refine(
             self._tower,
             self._table,
             self._layout,
