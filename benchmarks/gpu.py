@@ -50,7 +50,7 @@ def seconds_a_step(step: Callable[[], None], steps: int) -> float:
 def make_pez(setting: Setting, dtype: str, restarts: int, steps: int, graph: bool) -> Pez:
     """PEZ on the setting's random tower."""
     fast = setting.tower.to("cuda", getattr(torch, dtype))
-    table = token_table(fast.token_embedding, setting.allowed)
+    table = token_table(fast.token_embedding, setting.allowed, dtype=getattr(torch, dtype))
     config = SearchConfig(steps=steps, restarts=restarts)
     targets, seed = targets_of(setting.target), torch.Generator().manual_seed(0)
     return Pez(fast, table, setting.layout, [targets], config, [seed], capture=graph)

@@ -1,6 +1,6 @@
 """Seconds per PEZ step: the fast path against `reference`, on random weights of the true sizes.
 
-    python -m benchmarks.step_speed [--device cuda] [--dtype float16] [--save]
+    python -m benchmarks.step_speed [--device cuda] [--dtypes float32 bfloat16] [--save]
 
 Speed depends on shapes, not on weights. Both run in one process, a step of each in turn, so that
 whatever else the machine does meets both. The figure is the median, its spread the quartiles.
@@ -13,6 +13,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,18 @@ def random_tower(arch: Architecture, generator: torch.Generator) -> TextTower:
     )
 
 
+@dataclass(frozen=True)
+class Method:
+    """The reference, or PEZ in a precision with a number of restarts. dtype: empty for the
+    reference."""
+
+    dtype: str
+    restarts: int
+
+    def __str__(self) -> str:
+        return f"{self.dtype} x{self.restarts}" if self.dtype else "reference"
+
+
 class Setting:
     """A random tower of one architecture, and the steps that can be run on it."""
 
@@ -86,26 +99,27 @@ class Setting:
         self.layout = torch.tensor([START, *[-1] * options.tokens, END])
         self.allowed = torch.arange(START)
 
-    def step_of(self, restarts: int) -> Callable[[], None]:
-        """The step of PEZ with so many restarts, or of the reference for 0."""
-        config = SearchConfig(steps=self.options.steps + 2, restarts=max(restarts, 1))
+    def step_of(self, method: Method) -> Callable[[], None]:
+        config = SearchConfig(steps=self.options.steps + 2, restarts=method.restarts)
         seed = torch.Generator().manual_seed(0)
-        if not restarts:
+        if not method.dtype:
             reference = Reference(self.tower, self.allowed, self.layout, self.target, config, seed)
             return reference.step
-        fast = self.tower.to(self.options.device, getattr(torch, self.options.dtype)).for_search()
-        table = token_table(fast.token_embedding, self.allowed)
+        dtype = getattr(torch, method.dtype)
+        fast = self.tower.to(self.options.device, dtype).for_search()
+        table = token_table(fast.token_embedding, self.allowed, dtype=dtype)
         return Pez(fast, table, self.layout, [make_targets(self.target)], config, [seed]).step
 
 
-def label(restarts: int) -> str:
-    return f"pez x{restarts}" if restarts else "reference"
+def methods_of(options: argparse.Namespace) -> list[Method]:
+    ours = [Method(dtype, count) for dtype in options.dtypes for count in options.restarts]
+    return [Method("", 1), *ours]
 
 
 def seconds_of_steps(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds of every measured step of every method; the methods take turns."""
     setting = Setting(name, options)
-    steps = {label(restarts): setting.step_of(restarts) for restarts in (0, *options.restarts)}
+    steps = {str(method): setting.step_of(method) for method in methods_of(options)}
     for step in steps.values():
         step()  # warm-up
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -119,12 +133,12 @@ def seconds_of_steps(name: str, options: argparse.Namespace) -> dict[str, list[f
     return seconds
 
 
-def peak_memory(name: str, restarts: int, options: argparse.Namespace) -> float:
+def peak_memory(name: str, method: Method, options: argparse.Namespace) -> float:
     """MB that a method needs above the tower's weights, its own tables included."""
     torch.set_num_threads(options.threads)
     setting = Setting(name, options)
     with PeakMemory(options.device) as peak:
-        step = setting.step_of(restarts)
+        step = setting.step_of(method)
         step()
         step()
     return peak.megabytes
@@ -134,9 +148,9 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds and memory of all methods; memory each in a fresh process, where nothing is
     reused."""
     memory = {}
-    for restarts in (0, *options.restarts):
+    for method in methods_of(options):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-            memory[label(restarts)] = fresh.submit(peak_memory, name, restarts, options).result()
+            memory[str(method)] = fresh.submit(peak_memory, name, method, options).result()
     return {"model": name, "seconds": seconds_of_steps(name, options), "peak_mb": memory}
 
 
@@ -173,7 +187,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15, help="steps measured of each")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", help="of the fast path's weights")
+    parser.add_argument(
+        "--dtypes", nargs="+", default=["float32", "bfloat16"], help="of the fast path's weights"
+    )
     parser.add_argument(
         "--save", action="store_true", help="write benchmarks/results/step_speed.json"
     )
@@ -185,8 +201,8 @@ def main() -> None:
         results.append(measure(name, options))
         print(table(results[-1:]), flush=True)
     if options.save:
-        about = {"machine": machine(options.threads, options.device), "dtype": options.dtype}
-        print(save("step_speed", {**about, "tokens": options.tokens, "results": results}))
+        about = {"machine": machine(options.threads, options.device), "tokens": options.tokens}
+        print(save("step_speed", {**about, "results": results}))
 
 
 if __name__ == "__main__":

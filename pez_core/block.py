@@ -24,6 +24,20 @@ def quick_gelu(x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
 
 
+def attention(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
+    """Softmax attention. q: (R, H, Q, C); k, v: (R, H, L, C) → (R, H, Q, C). causal: with Q = L.
+
+    PyTorch's own kernel, but not for bfloat16 on a CPU: its backward there takes six times as long
+    as the same written out (torch 2.15, 16 sequences of 18 positions, 5.3 against 0.8 ms).
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (R, H, Q, L)
+    if causal:
+        scores = scores + scores.new_full(scores.shape[-2:], -torch.inf).triu(1)
+    return scores.softmax(dim=-1) @ v
+
+
 @dataclass(frozen=True)
 class Block:
     """One pre-norm transformer block of width D and MLP width M."""
@@ -57,7 +71,7 @@ class Block:
         qkv = linear(h, self.qkv_weight, self.qkv_bias, self.qkv_back)  # (R·L, 3D)
         qkv = qkv.view(count, length, 3, heads, width // heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (R, H, L, D/H)
-        h = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        h = attention(q, k, v, causal=True)
         h = h.transpose(1, 2).reshape(count * length, width)
         return x + linear(h, self.out_weight, self.out_bias, self.out_back)
 
@@ -71,7 +85,7 @@ class Block:
         kv = linear(h, self.qkv_weight[width:], self.qkv_bias[width:])  # (R·L, 2D)
         q = q.view(count, 1, heads, width // heads).transpose(1, 2)  # (R, H, 1, D/H)
         k, v = kv.view(count, length, 2, heads, width // heads).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, k, v).reshape(count, width)
+        h = attention(q, k, v).reshape(count, width)
         residual = x.view(count, length, width)[:, -1]
         return residual + linear(h, self.out_weight, self.out_bias, self.out_back)
 

@@ -12,12 +12,15 @@ from torch.nn import functional as F
 from .errors import VocabularyError
 from .linear import product
 
+NEAREST = 4  # tokens that half precision may take for one another, compared once more
+
 
 @dataclass(frozen=True)
 class TokenTable:
     """The token embeddings a search may use, normalised once.
 
-    ids: (A,) token ids. rows: (A, D) their embeddings. directions: (A, D) the rows at unit length.
+    ids: (A,) token ids. rows: (A, D) their embeddings. directions: (A, D) the rows at unit length,
+    in the precision to search in.
     """
 
     ids: Tensor
@@ -29,14 +32,25 @@ class TokenTable:
         flat = embeddings.reshape(-1, embeddings.shape[-1])  # (N, D)
         # The length of the embedding scales a whole line of the product, so it does not change the
         # maximum.
-        return product(flat, self.directions).argmax(dim=-1).view(embeddings.shape[:-1])
+        cosines = product(flat.to(self.directions.dtype), self.directions)  # (N, A)
+        if self.directions.dtype == self.rows.dtype:
+            return cosines.argmax(dim=-1).view(embeddings.shape[:-1])
+        # Half precision is a third of the time, but rounds near tokens to the same cosine.
+        few = cosines.topk(min(NEAREST, len(self.ids))).indices  # (N, NEAREST)
+        rows = self.rows[few]  # (N, NEAREST, D)
+        best = ((rows @ flat[..., None]).squeeze(-1) / rows.norm(dim=-1)).argmax(dim=-1)
+        return few.gather(-1, best[:, None]).view(embeddings.shape[:-1])
 
 
 @torch.inference_mode(False)
 def token_table(
-    embedding: Tensor, allowed: Tensor, widths: Sequence[int] | None = None
+    embedding: Tensor,
+    allowed: Tensor,
+    widths: Sequence[int] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> TokenTable:
-    """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids.
+    """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids. dtype: the precision to
+    look for the nearest in, that of the embedding if left out.
 
     A row of zeros (a token the model never trained) has no direction, so it can be nearest to
     nothing: it is left out. widths: of the tables that stand side by side in `embedding`; a row
@@ -53,4 +67,4 @@ def token_table(
         )
     if not bool(trained.all()):
         allowed, rows = allowed[trained], rows[trained]
-    return TokenTable(allowed, rows, F.normalize(rows, dim=-1))
+    return TokenTable(allowed, rows, F.normalize(rows, dim=-1).to(dtype or rows.dtype))

@@ -17,6 +17,7 @@ from .errors import ConfigError, PezError
 from .fluency import Fluency, read_prior
 from .group import Group
 from .models import ClipModel
+from .precision import arithmetic_of
 from .projection import token_table
 from .prompt import LearnedPrompt
 from .run import Callback, Setting, StepInfo
@@ -86,13 +87,18 @@ def learn_prompts(
     if not 0 <= seed < 2**64:
         raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
     mask = mask or make_mask(model.vocabulary, words=model.source.words)
-    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
+    half = dtype if dtype != torch.float32 else None
+    table = token_table(
+        model.tower.token_embedding,
+        torch.tensor(mask.ids),
+        model.tower.widths,
+        arithmetic_of(model.device, half) if half else None,
+    )
     parsed = parse_template(template, model.vocabulary)
     fluency = None
     if config.fluency:
         prior = read_prior(model.vocabulary, device=model.device)
         fluency = Fluency(prior, torch.tensor(parsed.layout), table.ids, config.fluency)
     setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, settings or {})
-    half = dtype not in (None, torch.float32)
-    tower = model.tower.to(model.device, dtype) if half else model.tower
+    tower = model.tower.to(model.device, half) if half else model.tower
     return Group(setting, tower.for_search()).run(goals, at_once)
