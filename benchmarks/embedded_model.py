@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from pez_core import PRESETS, SearchConfig, learn_prompt, load_model, make_mask, make_targets
 from training.attributes import NAME_TEMPLATES, with_article
 from training.evaluate import naming, retrieval
-from training.reserved import ReservedSet, load_reserved
+from training.reserved_set import ReservedSet, load_reserved
 
 from .measure import machine
 

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from pez_core import PRESETS, ClipModel, learn_prompt, load_model, make_targets
-from training.reserved import load_reserved
+from training.reserved_set import load_reserved
 
 from .judge import FOLDER, RESERVED
 from .measure import machine, paired_bootstrap, save

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from pez_core import load_model
-from training.reserved import ReservedSet, load_reserved
+from training.reserved_set import ReservedSet, load_reserved
 
 from .embedded_model import recalls
 

@@ -39,7 +39,7 @@ from pez_core import (
     load_model,
     make_targets,
 )
-from training.reserved import load_reserved
+from training.reserved_set import load_reserved
 
 from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save

@@ -44,7 +44,7 @@ from pez_core.projection import token_table
 from pez_core.run import Setting
 from pez_core.template import parse_template
 from pez_core.text_tower import TextTower
-from training.reserved import load_reserved
+from training.reserved_set import load_reserved
 
 from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save

@@ -45,6 +45,29 @@ def test_a_token_is_nearest_to_itself_at_any_length() -> None:
     assert not bool((table.nearest(-embedding) == torch.arange(50)).any())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_finds_the_same_tokens(dtype: torch.dtype) -> None:
+    """Also among pairs of rows that it cannot tell apart."""
+    embedding = random(4000, 32).float()
+    embedding[2000:] = embedding[:2000] + 1e-3 * random(2000, 32, seed=1).float()
+    queries = random(500, 32, seed=2).float()
+    exact = token_table(embedding, torch.arange(4000))
+    half = token_table(embedding, torch.arange(4000), dtype=dtype)
+    assert half.directions.dtype == dtype
+    found, wanted = (
+        F.cosine_similarity(queries, t.rows[t.nearest(queries)]) for t in (half, exact)
+    )
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)  # float32's own rounding
+    lost = half.directions[:2000] == half.directions[2000:]
+    assert bool(lost.all(dim=1).any()) or dtype == torch.float16  # some pairs are one in half
+
+
+def test_half_precision_compares_no_more_tokens_than_there_are() -> None:
+    """A vocabulary of two words."""
+    table = token_table(random(2, 8).float(), torch.arange(2), dtype=torch.bfloat16)
+    assert table.nearest(table.rows).tolist() == [0, 1]
+
+
 def test_the_table_holds_the_allowed_tokens_in_their_order() -> None:
     """ids, rows and unit directions belong together."""
     embedding, allowed = random(20, 4), torch.tensor([17, 3, 8])

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from .attributes import NAME_TEMPLATES, with_article
-from .reserved import ReservedSet, load_reserved
+from .reserved_set import ReservedSet, load_reserved
 
 CHUNK = 128
 TOP = (1, 5, 10)

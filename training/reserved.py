@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -20,6 +19,7 @@ from PIL import Image
 
 from .composer import PICTURE_SIZE, PLAIN_SCALE
 from .concepts import Concept, ConceptIndex, load_concepts
+from .reserved_set import ReservedSet, save_reserved
 from .sources import EMOJIBASE, source_by_key
 from .sprites import Drawing, drawings_of, rasterise
 
@@ -28,16 +28,6 @@ log = logging.getLogger(__name__)
 SET_SIZE = 300
 SEED = 2302
 OVERSAMPLING = 4
-
-
-@dataclass(frozen=True)
-class ReservedSet:
-    """Pictures (N, 64, 64, 3) uint8 with what they show."""
-
-    images: np.ndarray
-    names: list[str]
-    tags: list[list[str]]
-    groups: list[str]
 
 
 def on_background(
@@ -82,28 +72,6 @@ def render_reserved(key: str, modules: Path, concepts: list[Concept]) -> Reserve
         [list(c.tags) for c in shown],
         [groups[c.group] for c in shown],
     )
-
-
-def save_reserved(path: Path, reserved: ReservedSet) -> None:
-    """Writes plain arrays only (no pickles); the tags of a picture are joined by `|`."""
-    np.savez_compressed(
-        path,
-        images=reserved.images,
-        names=np.array(reserved.names),
-        tags=np.array(["|".join(tags) for tags in reserved.tags]),
-        groups=np.array(reserved.groups),
-    )
-
-
-def load_reserved(path: Path) -> ReservedSet:
-    """What `save_reserved` wrote."""
-    with np.load(path, allow_pickle=False) as data:
-        return ReservedSet(
-            data["images"],
-            [str(name) for name in data["names"]],
-            [str(tags).split("|") if tags else [] for tags in data["tags"]],
-            [str(group) for group in data["groups"]],
-        )
 
 
 def main() -> None:
