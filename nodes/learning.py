@@ -11,6 +11,7 @@ from comfy_api.latest import io
 
 from ..pez_core.config import SearchConfig
 from ..pez_core.errors import SearchError
+from ..pez_core.precision import best_dtype
 from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.search import learn_prompt
 from ..pez_core.targets import Targets
@@ -53,14 +54,16 @@ def run_search(
     def attempt(config: SearchConfig) -> LearnedPrompt:
         length, learned = len(template.layout), template.learned
         needed = sum(search_memory(arch, config, length, learned) for arch in encoder.archs)
+        model = encoder.load(needed)
         return learn_prompt(
-            encoder.load(needed),
+            model,
             targets,
             search.template,
             config=config,
             mask=mask,
             seed=search.seed,
             callback=live,
+            dtype=best_dtype(model.device),
         )
 
     with live:

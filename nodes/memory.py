@@ -107,12 +107,13 @@ def _thaw(module: nn.Module) -> None:
 
 def search_memory(arch: Architecture, config: SearchConfig, length: int, tokens: int) -> int:
     """Bytes that a search with one encoder needs beside the weights: activations, or trial swaps,
-    and two tables."""
+    two tables, and the blocks once more in half precision."""
     moved = config.restarts * length * arch.width * arch.layers * 24  # values kept for the gradient
     trials = tokens * config.swaps * WIDEST * length * arch.width
     tried = 12 * min(ON_GPU, trials)
     table = 2 * arch.vocab_size * arch.width
-    return 4 * (max(moved, tried) + table)
+    blocks = 12 * arch.layers * arch.width**2
+    return 4 * (max(moved, tried) + table) + 2 * blocks
 
 
 def out_of_memory(error: BaseException) -> bool:
