@@ -78,9 +78,9 @@ def vocabulary_input() -> Any:
         io.Combo,
         "vocabulary",
         options=list(KINDS),
-        default="ascii",
-        tooltip="Tokens to learn from. ascii: words, digits and punctuation. words: whole words "
-        "alone, easier to read. all: everything, word pieces and emoji too.",
+        default="words",
+        tooltip="Tokens to learn from. words: whole words alone, which say more to other CLIPs as "
+        "well. ascii: digits, punctuation and short pieces too. all: everything, emoji included.",
     )
 
 

@@ -35,7 +35,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tenso
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (R, H, Q, L)
     if causal:
         scores = scores + scores.new_full(scores.shape[-2:], -torch.inf).triu(1)
-    return scores.softmax(dim=-1) @ v
+    result: Tensor = scores.softmax(dim=-1) @ v
+    return result
 
 
 @dataclass(frozen=True)

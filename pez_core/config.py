@@ -30,8 +30,8 @@ class SearchConfig:
     refine: int = 1  # how many restarts of a round are refined; 0 = plain PEZ; bench
     swaps: int = 16  # tokens tried per position in a refinement step; bench
     fluency: float = 0.0  # weight of log P(text) per token beside the similarity; readability.py
-    rounds: int = 4  # rounds at most; bench
-    patience: int | None = 2  # stop after so many rounds without a better prompt; None = never
+    rounds: int = 1  # rounds at most; bench: more raise the similarity, and lower the judge's
+    patience: int | None = None  # stop after so many rounds without a better prompt; None = never
     seconds: float | None = None  # stop after so many seconds of search; None = no limit
     candidates: int = 5  # how many distinct prompts to return at most
 
@@ -72,12 +72,12 @@ class SearchConfig:
 
 
 DEFAULT = SearchConfig()
-# One short round: the first good words.
-FAST = SearchConfig(rounds=1, patience=None)
-# More and longer rounds, two survivors refined in each.
-THOROUGH = SearchConfig(steps=150, refine=2, rounds=12, patience=4)
+# No refinement: the first good words, of less similarity.
+FAST = SearchConfig(steps=20, refine=0)
+# Round after round while they find better ones: the most similarity.
+THOROUGH = SearchConfig(rounds=12, patience=4)
 # The paper's own setting (§4.1): one prompt, 3000 steps, one target a step, nothing else.
-PAPER = SearchConfig(steps=3000, restarts=1, batch_size=1, refine=0, rounds=1, patience=None)
+PAPER = SearchConfig(steps=3000, restarts=1, batch_size=1, refine=0)
 
 PRESETS: dict[str, SearchConfig] = {
     "default": DEFAULT,

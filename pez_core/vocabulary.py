@@ -88,17 +88,22 @@ class TokenMask:
     """The tokens a search may use.
 
     ids: allowed token ids, ascending.
-    closed: any sequence of them survives decode → encode.
+    kind: what they were chosen from, one of KINDS.
     removed: the tokens that the banned words took away.
     unusable: lines of an allowed list that hold something else than allowed tokens.
     ban: the pattern of the banned words, to check texts: word pieces can spell a banned word.
     """
 
     ids: tuple[int, ...]
-    closed: bool
+    kind: str
     removed: tuple[Token, ...] = ()
     unusable: tuple[str, ...] = ()
     ban: re.Pattern[str] | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether any sequence of them survives decode → encode."""
+        return self.kind != "all"
 
     def permits(self, text: str) -> bool:
         """Whether `text` holds no banned word."""
@@ -107,7 +112,7 @@ class TokenMask:
 
 def make_mask(
     vocabulary: Vocabulary,
-    kind: str = "ascii",
+    kind: str | None = None,
     *,
     ban: Sequence[str] = (),
     allow: Iterable[str] | None = None,
@@ -115,8 +120,9 @@ def make_mask(
 ) -> TokenMask:
     """The mask of one kind, less the banned words, within the allowed ones.
 
-    kind: "ascii": tokens that stand alone as printable lower-case ASCII.
-      "words": those of them that are words: of `words`, or else of at least three letters.
+    kind: "ascii": tokens that stand alone as printable lower-case ASCII; the default with `allow`.
+      "words": those of them that are words: of `words`, or else of at least three letters; the
+      default without.
       "all": everything but the start and end tokens, word pieces and broken UTF-8 too; not closed.
     ban: words, where `*` stands for any letters: "cat" removes only cat, "cat*" also cats.
     allow: the paper's keyword bank: only the tokens of these lines; a line may hold several words.
@@ -124,6 +130,7 @@ def make_mask(
     Raises VocabularyError for an unknown kind, for several words in one ban, and when nothing is
     left.
     """
+    kind = kind or ("words" if allow is None else "ascii")
     ids = _ids_of_kind(vocabulary, kind, words)
     pattern = _ban_pattern(ban)
     unusable: list[str] = []
@@ -139,7 +146,7 @@ def make_mask(
             f"no token is left of the vocabulary {kind!r} with {len(unusable)} unusable allowed "
             f"lines and {len(removed)} banned tokens: allow or keep more words"
         )
-    return TokenMask(tuple(ids), kind != "all", tuple(removed), tuple(unusable), pattern)
+    return TokenMask(tuple(ids), kind, tuple(removed), tuple(unusable), pattern)
 
 
 def read_words(path: str | Path) -> list[str]:

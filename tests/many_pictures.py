@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-QUICK = ["--preset", "fast", "--steps", "3", "--restarts", "2", "--tokens", "2"]
+QUICK = ["--steps", "3", "--restarts", "2", "--tokens", "2"]
 COLOURS = ("red", "green", "blue", "orange", "purple", "black", "gold", "pink", "navy", "teal")
 
 

@@ -118,12 +118,12 @@ class Comfy:
 
     def learn(self, image: Tensor, **inputs: Any) -> Any:
         """Image→Hard Prompt, tiny: two prompts of three words for five steps."""
-        tiny = {"model": DEMO, "preset": "fast", "tokens": 3, "steps": 5, "restarts": 2}
+        tiny = {"model": DEMO, "preset": "default", "tokens": 3, "steps": 5, "restarts": 2}
         return self.run("ImageToHardPrompt", image=image, **{**tiny, **inputs})
 
     def mix(self, **inputs: Any) -> Any:
         """The Prompt Mixer, small."""
-        small = {"model": DEMO, "preset": "fast", "tokens": 3, "vocabulary": "words"}
+        small = {"model": DEMO, "preset": "default", "tokens": 3, "vocabulary": "words"}
         return self.run("PromptMixer", **{**small, **inputs})
 
     def view(self, **inputs: Any) -> Any:

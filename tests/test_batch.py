@@ -24,12 +24,13 @@ from pez_core.vocabulary import Vocabulary
 from tests.many_pictures import by_name, make_pictures, timeless
 
 Opener = Callable[[], Image.Image]
-SHORT = PRESETS["fast"].replace(steps=3, restarts=2)
+SHORT = PRESETS["default"].replace(steps=3, restarts=2)
 
 
 @pytest.fixture(scope="module")
 def job(vocabulary: Vocabulary) -> Job:
-    return Job("demo", "{2}", SHORT, make_mask(vocabulary), seed=5, settings={"bank": "b"})
+    mask = make_mask(vocabulary)
+    return Job("demo", "{2}", SHORT, mask, seed=5, dtype="float32", settings={"bank": "b"})
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Opener
 
 
 def test_a_record_is_what_learn_prompt_gives(
-    inverter: Inverter, pictures: list[tuple[str, Opener]], demo: ClipModel
+    inverter: Inverter, pictures: list[tuple[str, Opener]], demo: ClipModel, job: Job
 ) -> None:
     """The object of the picture searched alone, under its name; seeds, texts and scores alike."""
     records = by_name(list(inverter.records(pictures)))
@@ -54,7 +55,9 @@ def test_a_record_is_what_learn_prompt_gives(
         targets = make_targets(demo.encode_pictures([load()]))
         asked: dict[str, Any] = {"pictures": [name], "texts": [], "negatives": []}
         asked |= {"bank": "b", "device": "cpu", "precision": "float32"}
-        alone = learn_prompt(demo, targets, "{2}", config=SHORT, seed=5, settings=asked)
+        alone = learn_prompt(
+            demo, targets, "{2}", config=SHORT, mask=job.mask, seed=5, settings=asked
+        )
         assert records[name] == timeless({"picture": name, **alone.to_json()})
 
 

@@ -108,7 +108,7 @@ def test_the_search_asks_for_what_it_needs(comfy: Comfy) -> None:
     comfy.learn(image_of(example()), tokens=4)
     picture, search = comfy.mm.asked
     needs, arch = comfy.module("nodes.memory").search_memory, find_model("demo").arch
-    config = PRESETS["fast"].replace(restarts=2, steps=5)
+    config = PRESETS["default"].replace(restarts=2, steps=5)
     assert picture == 0 and search == needs(arch, config, 6, 4)
     swaps_tried = 4 * 16  # texts of 6 tokens at least, each token with an MLP's 4 widths in float32
     assert swaps_tried * 6 * 4 * arch.width * 4 < search < 2**30

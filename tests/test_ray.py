@@ -57,7 +57,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def job(vocabulary: Vocabulary) -> Job:
-    config = PRESETS["fast"].replace(steps=3, restarts=2)
+    config = PRESETS["default"].replace(steps=3, restarts=2)
     return Job("demo", "{2}", config, make_mask(vocabulary), seed=5, device="cpu")
 
 

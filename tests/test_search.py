@@ -211,7 +211,7 @@ def test_pieces_that_spell_a_banned_word_are_never_handed_out(
     pieces = {demo.vocabulary.symbol(i): i for i in make_mask(demo.vocabulary, "all").ids}
     ids = tuple(sorted((pieces["app"], pieces["le</w>"])))
     pattern = make_mask(demo.vocabulary, ban=["apple"]).ban
-    mask = TokenMask(ids, closed=False, ban=pattern)
+    mask = TokenMask(ids, "all", ban=pattern)
     config = SHORT.replace(restarts=1, steps=steps, refine=0)
     for seed in range(8):
         try:

@@ -17,7 +17,7 @@ SLOW = ("torchvision", "transformers", "timm", "open_clip", "torch._dynamo", "to
 INVERT = """
 import sys
 from pez_core.cli import main
-code = main(["invert", {picture!r}, "--preset", "fast", "--steps", "2"])
+code = main(["invert", {picture!r}, "--steps", "2"])
 print(code, *[name for name in {slow!r} if name in sys.modules])
 """
 CONFIG = """

@@ -118,7 +118,7 @@ def test_a_banned_pattern_takes_away_what_it_spells(
     ban: str, gone: set[str], kept: set[str], vocabulary: Vocabulary
 ) -> None:
     """`*` stands for any letters; everything else means itself."""
-    mask = make_mask(vocabulary, ban=[ban])
+    mask = make_mask(vocabulary, "ascii", ban=[ban])
     left, removed = texts(mask), {token.text for token in mask.removed}
     assert gone <= removed and not gone & left
     assert kept <= left and not kept & removed
@@ -127,9 +127,9 @@ def test_a_banned_pattern_takes_away_what_it_spells(
 
 def test_several_bans_add_up_and_blank_ones_do_nothing(vocabulary: Vocabulary) -> None:
     """Every pattern counts."""
-    mask = make_mask(vocabulary, ban=["dog", "", "  ", "cat*"])
+    mask = make_mask(vocabulary, "ascii", ban=["dog", "", "  ", "cat*"])
     assert {"dog", "cat", "cats"} <= {token.text for token in mask.removed}
-    assert make_mask(vocabulary, ban=["", " "]) == mask_of("ascii")
+    assert make_mask(vocabulary, "ascii", ban=["", " "]) == mask_of("ascii")
 
 
 @pytest.mark.parametrize("ban", ["two words", "*", "**"])
@@ -166,6 +166,16 @@ def test_an_allowed_list_is_the_papers_keyword_bank(vocabulary: Vocabulary) -> N
     assert texts(mask) == {"dog", "red", "car"}
     assert set(mask.unusable) == {"xylographer", "naïve", "🐶", ""}
     assert list(mask.ids) == sorted(mask.ids)
+
+
+def test_words_are_the_default_and_with_an_allowed_list_all_that_it_names(
+    vocabulary: Vocabulary,
+) -> None:
+    """A bank of `4` and `;)` is not to be thinned out unasked."""
+    assert make_mask(vocabulary) == mask_of("words")
+    mask = make_mask(vocabulary, allow=["4", ";)", "dog"])
+    assert mask.kind == "ascii" and texts(mask) == {"4", ";)", "dog"}
+    assert texts(make_mask(vocabulary, "words", allow=["4", "dog"])) == {"dog"}
 
 
 def test_an_allowed_word_of_several_pieces_does_not_allow_its_last_piece(

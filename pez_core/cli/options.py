@@ -44,7 +44,9 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
         help="of the text encoder's weights while searching (default: what the device is fast in)",
     )
     add(
-        "--vocabulary", choices=KINDS, default="ascii", help="tokens to learn from (default: ascii)"
+        "--vocabulary",
+        choices=KINDS,
+        help="tokens to learn from (default: words, or ascii with --allow)",
     )
     add(
         "--ban",
@@ -100,7 +102,7 @@ def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, 
     """What a result's `settings` say beside its targets, its device and the search itself."""
     digest = hashlib.sha256(",".join(map(str, mask.ids)).encode()).hexdigest()
     return {
-        "vocabulary": arguments.vocabulary, "vocabulary_size": len(mask.ids),
+        "vocabulary": mask.kind, "vocabulary_size": len(mask.ids),
         "vocabulary_digest": digest[:16],  # two lists of --allow may be of one size
         "banned_tokens": [token.text for token in mask.removed], "dtype": arguments.dtype,
     }  # fmt: skip
