@@ -3,9 +3,10 @@
     python -m benchmarks.search_quality [--pictures 300] [--jobs 2] [--save]
 
 On the embedded model and pictures of a vendor that it was not trained on. `paper` runs its 3000
-steps, the default until it stops by itself; the default's best text at a twentieth of `paper`'s
-time counts as well. For each: the text's similarity, and what the judge says of it
-(`benchmarks/judge.py`).
+steps, with all tokens of printable ASCII (the paper has the whole table) and with whole words as
+the default has them. The presets run until they stop by themselves; the default's best text at a
+twentieth of `paper`'s time counts as well. For each: the text's similarity, and what the judge says
+of it (`benchmarks/judge.py`).
 
 What `paper` finds does not depend on the clock, so its searches share their passes, which gives the
 same prompts sooner (`tests/test_search_many.py`). Its time is that of its steps made alone, taken
@@ -34,9 +35,11 @@ from pez_core import (
     PezError,
     StepInfo,
     Targets,
+    TokenMask,
     learn_prompt,
     learn_prompts,
     load_model,
+    make_mask,
     make_targets,
 )
 from training.reserved_set import load_reserved
@@ -44,12 +47,20 @@ from training.reserved_set import load_reserved
 from .judge import RESERVED, Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
 
-PAPER, DEFAULT = PRESETS["paper"], PRESETS["default"]
+PAPER = PRESETS["paper"]
+OURS = ("fast", "default", "thorough")
+VOCABULARIES = {"paper": "ascii", "paper, whole words": "words"}
 AT_ONCE = 25  # searches of `paper` that share their passes
 TIMED_STEPS = 100  # of `paper`, alone, on every picture
 SHARE = 0.05  # of the time of `paper`
 
 Found = list[tuple[float, float, str]]  # when, similarity, text: each best so far
+
+
+@cache
+def mask(kind: str) -> TokenMask:
+    model, _ = bench(1)
+    return make_mask(model.vocabulary, kind, words=model.source.words)
 
 
 @cache
@@ -62,8 +73,8 @@ def bench(threads: int) -> tuple[ClipModel, list[Targets]]:
     return model, [make_targets(feature[None]) for feature in features]
 
 
-def run_paper(first: int, last: int, threads: int) -> list[Found]:
-    """The best texts so far of `paper` on some reserved pictures, by step."""
+def run_paper(kind: str, first: int, last: int, threads: int) -> list[Found]:
+    """The best texts so far of `paper` on some reserved pictures, by step. kind: of vocabulary."""
     model, goals = bench(threads)
     found: list[Found] = [[] for _ in range(first, last)]
 
@@ -71,8 +82,9 @@ def run_paper(first: int, last: int, threads: int) -> list[Found]:
         _add(found[info.number], info, info.step)
 
     searches = learn_prompts(
-        model, goals[first:last], at_once=AT_ONCE, config=PAPER, seed=first, callback=note
-    )
+        model, goals[first:last], at_once=AT_ONCE, config=PAPER, mask=mask(kind), seed=first,
+        callback=note,
+    )  # fmt: skip
     for number, result in searches:
         if isinstance(result, PezError):
             raise result
@@ -80,19 +92,26 @@ def run_paper(first: int, last: int, threads: int) -> list[Found]:
     return found
 
 
-def run_default(index: int, threads: int) -> tuple[float, float, Found]:
-    """On one reserved picture: the seconds `paper` would take alone, those of the default, and the
-    default's best texts so far, by second."""
+def run_ours(index: int, threads: int) -> tuple[float, dict[str, tuple[float, Found]]]:
+    """On one reserved picture: the seconds `paper` would take alone, and for each preset its
+    seconds and its best texts so far, by second."""
     model, goals = bench(threads)
-    timed = learn_prompt(model, goals[index], config=PAPER.replace(steps=TIMED_STEPS), seed=index)
-    found: Found = []
+    brief = PAPER.replace(steps=TIMED_STEPS)
+    timed = learn_prompt(model, goals[index], config=brief, mask=mask("ascii"), seed=index)
+    runs: dict[str, tuple[float, Found]] = {}
+    for name in OURS:
+        found: Found = []
 
-    def note(info: StepInfo) -> None:
-        _add(found, info, info.seconds)
+        def note(info: StepInfo, found: Found = found) -> None:
+            _add(found, info, info.seconds)
 
-    result = learn_prompt(model, goals[index], config=DEFAULT, seed=index, callback=note)
-    found.append((result.seconds, result.best.similarity, result.best.text))
-    return timed.seconds * PAPER.steps / TIMED_STEPS, result.seconds, found
+        result = learn_prompt(
+            model, goals[index], config=PRESETS[name], mask=mask("words"), seed=index,
+            callback=note,
+        )  # fmt: skip
+        found.append((result.seconds, result.best.similarity, result.best.text))
+        runs[name] = (result.seconds, found)
+    return timed.seconds * PAPER.steps / TIMED_STEPS, runs
 
 
 def _add(found: Found, info: StepInfo, when: float) -> None:
@@ -108,24 +127,23 @@ def at(found: Found, when: float) -> tuple[float, str]:
 
 @dataclass(frozen=True)
 class Run:
-    """What both did on one picture; both by second."""
+    """What every method did on one picture: its seconds, and its best texts so far by second."""
 
-    paper_seconds: float
-    default_seconds: float
-    paper: Found
-    default: Found
+    seconds: dict[str, float]
+    found: dict[str, Found]
 
 
 def judged(runs: list[Run]) -> list[dict[str, Any]]:
     """The figures of each method, and the differences from `paper` at its end."""
     judge = Judge()
     columns = {
-        "paper": [(run.paper_seconds, at(run.paper, math.inf)) for run in runs],
-        "default, its own end": [(run.default_seconds, at(run.default, math.inf)) for run in runs],
-        f"default, {SHARE:.0%} of paper's time": [
-            (SHARE * run.paper_seconds, at(run.default, SHARE * run.paper_seconds)) for run in runs
-        ],
+        name: [(run.seconds[name], at(run.found[name], math.inf)) for run in runs]
+        for name in (*VOCABULARIES, *OURS)
     }
+    brief = [SHARE * run.seconds["paper"] for run in runs]
+    columns[f"default, {SHARE:.0%} of paper's time"] = [
+        (when, at(run.found["default"], when)) for run, when in zip(runs, brief, strict=True)
+    ]
     measures: list[dict[str, np.ndarray]] = []
     rows: list[dict[str, Any]] = []
     for name, reached in columns.items():
@@ -183,10 +201,10 @@ def plot(runs: list[Run], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    times = np.geomspace(0.03, float(np.mean([run.paper_seconds for run in runs])), 120)
+    times = np.geomspace(0.03, float(np.mean([run.seconds["paper"] for run in runs])), 120)
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for name in ("paper", "default"):
-        curves = np.array([[at(getattr(run, name), t)[0] for t in times] for run in runs])
+    for name in runs[0].found:
+        curves = np.array([[at(run.found[name], t)[0] for t in times] for run in runs])
         mean, error = curves.mean(axis=0), curves.std(axis=0) / len(runs) ** 0.5
         axes.plot(times, mean, label=name)
         axes.fill_between(times, mean - error, mean + error, alpha=0.2)
@@ -209,18 +227,25 @@ def main() -> None:
     print(about)
     spawn, count, threads = multiprocessing.get_context("spawn"), options.pictures, options.threads
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
-        parts = [
-            pool.submit(run_paper, first, min(first + AT_ONCE, count), threads)
-            for first in range(0, count, AT_ONCE)
-        ]
-        singles = [pool.submit(run_default, index, threads) for index in range(count)]
-        papers = [found for part in parts for found in part.result()]
+        parts = {
+            name: [
+                pool.submit(run_paper, kind, first, min(first + AT_ONCE, count), threads)
+                for first in range(0, count, AT_ONCE)
+            ]
+            for name, kind in VOCABULARIES.items()
+        }
+        singles = [pool.submit(run_ours, index, threads) for index in range(count)]
+        papers = {n: [found for part in own for found in part.result()] for n, own in parts.items()}
         runs = []
-        for paper, single in zip(papers, singles, strict=True):
-            paper_seconds, default_seconds, default = single.result()
+        for index, single in enumerate(singles):
+            paper_seconds, ours = single.result()
+            seconds = dict.fromkeys(papers, paper_seconds) | {n: t for n, (t, _) in ours.items()}
             a_step = paper_seconds / PAPER.steps
-            by_second = [(step * a_step, score, text) for step, score, text in paper]
-            runs.append(Run(paper_seconds, default_seconds, by_second, default))
+            found = {
+                name: [(step * a_step, score, text) for step, score, text in own[index]]
+                for name, own in papers.items()
+            }
+            runs.append(Run(seconds, found | {n: own for n, (_, own) in ours.items()}))
     rows = judged(runs)
     print(summary(rows))
     if options.save:

@@ -70,7 +70,7 @@ def test_a_kill_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     while True:
         process = start([*arguments, str(out)])
         wait_for_more(out, process)
-        time.sleep(chance.uniform(0, 0.2))
+        time.sleep(chance.uniform(0, 0.1))
         process.kill()
         process.join()
         assert whole(out).startswith(kept)
