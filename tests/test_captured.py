@@ -72,19 +72,22 @@ def run(step: Callable[[], None]) -> None:
     step()
 
 
-def make_pez(batch_size: int | None) -> Pez:
-    tower = small_tower()
-    table = token_table(tower.token_embedding, torch.arange(598))
+def make_pez(batch_size: int | None, dtype: torch.dtype = torch.float32) -> Pez:
+    tower = small_tower().to("cpu", dtype)
+    table = token_table(tower.token_embedding, torch.arange(598), dtype=dtype)
     config = SearchConfig(steps=STEPS, restarts=3, batch_size=batch_size)
     layout = torch.tensor([598, -1, -1, 7, -1, 599])
     generator = torch.Generator().manual_seed(3)
     return Pez(tower, table, layout, [make_targets(unit_rows(4, 32, 5))], config, [generator])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("batch_size", [None, 1, 2])
-def test_a_recorded_step_of_pez_goes_on_as_the_step_would(batch_size: int | None) -> None:
+def test_a_recorded_step_of_pez_goes_on_as_the_step_would(
+    batch_size: int | None, dtype: torch.dtype
+) -> None:
     """Steps, mini-batches and the best prompts depend on nothing that Python keeps."""
-    eager, captured = make_pez(batch_size), make_pez(batch_size)
+    eager, captured = make_pez(batch_size, dtype), make_pez(batch_size, dtype)
     step = Captured(captured._advance, warm_up=run, record=record)
     for _ in range(STEPS):
         eager.step()

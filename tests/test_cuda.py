@@ -16,7 +16,7 @@ STEPS = WARM_UP + 20
 
 
 def make_pez(model: ClipModel, dtype: torch.dtype, batch_size: int | None, capture: bool) -> Pez:
-    table = token_table(model.tower.token_embedding, torch.arange(40_000))
+    table = token_table(model.tower.token_embedding, torch.arange(40_000), dtype=dtype)
     layout = torch.tensor([model.vocabulary.start, *[-1] * 8, model.vocabulary.end])
     targets = make_targets(model.encode_texts(["a red apple", "a dog", "an old car"]))
     config = SearchConfig(steps=STEPS, restarts=4, batch_size=batch_size)

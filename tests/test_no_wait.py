@@ -8,15 +8,17 @@ from pez_core.optimizers import Pez
 from pez_core.projection import TokenTable, token_table
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("batch_size", [None, 1])
-def test_step_reads_no_value(batch_size: int | None) -> None:
+def test_step_reads_no_value(batch_size: int | None, dtype: torch.dtype) -> None:
     model = load_model("demo")
-    table = token_table(model.tower.token_embedding, torch.tensor(make_mask(model.vocabulary).ids))
+    ids = torch.tensor(make_mask(model.vocabulary).ids)
+    table = token_table(model.tower.token_embedding, ids, dtype=dtype)
     table = TokenTable(*(t.to("meta") for t in (table.ids, table.rows, table.directions)))
     targets = make_targets(torch.randn(3, model.tower.text_projection.shape[1])).to("meta")
     layout = torch.tensor([model.vocabulary.start, *[-1] * 8, model.vocabulary.end])
     config = SearchConfig(steps=3, batch_size=batch_size)
-    pez = Pez(model.tower.to("meta"), table, layout, [targets], config, [torch.Generator()])
+    pez = Pez(model.tower.to("meta", dtype), table, layout, [targets], config, [torch.Generator()])
     for _ in range(config.steps):
         pez.step()
     assert pez.best_rows.shape == (config.restarts, 8)
