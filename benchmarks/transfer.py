@@ -148,6 +148,14 @@ LEVERS = (
         "views, words, 4 rounds", ONE_ROUND.replace(rounds=4), vocabulary="words", views=16, cost=4
     ),
     Lever("views, words, 20 steps", BRIEF, vocabulary="words", views=16, cost=0.2),
+    Lever("words, 10 steps", PRESETS["default"], vocabulary="words", cost=0.8),
+    Lever(
+        "views, words, 4 rounds of 10 steps",
+        PRESETS["default"].replace(rounds=4, patience=2),
+        vocabulary="words",
+        views=16,
+        cost=3,
+    ),
     Lever("views, words, fluency", ONE_ROUND.replace(fluency=0.003), vocabulary="words", views=16),
 )  # fmt: skip
 

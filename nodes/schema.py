@@ -56,8 +56,8 @@ def preset_input() -> Any:
         "preset",
         options=list(PRESETS),
         default="default",
-        tooltip="How long to search. fast: the first good words. thorough: more and longer "
-        "rounds. paper: the paper's own setting, one prompt for 3000 steps.",
+        tooltip="How long to search. fast: the first good words. thorough: round after round, "
+        "for more similarity. paper: the paper's own setting, one prompt for 3000 steps.",
     )
 
 
