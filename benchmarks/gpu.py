@@ -159,7 +159,7 @@ def main() -> None:
     options = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("this torch has no CUDA device")
-    options.device, options.dtype = "cuda", "float32"  # what Setting reads
+    options.device = "cuda"  # what Setting reads
     print(machine(0, "cuda"))
     with torch.inference_mode(False):
         setting = Setting(options.model, options)
