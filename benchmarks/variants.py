@@ -14,7 +14,7 @@ from torch import Tensor
 from pez_core import SearchConfig, load_model
 from pez_core.group import Group
 from pez_core.objective import aim
-from pez_core.optimizers import Pez
+from pez_core.optimizers import Optimizer, Pez
 from pez_core.projection import TokenTable
 from pez_core.refine import LEAST_GAIN, Refine
 from pez_core.run import Search
@@ -54,7 +54,8 @@ class FallingPez(Pez):
 class Falling(Group):
     """The learning rate falls along half a cosine, to a tenth in the last step of a round."""
 
-    pez = FallingPez
+    def _optimizer(self, searches: list[Search]) -> Optimizer:
+        return self._make(FallingPez, searches)
 
 
 class Halving(Group):
@@ -62,7 +63,8 @@ class Halving(Group):
 
     def _move(self) -> None:
         (search,) = self._running
-        pez = self._pez([search])
+        pez = self._optimizer([search])
+        assert isinstance(pez, Pez)
         scores = pez.best_scores.clone()
         alive = torch.arange(len(scores))
         for step in range(1, self._config.steps + 1):
@@ -92,8 +94,9 @@ def keep(pez: Pez, kept: Tensor) -> None:
 class Seeded(Group):
     """Starts from the 64 words whose own features are nearest to the target."""
 
-    def _pez(self, searches: list[Search]) -> Pez:
-        pez, (search,) = super()._pez(searches), searches
+    def _optimizer(self, searches: list[Search]) -> Optimizer:
+        pez, (search,) = super()._optimizer(searches), searches
+        assert isinstance(pez, Pez)
         near = nearest_words(self._table, aim(search.targets), 64)
         start = near[torch.randint(len(near), pez.best_rows.shape, generator=search.generator)]
         pez._embeddings.copy_(self._table.rows[start])

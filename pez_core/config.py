@@ -13,6 +13,11 @@ from typing import Any
 
 from .errors import ConfigError
 
+# Ways to move prompts; see `optimizers`.
+OPTIMIZERS = (
+    "pez", "autoprompt_sgd", "fluentprompt", "autoprompt", "stochastic_rounding", "soft",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -22,6 +27,7 @@ class SearchConfig:
     benchmarks/search_quality.py.
     """
 
+    optimizer: str = "pez"  # one of OPTIMIZERS: what moves the prompts of a round
     steps: int = 10  # PEZ steps of a round; benchmarks/search_variants.py: more gain nothing
     restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
     lr: float = 0.1  # paper
@@ -36,6 +42,10 @@ class SearchConfig:
     candidates: int = 5  # how many distinct prompts to return at most
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(
+                f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}"
+            )
         self._require_int("steps", 1)
         self._require_int("restarts", 1)
         self._require_int("refine", 0)

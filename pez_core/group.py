@@ -11,7 +11,7 @@ import torch
 from .board import Lineage
 from .errors import PezError
 from .objective import aim
-from .optimizers import Pez
+from .optimizers import OPTIMIZERS, Optimizer
 from .prompt import LearnedPrompt
 from .refine import Refine
 from .run import Search, Setting
@@ -29,10 +29,9 @@ class _AllStopped(Exception):
 class Group:
     """The searches that run, and the towers and tables they share.
 
-    pez, refine: what moves the prompts of a round, and what improves its best.
+    refine: what improves the best of a round.
     """
 
-    pez: type[Pez] = Pez
     refine: type[Refine] = Refine
 
     def __init__(self, setting: Setting, tower: Tower) -> None:
@@ -83,38 +82,41 @@ class Group:
             search.end_round()
 
     def _move(self) -> None:
-        """The PEZ steps of a round."""
+        """The optimiser's steps of a round."""
         searches = list(self._running)
-        pez = self._pez(searches)
+        optimizer = self._optimizer(searches)
         for step in range(1, self._config.steps + 1):
-            pez.step()
+            optimizer.step()
             before = self._live()
             if step % LOOK_EVERY == 0 or step == self._config.steps:
-                self._look(pez, searches, before)
+                self._look(optimizer, searches, before)
             for search in before:
                 search.step, search.expected = search.step + 1, search.expected - 1
                 search.report("pez")
             # What a search has reached since the last look counts when it ends between two.
-            self._look(pez, searches, [search for search in before if search.stopped])
+            self._look(optimizer, searches, [search for search in before if search.stopped])
             if not self._live():
                 return
 
-    def _pez(self, searches: list[Search]) -> Pez:
-        return self.pez(
+    def _optimizer(self, searches: list[Search]) -> Optimizer:
+        return self._make(OPTIMIZERS[self._config.optimizer], searches)
+
+    def _make(self, kind: type[Optimizer], searches: list[Search]) -> Optimizer:
+        return kind(
             self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
-            [s.generator for s in searches],
+            [s.generator for s in searches], fluency=self._setting.fluency,
         )  # fmt: skip
 
-    def _look(self, pez: Pez, searches: list[Search], wanted: list[Search]) -> None:
+    def _look(self, optimizer: Optimizer, searches: list[Search], wanted: list[Search]) -> None:
         """Shows searches what their prompts have reached. Waits for the device."""
         if not wanted:
             return
         count = self._config.restarts
-        worth = pez.best_scores
+        worth = optimizer.best_scores
         if self._setting.fluency is not None:
-            worth = worth + self._setting.fluency.scores(pez.best_rows)
+            worth = worth + self._setting.fluency.scores(optimizer.best_rows)
         scores: list[list[float]] = worth.view(-1, count).tolist()
-        rows = pez.best_rows.view(len(searches), count, -1)
+        rows = optimizer.best_rows.view(len(searches), count, -1)
         for place, search in enumerate(searches):
             if search in wanted:
                 search.look(scores[place], rows[place])

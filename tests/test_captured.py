@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from pez_core import SearchConfig
 from pez_core.captured import WARM_UP, Captured
 from pez_core.optimizers import Pez
-from pez_core.optimizers import pez as pez_module
+from pez_core.optimizers import optimizer as module
 from pez_core.projection import token_table
 from pez_core.targets import make_targets
 from tests.towers import small_tower, unit_rows
@@ -88,7 +88,7 @@ def test_a_recorded_step_of_pez_goes_on_as_the_step_would(
 ) -> None:
     """Steps, mini-batches and the best prompts depend on nothing that Python keeps."""
     eager, captured = make_pez(batch_size, dtype), make_pez(batch_size, dtype)
-    step = Captured(captured._advance, warm_up=run, record=record)
+    step = Captured(captured._step, warm_up=run, record=record)
     for _ in range(STEPS):
         eager.step()
         with torch.inference_mode(False):
@@ -153,5 +153,5 @@ def test_on_a_cpu_nothing_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("captured")
 
-    monkeypatch.setattr(pez_module, "Captured", fail)
+    monkeypatch.setattr(module, "Captured", fail)
     make_pez(None).step()

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import PRESETS, SearchConfig
+from ..config import OPTIMIZERS, PRESETS, SearchConfig
 from ..devices import DEVICES, DTYPES
 from ..errors import ConfigError
 from ..template import MOST_TOKENS
@@ -30,7 +30,8 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
         default="default",
         help="settings of the search (default: default)",
     )
-    add("--steps", type=int, help="PEZ steps of a round")
+    add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
+    add("--steps", type=int, help="the optimizer's steps of a round")
     add("--restarts", type=int, help="prompts moved together in a round")
     add("--seconds", type=float, help="stop the search after this time")
     add("--lr", type=float, help="learning rate")
@@ -68,7 +69,16 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
 
 def search_config(arguments: argparse.Namespace) -> SearchConfig:
     """The preset with the changes that were asked for. Raises ConfigError."""
-    names = ("steps", "restarts", "seconds", "lr", "weight_decay", "candidates", "fluency")
+    names = (
+        "optimizer",
+        "steps",
+        "restarts",
+        "seconds",
+        "lr",
+        "weight_decay",
+        "candidates",
+        "fluency",
+    )
     changes = {
         name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
     }

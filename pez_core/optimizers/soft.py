@@ -1,0 +1,34 @@
+"""A soft prompt (arXiv 2104.08691) that is projected to tokens once, at the end.
+
+The embeddings move freely, and the tokens nearest to where they end are the prompt: what PEZ is
+better than because its gradient is taken where the tokens are. But: before the last step there is
+no prompt.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .pez import Pez
+
+
+class Soft(Pez):
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._left = self._config.steps
+
+    def step(self) -> None:
+        super().step()
+        self._left -= 1
+        if not self._left:
+            self._finish()
+
+    def _advance(self) -> None:
+        self._optimizer.step(self._read(self._embeddings).gradient)
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _finish(self) -> None:
+        rows = self._table.nearest(self._embeddings)
+        features = self._slots.features(self._table.rows[rows])
+        self._keep((features * self._aims).sum(dim=-1), rows)

@@ -1,0 +1,38 @@
+"""PEZ with stochastic rounding in place of the nearest token, as quantised networks are trained
+(arXiv 2302.03668 §3 names them as its model; the rounding is that of arXiv 1502.02551 §3.1).
+
+An embedding between two tokens becomes the nearer one or the next, each with the probability of the
+other's share in the two distances, 1 - cosine.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..linear import product
+from .pez import Pez
+
+
+class StochasticRounding(Pez):
+    def _prepare(self) -> None:
+        super()._prepare()
+        shape = (self._config.steps, self._restarts, self._slots.count)
+        self._chances = self._draw(lambda g: torch.rand(shape, generator=g), dim=1)
+
+    def _advance(self) -> None:
+        rows = self._rounded()  # (N, n)
+        reading = self._read(self._table.rows[rows])
+        self._optimizer.step(reading.gradient)
+        self._keep(reading.scores, rows)
+
+    def _rounded(self) -> Tensor:
+        flat = self._embeddings.flatten(0, 1)  # (N·n, D)
+        products = product(flat.to(self._table.directions.dtype), self._table.directions)
+        near = products.topk(min(2, products.shape[1]), dim=1)
+        lengths = flat.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        distances = (1 - near.values / lengths).clamp_min(0)  # (N·n, 2)
+        share = distances[:, 0] / distances.sum(dim=1).clamp_min(1e-12)  # of the further one
+        second = self._chances[self._at][0].flatten() < share
+        column = second.long()[:, None].clamp_max(near.indices.shape[1] - 1)
+        return near.indices.gather(1, column).view(self._embeddings.shape[:-1])
