@@ -129,6 +129,11 @@ class Search:
         """What it has found, or a SearchError when no text can be handed out."""
         setting, seconds = self._setting, self.seconds
         candidates = self.board.candidates(setting.config.candidates)
+        if not candidates and setting.config.optimizer == "soft" and self.stopped != "steps":
+            return SearchError(
+                f"the search was ended after {self.step} steps, and a soft prompt has words only "
+                "behind the last step of a round: give it fewer steps or more seconds"
+            )
         if not candidates:
             return SearchError(
                 f"no prompt was found in {self.step} steps: every score was not a number, or every "

@@ -2,7 +2,7 @@
 
 The embeddings move freely, and the tokens nearest to where they end are the prompt: what PEZ is
 better than because its gradient is taken where the tokens are. But: before the last step there is
-no prompt.
+no prompt, so a search that is ended before has nothing to hand out.
 """
 
 from __future__ import annotations
