@@ -1,7 +1,7 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
 else to stderr.
 
-Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of prompts; 130 ended by
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results; 130 ended by
 Ctrl-C, with the best so far printed where there is one; 2 an error, told in one line.
 """
 
@@ -54,11 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import explain, invert, invert_folder, models, tokens
+    from . import evaluate, explain, invert, invert_folder, models, tokens
 
     return {
         "invert": invert,
         "invert-folder": invert_folder,
+        "evaluate": evaluate,
         "explain": explain,
         "tokens": tokens,
         "models": models,
