@@ -21,17 +21,18 @@ CELL = 224  # pixels of a picture's side
 GAP = 12
 HEAD = 34
 LINE = 16
-LINES = 4  # of text below a picture
+LINES = 6  # of text below a picture, the first for its head
 ROW = CELL + LINES * LINE + GAP
 FONT = 12
-INK, PALE = "#222222", "#e8e8e8"
+INK, FAINT, PALE = "#222222", "#777777", "#e8e8e8"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture and the text below it. path: None where there is no picture."""
+    """A picture, and below it a line and a text. path: None where there is no picture."""
 
     path: Path | None
+    head: str
     text: str
 
 
@@ -57,8 +58,12 @@ def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.I
         for column, cell in enumerate(row):
             left, top = cell_corner(number, column)
             sheet.paste(thumbnail(cell.path), (left, top))
-            for index, line in enumerate(wrapped(cell.text, font, LINES)):
-                draw.text((left, top + CELL + index * LINE), line, INK, font)
+            frame = (left - 1, top - 1, left + CELL, top + CELL)
+            draw.rectangle(frame, outline=PALE)  # white pictures would have no border
+            lines = [*wrapped(cell.head, font, 1), *wrapped(cell.text, font, LINES - 1)]
+            for index, line in enumerate(lines):
+                ink = INK if index else FAINT
+                draw.text((left, top + CELL + 2 + index * LINE), line, ink, font)
     return sheet
 
 
@@ -103,7 +108,7 @@ def write_sheet(
         by_picture.setdefault(record["picture"], {})[record["method"]] = record
     grid = [
         [
-            Cell(plan.pictures / name, name),
+            Cell(plan.pictures / name, name, ""),
             *(_cell(folder, by_picture[name].get(method)) for method in plan.methods),
         ]
         for name in sorted(by_picture)[:most]
@@ -115,7 +120,9 @@ def write_sheet(
 
 def _cell(folder: EvaluationFolder, record: Record | None) -> Cell:
     if record is None:
-        return Cell(None, "")
+        return Cell(None, "", "")
     if "error" in record:
-        return Cell(None, record["error"])
-    return Cell(folder.path / record["images"][0], f"{record['judge']:.3f}  {record['prompt']}")
+        return Cell(None, "error", record["error"])
+    # One picture is shown, so the similarity is its own and not the mean.
+    shown = folder.path / record["images"][0]
+    return Cell(shown, f"judge {record['judged'][0]:.3f}", record["prompt"])
