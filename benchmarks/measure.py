@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pez_core.evaluation.intervals import DRAWS, mean_interval
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -25,14 +27,10 @@ def machine(threads: int, device: str = "cpu") -> str:
 
 
 def paired_bootstrap(
-    difference: np.ndarray, draws: int = 10_000, seed: int = 0
+    difference: np.ndarray, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float, float]:
     """Mean of paired differences (N,) and its 95 % interval, resampling the pairs."""
-    generator = np.random.default_rng(seed)
-    rows = generator.integers(0, len(difference), (draws, len(difference)))
-    means = difference[rows].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(difference.mean()), float(low), float(high)
+    return mean_interval(difference, draws, seed)
 
 
 class PeakMemory:

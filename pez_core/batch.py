@@ -13,7 +13,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +115,12 @@ class Inverter:
             for part in self.model.source.parts
         }
 
+    def with_config(self, config: SearchConfig) -> Inverter:
+        """The same loaded model for searches of other settings."""
+        other = copy(self)
+        other.job = replace(self.job, config=config)
+        return other
+
     def records(
         self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
     ) -> Iterator[Record]:
@@ -126,7 +133,7 @@ class Inverter:
         job, failed, drawn = self.job, deque[Record](), dict[int, str]()
         results = learn_prompts(
             self.model,
-            self._targets(_opened(pictures), drawn, failed),
+            self._targets(opened(pictures), drawn, failed),
             job.template,
             at_once=at_once,
             config=job.config,
@@ -147,29 +154,30 @@ class Inverter:
 
     def _targets(
         self,
-        opened: Iterator[tuple[str, Future[Image.Image]]],
+        images: Iterator[tuple[str, Future[Image.Image]]],
         drawn: dict[int, str],
         failed: deque[Record],
     ) -> Iterator[Targets]:
         """The targets of every picture that can be read; the others become records in `failed`."""
         count = 0
-        for name, image in opened:
+        for name, image in images:
             try:
-                targets = self._encode(name, image.result())
+                targets = self.targets_of(name, image.result())
             except (PictureError, TargetError) as error:
                 failed.append({"picture": name, "error": str(error)})
                 continue
             drawn[count], count = name, count + 1
             yield targets
 
-    def _encode(self, name: str, image: Image.Image) -> Targets:
+    def targets_of(self, name: str, image: Image.Image) -> Targets:
+        """What to learn for a picture. Raises TargetError when no usable feature comes out."""
         source, device = self.model.source, self.model.device
         # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
         seen = encode_pictures(source, [image], device, lambda part: self._image_towers[part.name])
         return make_targets(seen, labels=[name])
 
 
-def _opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
+def opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
     """Each name and its picture to be; a thread decodes the next ones meanwhile."""
     waiting = deque[tuple[str, Future[Image.Image]]]()
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""The results of many pictures on disk: one JSON line a picture, safe against a kill at any moment.
+"""The results of many pictures on disk: one JSON line a result, safe against a kill at any moment.
 
 A line is appended by one write and forced to the disk, so a kill leaves whole lines and at most a
 torn one behind them, which is cut off when the file is opened again. Nothing else is ever changed
@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,9 @@ from .errors import ResultsError
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]  # {"picture": name, **LearnedPrompt.to_json()} or {"picture", "error"}
+Name = Any  # what a record is the result of: its picture, or (picture, method)
 START = b'{"picture": '  # of every line
+ANOTHER_WAY = "give the same ones, another --out, or --force to go on with the new ones"
 # What may differ between the lines of one file: the picture, where it was searched, and what a
 # dtype of "auto" came to there.
 FREE = ("pictures", "device", "precision")
@@ -40,12 +43,13 @@ class ResultsFile:
     """A results file, open and locked. `failed`: every picture in it, and whether its last line
     is an error.
 
+    keys: the entries by which lines are told apart; with several, `failed` holds tuples of them.
     Raises ResultsError when it cannot be opened, is in use, or holds anything else than results.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.failed: dict[str, bool] = {}
+    def __init__(self, path: str | Path, keys: tuple[str, ...] = ("picture",)) -> None:
+        self.path, self._keys = Path(path), keys
+        self.failed: dict[Name, bool] = {}
         self._asked: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by its JSON
         if self.path.exists() and not self.path.is_file():
             raise ResultsError(f"{self.path} is no file: results are kept in a file of their own")
@@ -61,10 +65,23 @@ class ResultsFile:
             self.close()
             raise
 
-    def require(self, wanted: dict[str, Any]) -> None:
+    def name(self, record: Record) -> Name:
+        """What a record is the result of. Raises KeyError when it does not say."""
+        names = tuple(record[key] for key in self._keys)
+        return names if len(names) > 1 else names[0]
+
+    def todo(self, names: Iterable[Name], again: bool = False) -> list[Name]:
+        """Those without a line; `again`: those whose last line is an error as well."""
+        return [n for n in names if n not in self.failed or (again and self.failed[n])]
+
+    def last(self) -> dict[Name, Record]:
+        """The last line of each picture, read from the disk."""
+        return {self.name(record): record for record in self._records()}
+
+    def require(self, wanted: dict[str, Any], way_out: str = ANOTHER_WAY) -> None:
         """Raises ResultsError when a result in the file was made with other settings.
 
-        wanted: as `decisive` gives it.
+        wanted: as `decisive` gives it. way_out: what the user may do, for the message.
         """
         for found in self._asked.values():
             keys = [k for k in {**found, **wanted} if found.get(k) != wanted.get(k)]
@@ -72,7 +89,7 @@ class ResultsFile:
                 told = [f"{k} {_short(found.get(k))}, now {_short(wanted.get(k))}" for k in keys]
                 raise ResultsError(
                     f"{self.path} holds results of other settings ({'; '.join(told[:4])}): "
-                    "give the same ones, another --out, or --force to go on with the new ones"
+                    f"{way_out}"
                 )
 
     def append(self, record: Record) -> None:
@@ -95,7 +112,7 @@ class ResultsFile:
                 f"cannot write {self.path}: {error.strerror}; the lines in it are whole: "
                 "make room and give the same command again"
             ) from error
-        self.failed[record["picture"]] = "error" in record
+        self.failed[self.name(record)] = "error" in record
 
     def close(self) -> None:
         os.close(self._file)
@@ -110,6 +127,11 @@ class ResultsFile:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _records(self) -> Iterator[Record]:
+        with open(self._file, "rb", closefd=False) as file:
+            file.seek(0)
+            yield from map(json.loads, file)
 
     def _read(self) -> None:
         """Takes in the lines, and cuts off a torn one at the end."""
@@ -128,7 +150,7 @@ class ResultsFile:
     def _take(self, number: int, line: bytes) -> None:
         try:
             record = json.loads(line)
-            name, error = record["picture"], "error" in record
+            name, error = self.name(record), "error" in record
             if not error:
                 asked = decisive(record)
                 self._asked[json.dumps(asked)] = asked

@@ -1,7 +1,7 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
 else to stderr.
 
-Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of prompts; 130 ended by
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results; 130 ended by
 Ctrl-C, with the best so far printed where there is one; 2 an error, told in one line.
 """
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import distill, explain, invert, invert_folder, mix, models, style, tokens
+    from . import distill, evaluate, explain, invert, invert_folder, mix, models, style, tokens
 
     return {
         "invert": invert,
@@ -62,6 +62,7 @@ def _verbs() -> dict[str, Any]:
         "distill": distill,
         "style": style,
         "mix": mix,
+        "evaluate": evaluate,
         "explain": explain,
         "tokens": tokens,
         "models": models,

@@ -18,11 +18,12 @@ class FolderProgress:
     """A tqdm bar where stderr is a terminal, a line a minute elsewhere; a summary at the end. To be
     used in a `with`, which is what it measures.
 
-    total: pictures of the folder. before: how many of them were done before this run.
+    total: pictures of the folder. before: how many of them were done before this run. noun: what
+    is counted.
     """
 
-    def __init__(self, total: int, before: int) -> None:
-        self._total, self._before = total, before
+    def __init__(self, total: int, before: int, noun: str = "picture") -> None:
+        self._total, self._before, self._noun = total, before, noun
         self.done = self.errors = 0  # of this run
         self._best = "looking"
         self._started = self._last = 0.0
@@ -50,7 +51,7 @@ class FolderProgress:
     def counts(self) -> str:
         """How far the run is: `37 of 412 pictures, 0.52/s, 12:01 left, 2 errors`."""
         reached = self._before + self.done
-        parts = [f"{reached} of {self._total} pictures"]
+        parts = [f"{reached} of {self._total} {self._noun}s"]
         if self.done:
             left = round((self._total - reached) * self.seconds / self.done)
             parts += [f"{self.done / self.seconds:.3g}/s", f"{_clock(left)} left"]
@@ -60,7 +61,7 @@ class FolderProgress:
 
     def _summary(self) -> str:
         speed = f" ({self.done / self.seconds:.3g}/s)" if self.done else ""
-        done = counted(self.done, "picture")
+        done = counted(self.done, self._noun)
         text = f"{done} in {self.seconds:.1f} s{speed}, {counted(self.errors, 'error')}"
         left = self._total - self._before - self.done
         return f"{text}; {left} left: the same command goes on" if left else text

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.force:
             results.require(job.decisive())
         again = arguments.retry_errors
-        todo = [n for n in names if n not in results.failed or (again and results.failed[n])]
+        todo = results.todo(names, again)
         left_out = counted(others, "other file")
         _tell(f"{len(todo)} of {len(names)} pictures to do, {left_out} left out")
         if todo:

@@ -16,8 +16,8 @@ from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, sp
 TOKENS = 8  # of the paper's tables
 
 
-def add_search_options(parser: argparse._ActionsContainer) -> None:
-    """Adds the options of a model, a search and its vocabulary."""
+def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = False) -> None:
+    """Adds the options of a model, a search and its vocabulary. compare: several optimizers."""
     add = parser.add_argument
     add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
     add("--tower", help="which text encoder of a file that holds several, such as clip_l")
@@ -30,7 +30,18 @@ def add_search_options(parser: argparse._ActionsContainer) -> None:
         default="default",
         help="settings of the search (default: default)",
     )
-    add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
+    if compare:
+        add(
+            "--optimizers",
+            nargs="*",
+            choices=OPTIMIZERS,
+            default=["pez"],
+            metavar="NAME",
+            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}; none for captions alone "
+            "(default: pez)",
+        )
+    else:
+        add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
     add("--steps", type=int, help="the optimizer's steps of a round")
     add("--restarts", type=int, help="prompts moved together in a round")
     add("--seconds", type=float, help="stop the search after this time")
@@ -79,9 +90,8 @@ def search_config(arguments: argparse.Namespace) -> SearchConfig:
         "candidates",
         "fluency",
     )
-    changes = {
-        name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
-    }
+    given = {name: getattr(arguments, name, None) for name in names}
+    changes = {name: value for name, value in given.items() if value is not None}
     return PRESETS[arguments.preset].replace(**changes)
 
 

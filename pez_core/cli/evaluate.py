@@ -1,0 +1,202 @@
+"""`pez evaluate DIR --out FOLDER`: do the pictures come back from their prompts?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..batch import Job, list_pictures
+from ..devices import DTYPES
+from ..errors import ConfigError
+from ..evaluation.captions import join_captions
+from ..evaluation.folder import EvaluationFolder
+from ..evaluation.phases import check, phases
+from ..evaluation.pipeline import require_diffusers
+from ..evaluation.plan import JUDGE, Diffusion, Plan
+from ..evaluation.sheet import write_sheet
+from ..evaluation.table import rows, to_markdown, write_table
+from ..model_names import find_model
+from ..vocabulary import clip_vocabulary
+from .folder_progress import FolderProgress, counted
+from .options import (
+    add_search_options,
+    asked_settings,
+    search_config,
+    search_mask,
+    search_template,
+)
+
+WITH_ERRORS = 1  # the exit code when something has no result
+SHEET = 12  # pictures of the contact sheet
+
+_USAGE = "pez evaluate DIR --out FOLDER [option]..."
+_ABOUT = """
+Learns a prompt for each picture of a folder with each optimizer, paints pictures from the prompts
+with a diffusion model, and asks another CLIP how alike they are to the originals: the measure of
+arXiv 2302.03668 §4.1, with its settings as defaults. Prompts of other tools are compared by
+--captions. docs/evaluation.md tells the protocol and the files.
+
+FOLDER gets prompts/, regenerated/, results.jsonl with a line for each picture and method, table.md,
+.csv and .json with intervals, and sheet.png. The table is printed as well.
+
+The same command goes on where it was ended, be it by Ctrl-C, a kill or a power cut. Options that
+change results have to be the same as before; pictures, methods and captions may be added.
+"""
+_CODES = """
+exit codes:
+  0    every picture has a result of each method
+  1    all are done, but some have an error instead, in this run or before
+  2    the run has failed; the reason is one line on stderr
+  130  ended by Ctrl-C
+
+examples:
+  pez evaluate photos --out result --model sd2 --preset paper
+  pez evaluate photos --out result --model sd2 --optimizers pez autoprompt_sgd fluentprompt
+  pez evaluate photos --out result --model sd2 --captions interrogator.csv --images 4
+  jq -r 'select(.judge) | [.picture, .method, .judge, .prompt] | @tsv' result/results.jsonl
+"""
+
+
+def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        allow_abbrev=False,
+        help="paint pictures from learned prompts, and let another CLIP judge them",
+        usage=_USAGE,
+        description=_ABOUT,
+        epilog=_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("folder", metavar="DIR")
+    add("--out", required=True, metavar="FOLDER", help="where everything goes; not within DIR")
+    add(
+        "--captions",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="prompts of other tools: JSON lines or CSV with picture, method, prompt; may be "
+        "repeated",
+    )
+    add("--judge", default=JUDGE, metavar="NAME_OR_FILE", help="a CLIP (default: %(default)s)")
+    add("--at-once", type=int, default=8, metavar="N", help="pictures searched together (8)")
+    add("--retry-errors", action="store_true", help="try what has an error again")
+    add(
+        "--sheet",
+        type=int,
+        default=SHEET,
+        metavar="N",
+        help="pictures of the contact sheet, 0 for none (default: %(default)s)",
+    )
+    _add_diffusion_options(parser)
+    add_search_options(
+        parser.add_argument_group("search, the same for each picture and optimizer"), compare=True
+    )
+    return parser
+
+
+def _add_diffusion_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("painting, with diffusers").add_argument
+    default = Diffusion()
+    add(
+        "--pipeline",
+        default=default.pipeline,
+        metavar="NAME_OR_FOLDER",
+        help="in diffusers' layout, with safetensors (default: %(default)s)",
+    )
+    add("--images", type=int, default=default.images, help="of each prompt (default: %(default)s)")
+    add("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
+    add("--diffusion-steps", type=int, default=default.steps, help="(default: %(default)s)")
+    add("--size", type=int, metavar="PIXELS", help="of each side (default: the pipeline's own)")
+    add("--scheduler", metavar="CLASS", help="of diffusers (default: the pipeline's own)")
+    add(
+        "--diffusion-dtype",
+        choices=DTYPES,
+        default=default.dtype,
+        help="(default: float16 on a GPU, else float32)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.at_once < 1 or arguments.sheet < 0:
+        raise ConfigError("--at-once must be at least 1, and --sheet at least 0")
+    require_diffusers()
+    plan = _plan(arguments)
+    names, _ = list_pictures(plan.pictures)
+    _require_known(plan, names)
+    with EvaluationFolder(arguments.out, plan) as folder:
+        check(plan)
+        for phase in phases(plan, folder, names, arguments.retry_errors, arguments.at_once):
+            _tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
+            if phase.before < phase.total:
+                with FolderProgress(phase.total, phase.before, phase.noun) as progress:
+                    for record in phase.records(progress.step):
+                        progress.record(record)
+        results = [r for r in folder.results.last().values() if r["picture"] in set(names)]
+        found = rows(plan.methods, results)
+        write_table(plan, folder, found)
+        if arguments.sheet:
+            write_sheet(plan, folder, results, arguments.sheet)
+    print(to_markdown(plan, found), end="")
+    bad = sum(row.errors for row in found)
+    if bad and not arguments.retry_errors:
+        _tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
+    return WITH_ERRORS if bad else 0
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    config, template = search_config(arguments), search_template(arguments)
+    mask = search_mask(arguments, clip_vocabulary(), find_model(arguments.model).words)
+    job = Job(
+        arguments.model,
+        template,
+        config,
+        mask,
+        tower=arguments.tower,
+        seed=arguments.seed,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        settings=asked_settings(arguments, mask),
+    )
+    diffusion = Diffusion(
+        pipeline=arguments.pipeline,
+        guidance=arguments.guidance,
+        steps=arguments.diffusion_steps,
+        images=arguments.images,
+        size=arguments.size,
+        scheduler=arguments.scheduler,
+        dtype=arguments.diffusion_dtype,
+    )
+    return Plan(
+        Path(arguments.folder),
+        job,
+        tuple(dict.fromkeys(arguments.optimizers)),
+        join_captions(arguments.captions),
+        diffusion,
+        arguments.judge,
+    )
+
+
+def _require_known(plan: Plan, names: list[str]) -> None:
+    """Refuses captions of no picture at all, and tells of those of some that are not there."""
+    known = set(names)
+    for method, captions in plan.captions.items():
+        strange = [name for name in captions if name not in known]
+        if len(strange) == len(captions):
+            raise ConfigError(
+                f"the captions of {method} are for none of the pictures of {plan.pictures}: they "
+                f"name {strange[0]!r}, and a picture there is {names[0]!r}"
+            )
+        told = (
+            (len(strange), f"name no picture of {plan.pictures}, such as {strange[:1]}"),
+            (len(known - captions.keys()), "are missing: those pictures are left out for it"),
+        )
+        for count, what in told:
+            if count:
+                _tell(f"{counted(count, 'caption')} of {method} {what}")
+
+
+def _tell(text: str) -> None:
+    print(f"pez: {text}", file=sys.stderr)

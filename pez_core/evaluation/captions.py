@@ -1,0 +1,92 @@
+"""The prompts of other tools, from a file: JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+
+Captions = dict[str, dict[str, str]]  # method → picture → prompt
+_METHOD = re.compile(r"\w[\w .+-]{0,59}")  # it becomes the name of a file and a folder
+
+
+def read_captions(path: str | Path) -> Captions:
+    """The prompts of a file by method and picture, in the file's order.
+
+    A file named *.csv has a line of column names; any other holds a JSON object a line. Of each the
+    entries `picture`, `method` and `prompt` are read; without a method it is the file's name, so
+    the lines of `pez invert-folder` will do. Objects with an `error` are left out.
+    Raises ConfigError, naming the line, for a file that cannot be read, an entry that is missing,
+    a method that cannot name a file, and a picture that a method has twice with other prompts.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read the captions {path}: {error}; give UTF-8 text: JSON lines or CSV"
+        ) from error
+    captions: Captions = {}
+    for number, row in _csv(text) if path.suffix.lower() == ".csv" else _json(text, path):
+        if isinstance(row, dict) and "error" in row:
+            continue
+        picture, method, prompt = _entries(row, f"{path}, line {number}", path.stem)
+        held = captions.setdefault(method, {})
+        if held.setdefault(picture, prompt) != prompt:
+            raise ConfigError(
+                f"{path}, line {number}: {method} has another prompt for {picture} already; a "
+                "picture has one prompt of a method"
+            )
+    if not captions:
+        raise ConfigError(f"the captions {path} hold no prompt")
+    return captions
+
+
+def join_captions(files: Iterable[str | Path]) -> Captions:
+    """The captions of several files. Raises ConfigError as well when two have the same method."""
+    joined: Captions = {}
+    for path in files:
+        found = read_captions(path)
+        for method in found:
+            if method in joined:
+                raise ConfigError(f"{path} has the method {method!r} of a file before it: rename")
+        joined |= found
+    return joined
+
+
+def _json(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+    # Not splitlines: U+2028 and its kind may stand within a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as error:
+                raise ConfigError(f"{path}, line {number}, is no JSON: {error}") from error
+
+
+def _csv(text: str) -> Iterator[tuple[int, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _entries(row: Any, where: str, stem: str) -> tuple[str, str, str]:
+    """Picture, method and prompt of a line."""
+    row = row if isinstance(row, dict) else {}
+    picture, prompt, method = row.get("picture"), row.get("prompt"), row.get("method", stem)
+    if not (isinstance(picture, str) and isinstance(prompt, str) and isinstance(method, str)):
+        raise ConfigError(
+            f'{where}: needs "picture", the path below the folder, "prompt", and "method" or none'
+        )
+    if not _METHOD.fullmatch(method):
+        raise ConfigError(
+            f"{where}: the method {method!r} cannot name a file: give it letters, digits, spaces "
+            "and . _ + - alone, 60 at most"
+        )
+    return picture, method, " ".join(prompt.split())

@@ -1,0 +1,108 @@
+"""The third phase: how alike the judge finds each picture and what was painted from its prompts."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from torch import Tensor
+
+from ..devices import find_device
+from ..errors import PictureError
+from ..image_tower import encode_pictures, load_image_tower
+from ..model_names import find_model
+from ..pictures import open_picture
+from ..results import Record
+from ..search import Callback
+from ..vocabulary import clip_vocabulary
+from .folder import EvaluationFolder
+from .plan import Plan
+from .prompting import Pair
+
+
+def to_judge(
+    plan: Plan, folder: EvaluationFolder, wanted: Iterable[Pair], again: bool
+) -> list[Record]:
+    """What became of those pairs that have no result yet, picture after picture: a record of what
+    was painted, or of the error that came before. Also those whose earlier error is gone; `again`:
+    whose last result is an error."""
+    prompts = {method: folder.prompts[method].last() for method in plan.methods}
+    painted, results = folder.painted.last(), folder.results.last()
+    todo = []
+    for name, method in wanted:
+        entry, phase = prompts[method][name], "prompt"
+        if "error" not in entry:
+            entry, phase = painted[name, method], "picture"
+        result = results.get((name, method), {})
+        mended = "error" not in entry and result.get("phase") in ("prompt", "picture")
+        if not result or mended or (again and "error" in result):
+            todo.append({**entry, "method": method, "phase": phase})
+    return todo
+
+
+def judge_records(
+    plan: Plan, folder: EvaluationFolder, todo: list[Record], callback: Callback | None = None
+) -> Iterator[Record]:
+    """Judges `todo` and keeps a result of each. Raises what `load_image_tower` raises."""
+    judge: Judge | None = None
+    for entry in todo:
+        pair = {"picture": entry["picture"], "method": entry["method"]}
+        if "error" in entry:
+            result = {**pair, "phase": entry["phase"], "error": entry["error"]}
+        else:
+            judge = judge or Judge(plan, folder)
+            try:
+                result = {**pair, **judge.result(entry)}
+            except PictureError as error:
+                result = {**pair, "phase": "judge", "error": str(error)}
+        folder.results.append(result)
+        yield result
+
+
+class Judge:
+    """The image tower of the judge, loaded once, with what it saw in the last original.
+
+    Raises what `load_image_tower` raises.
+    """
+
+    def __init__(self, plan: Plan, folder: EvaluationFolder) -> None:
+        self._plan, self._folder = plan, folder
+        self._source, self._device = find_model(plan.judge), find_device(plan.job.device)
+        self._towers = {
+            part.name: load_image_tower(part).to(self._device) for part in self._source.parts
+        }
+        self._last: tuple[str, Tensor] | None = None
+
+    def result(self, painted: Record) -> Record:
+        """The result of a picture from the record of what was painted. Raises PictureError when one
+        of both cannot be read."""
+        original = self._original(painted["picture"])
+        found = [self._feature(self._folder.path / path) for path in painted["images"]]
+        cosines = [(original * feature).sum().item() for feature in found]
+        asked = self._plan.judging
+        settings = {**asked["settings"], "device": str(self._device)}
+        return {
+            "prompt": painted["prompt"],
+            "tokens": len(clip_vocabulary().encode(painted["prompt"])),
+            "similarity": painted["similarity"],
+            "judge": statistics.fmean(cosines),
+            "judged": cosines,
+            "images": painted["images"],
+            "seeds": painted["seeds"],
+            "painter": painted["painter"],
+            **asked,
+            "settings": settings,
+        }
+
+    def _original(self, name: str) -> Tensor:
+        if self._last is None or self._last[0] != name:
+            self._last = name, self._feature(self._plan.pictures / name)
+        return self._last[1]
+
+    def _feature(self, path: Path) -> Tensor:
+        """Alone in its pass: in a batch the last bits would depend on the others in it."""
+        picture = open_picture(path)
+        return encode_pictures(
+            self._source, [picture], self._device, lambda part: self._towers[part.name]
+        )[0]

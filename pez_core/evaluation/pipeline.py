@@ -1,0 +1,173 @@
+"""A diffusion pipeline of diffusers: from a prompt and a seed to a picture.
+
+diffusers and transformers are imported here alone, when they are needed. But: only safetensors are
+loaded, and no code that a pipeline brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import ModelError, PictureError
+from .plan import Diffusion
+
+
+def require_diffusers() -> Any:
+    """The module diffusers. Raises ModelError, naming the extra, when it or transformers is
+    missing."""
+    try:
+        import diffusers
+        import transformers  # noqa: F401  (the text encoders of the pipelines)
+    except ImportError as error:
+        raise ModelError(
+            "to paint pictures needs diffusers and transformers: pip install "
+            f"'pez-prompts[evaluate]' ({error})"
+        ) from error
+    return diffusers
+
+
+def find_pipeline(name: str) -> Path:
+    """The folder of a pipeline: `name` itself, or that of a name on the hub, downloaded if need be.
+
+    Raises ModelError when there is none.
+    """
+    diffusers = require_diffusers()
+    if Path(name).expanduser().is_dir():
+        folder = Path(name).expanduser()
+        if not (folder / "model_index.json").is_file():
+            raise ModelError(f"the folder {name} is no pipeline: it has no model_index.json")
+        return folder
+    try:
+        return Path(diffusers.DiffusionPipeline.download(name, use_safetensors=True))
+    except Exception as error:  # the hub's client, its transports and diffusers have kinds apiece
+        raise ModelError(
+            f"the pipeline {name} cannot be had ({_first_line(error)}): give --pipeline the folder "
+            "of one in diffusers' layout, or another name on the hub"
+        ) from error
+
+
+class Painter:
+    """A loaded pipeline. `settings`: the device and the precision it came to. `about`: what else
+    the pictures were made with.
+
+    Raises ModelError when it cannot be loaded, or has no such scheduler.
+    """
+
+    def __init__(self, diffusion: Diffusion, device: torch.device) -> None:
+        self._diffusion = diffusion
+        dtype = _dtype(diffusion.dtype, device)
+        self._pipeline = _load(find_pipeline(diffusion.pipeline), diffusion, dtype).to(device)
+        self._pipeline.set_progress_bar_config(disable=True)
+        self.about = {
+            "scheduler": type(getattr(self._pipeline, "scheduler", None)).__name__,
+            "diffusers": require_diffusers().__version__,
+            "torch": torch.__version__,
+        }
+        self.settings = {
+            "device": str(device), "precision": str(dtype).removeprefix("torch."),
+        }  # fmt: skip
+
+    def paint(self, prompt: str, seed: int) -> Image.Image:
+        """A picture of the prompt, alone in its pass: in a batch the last bits would depend on the
+        others in it.
+
+        The noise is drawn on the CPU, so that it is the same on every device.
+        Raises PictureError when the pipeline gives no usable picture.
+        """
+        diffusion = self._diffusion
+        size = {} if diffusion.size is None else {"height": diffusion.size, "width": diffusion.size}
+        with torch.inference_mode():
+            output = self._pipeline(
+                prompt=prompt,
+                guidance_scale=diffusion.guidance,
+                num_inference_steps=diffusion.steps,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="np",
+                **size,
+            )
+        if any(getattr(output, "nsfw_content_detected", None) or ()):
+            raise PictureError("the pipeline's own safety checker held the picture back")
+        return to_picture(output.images[0])
+
+
+def to_picture(values: Any) -> Image.Image:
+    """A picture of the values (H, W, 3) in 0..1 that a pipeline gives.
+
+    Raises PictureError when they are no numbers, or all black, which is what is left of them where
+    the pipeline has cleared them itself.
+    """
+    array = np.asarray(values, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise PictureError(
+            "the pipeline gave values that are no finite numbers: try --diffusion-dtype float32 or "
+            "a lower --guidance"
+        )
+    if not array.any():
+        raise PictureError(
+            "the pipeline gave an all black picture, as it does for values that are no numbers: "
+            "try --diffusion-dtype float32"
+        )
+    return Image.fromarray(np.round(array.clip(0, 1) * 255).astype(np.uint8))
+
+
+def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
+    diffusers = require_diffusers()
+    with _quiet(diffusers):
+        try:
+            # The safety checker stays what the pipeline has, or has not.
+            pipeline = diffusers.DiffusionPipeline.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                low_cpu_mem_usage=False,  # the other way needs accelerate
+                dtype=dtype,  # here, as some parts stay in float32
+            )
+        except Exception as error:  # of diffusers, transformers and safetensors
+            raise ModelError(
+                f"the pipeline {diffusion.pipeline} cannot be loaded ({_first_line(error)}): it "
+                "needs whole safetensors files in diffusers' layout"
+            ) from error
+    if pipeline.dtype != dtype:  # an older diffusers, which knows no such argument
+        pipeline.to(dtype)
+    if diffusion.scheduler is not None:
+        kind: Any = getattr(diffusers, diffusion.scheduler, None)
+        known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
+        if not known:
+            raise ModelError(f"diffusers has no scheduler {diffusion.scheduler!r}")
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    return pipeline
+
+
+@contextmanager
+def _quiet(diffusers: Any) -> Iterator[None]:
+    """Without the bars that both libraries draw while loading."""
+    import transformers
+
+    loggings = [diffusers.utils.logging, transformers.utils.logging]
+    drawn = [one for one in loggings if one.is_progress_bar_enabled()]
+    for one in drawn:
+        one.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for one in drawn:
+            one.enable_progress_bar()
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

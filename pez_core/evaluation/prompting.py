@@ -1,0 +1,78 @@
+"""The first phase: a prompt of each method for each picture, with its similarity to the guide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from ..batch import Inverter, Picture, opened
+from ..errors import PictureError, ResultsError, TargetError
+from ..objective import weighted_similarity
+from ..pictures import open_picture
+from ..results import Record
+from ..search import Callback
+from .folder import WAY_OUT, EvaluationFolder
+from .plan import Plan
+
+Pair = tuple[str, str]  # picture and method
+
+
+def to_prompt(
+    plan: Plan, folder: EvaluationFolder, wanted: Iterable[Pair], again: bool
+) -> list[Pair]:
+    """Those of the wanted ones that have no prompt on the disk; `again`: or an error.
+
+    Raises ResultsError when a caption is another one than on the disk.
+    """
+    for method, captions in plan.captions.items():
+        for name, record in folder.prompts[method].last().items():
+            kept, now = record.get("prompt"), captions.get(name)
+            if kept is not None and now is not None and kept != now:
+                raise ResultsError(
+                    f"{folder.path} holds another caption of {method} for {name} ({kept!r:.40}, "
+                    f"now {now!r:.40}): {WAY_OUT}"
+                )
+    return [(name, m) for name, m in wanted if folder.prompts[m].todo([name], again)]
+
+
+def prompt_records(
+    plan: Plan, folder: EvaluationFolder, todo: list[Pair], at_once: int, callback: Callback | None
+) -> Iterator[Record]:
+    """Finds the prompts of `todo` and keeps them, the optimizers one after the other and then the
+    captions. Raises what `Inverter` raises."""
+    inverter = Inverter(plan.job)
+    for method in plan.methods:
+        pictures: list[Picture] = [
+            (name, partial(open_picture, plan.pictures / name)) for name, m in todo if m == method
+        ]
+        if method in plan.optimizers:
+            searching = inverter.with_config(plan.job_of(method).config)
+            records = searching.records(pictures, at_once, callback)
+        else:
+            records = _caption_records(plan, inverter, method, pictures)
+        for record in records:
+            folder.prompts[method].append(record)
+            yield record
+
+
+def _caption_records(
+    plan: Plan, inverter: Inverter, method: str, pictures: list[Picture]
+) -> Iterator[Record]:
+    """The captions with the similarity that the guide sees in them."""
+    model = inverter.model
+    for name, image in opened(pictures):
+        try:
+            targets = inverter.targets_of(name, image.result())
+        except (PictureError, TargetError) as error:
+            yield {"picture": name, "error": str(error)}
+            continue
+        prompt = plan.captions[method][name]
+        feature = model.encode_texts([prompt])
+        yield {
+            "picture": name,
+            "prompt": prompt,
+            "similarity": weighted_similarity(feature, targets.to(model.device)).item(),
+            "model": plan.job.model,
+            "seed": 0,
+            "settings": {"captions": method, "device": str(model.device)},
+        }

@@ -1,0 +1,36 @@
+"""The fixtures `pipeline` and `plan`, for test modules with
+`pytest_plugins = ("tests.evaluation_fixtures",)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pez_core import PRESETS, make_mask
+from pez_core.batch import Job
+from pez_core.evaluation.plan import Diffusion, Plan
+from pez_core.vocabulary import Vocabulary
+from tests.many_pictures import make_pictures
+from tests.tiny_pipeline import save_pipeline
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small pipeline in a folder."""
+    pytest.importorskip("diffusers")
+    return save_pipeline(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture
+def plan(tmp_path: Path, vocabulary: Vocabulary, pipeline: Path, root: Path) -> Plan:
+    """Two pictures, PEZ and a caption of one of them."""
+    names = make_pictures(tmp_path / "pictures", 2)
+    search = PRESETS["fast"].replace(steps=2, restarts=1)
+    return Plan(
+        tmp_path / "pictures",
+        Job("demo", "{2}", search, make_mask(vocabulary), seed=3, dtype="float32"),
+        captions={"human": {names[0]: "a red square"}},
+        diffusion=Diffusion(str(pipeline), steps=2, images=2),
+        judge=str(root / "benchmarks" / "judge"),
+    )
