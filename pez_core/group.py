@@ -105,6 +105,7 @@ class Group:
         return kind(
             self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
             [s.generator for s in searches], fluency=self._setting.fluency,
+            penalty=self._setting.penalty,
         )  # fmt: skip
 
     def _look(self, optimizer: Optimizer, searches: list[Search], wanted: list[Search]) -> None:
@@ -164,6 +165,7 @@ class Group:
             torch.stack([lineage.rows for _, lineage in lineages]),
             swaps=self._config.swaps,
             fluency=self._setting.fluency,
+            penalty=self._setting.penalty,
             permits=None if self._setting.mask.closed else lineages[0][0].board.permits,
             tick=tick,
         )

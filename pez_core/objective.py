@@ -3,9 +3,13 @@ is the loss)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from .targets import Targets
+
+Penalty = Callable[[Tensor], Tensor]  # unit features (…, E) → (…), to be taken off a similarity
 
 
 def weighted_similarity(features: Tensor, targets: Targets, rows: Tensor | None = None) -> Tensor:
@@ -25,3 +29,12 @@ def aim(targets: Targets, rows: Tensor | None = None) -> Tensor:
     # A mini-batch may hold only targets of weight 0: its similarity is then 0, not 0/0.
     scale = weights.abs().sum().clamp_min(1e-12)
     return (weights @ target) / scale
+
+
+def worth(features: Tensor, aims: Tensor, penalty: Penalty | None = None) -> Tensor:
+    """What a search goes by: the weighted similarity, less what the features are fined.
+
+    features: (…, E) at unit length; aims: those of `aim`, of a shape that broadcasts → (…)
+    """
+    similarity = (features * aims).sum(dim=-1)
+    return similarity if penalty is None else similarity - penalty(features)

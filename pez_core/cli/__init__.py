@@ -1,8 +1,9 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
 else to stderr.
 
-Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of prompts; 130 ended by
-Ctrl-C, with the best so far printed where there is one; 2 an error, told in one line.
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of prompts, or a text that
+was checked is too near to what it should keep away from; 130 ended by Ctrl-C, with the best so far
+printed where there is one; 2 an error, told in one line.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import explain, invert, invert_folder, models, tokens
+    from . import check, explain, invert, invert_folder, models, tokens
 
     return {
         "invert": invert,
         "invert-folder": invert_folder,
         "explain": explain,
+        "check": check,
         "tokens": tokens,
         "models": models,
     }

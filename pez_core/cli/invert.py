@@ -8,21 +8,21 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from PIL import Image
 
 from ..devices import find_device, find_dtype
-from ..errors import PictureError, TargetError
+from ..errors import TargetError
 from ..models import ClipModel, load_model
-from ..pictures import SUFFIXES, open_picture
+from ..pictures import is_picture, open_picture
 from ..prompt import LearnedPrompt
 from ..search import StepInfo, learn_prompt
 from ..targets import Targets, make_targets
 from ..template import MOST_TOKENS
+from .avoid import guard_maker
 from .options import (
     add_search_options,
     asked_settings,
@@ -64,15 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
         *((name, open_picture(name)) for name in arguments.pictures),
         *((text, None) for text in arguments.text),
     ]
-    away = [
-        (name, open_picture(name) if _is_picture(name) else None) for name in arguments.negative
-    ]
+    away = [(name, open_picture(name) if is_picture(name) else None) for name in arguments.negative]
+    maker = guard_maker(arguments)
     device = find_device(arguments.device)
     dtype = find_dtype(arguments.dtype, device)
     model = load_model(
         arguments.model, device, tower=arguments.tower, as_stored=dtype != torch.float32
     )
     targets = _targets(model, [*near, *away], [1.0] * len(near) + [-1.0] * len(away))
+    guard = maker(model) if maker else None
     mask = search_mask(arguments, model.vocabulary, model.source.words)
     asked = {
         "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
@@ -91,24 +91,16 @@ def run(arguments: argparse.Namespace) -> int:
             template,
             config=config,
             mask=mask,
+            guard=guard,
             seed=arguments.seed,
             callback=callback,
             dtype=dtype,
             settings=asked,
         )
+    if result.best.near:
+        log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
     _print(result, arguments.json)
     return 130 if result.stopped == "user" else 0
-
-
-def _is_picture(name: str) -> bool:
-    """Whether a negative target is a picture: a file, or a name that was meant to be one."""
-    path = Path(name)
-    with suppress(OSError):  # a long text is no possible file name
-        if path.is_file():
-            return True
-    if path.suffix.lower() in SUFFIXES:
-        raise PictureError(f"{name}: no such picture")
-    return False
 
 
 def _targets(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..linear import product
+from ..objective import worth
 from .optimizer import Optimizer
 
 
@@ -28,9 +29,9 @@ class AutoPrompt(Optimizer):
         with torch.no_grad():
             features = self._slots.features(self._table.rows[trials.flatten(0, 1)])
         features = features.view(*trials.shape[:2], -1)  # (N, k, E)
-        best, which = (features * self._aims_now()[:, None]).sum(dim=-1).max(dim=1)
+        best, which = worth(features, self._aims_now()[:, None], self._penalty).max(dim=1)
         chosen = trials.gather(1, which[:, None, None].expand(-1, 1, trials.shape[2]))[:, 0]
-        scores = (features * self._aims[:, None]).sum(dim=-1).gather(1, which[:, None])[:, 0]
+        scores = worth(features, self._aims[:, None], self._penalty).gather(1, which[:, None])[:, 0]
         better = best > reading.goals
         self._rows.copy_(torch.where(better[:, None], chosen, self._rows))
         self._keep(torch.where(better, scores, -torch.inf), chosen)

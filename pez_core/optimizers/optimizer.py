@@ -12,7 +12,7 @@ from torch import Tensor
 from ..captured import Captured, Step
 from ..config import SearchConfig
 from ..fluency import Fluency
-from ..objective import aim
+from ..objective import Penalty, aim, worth
 from ..projection import TokenTable
 from ..slots import Slots
 from ..targets import Targets
@@ -22,8 +22,8 @@ from ..text_tower import Tower
 class Reading(NamedTuple):
     """What a forward and a backward say of N prompts.
 
-    scores: (N,) their similarities. goals: (N,) the same with the mini-batches of this step, what
-    the gradient is of. gradient: (N, n, D) of the losses, 1 - goals.
+    scores: (N,) their similarities, less their penalty. goals: (N,) the same with the mini-batches
+    of this step, what the gradient is of. gradient: (N, n, D) of the losses, 1 - goals.
     """
 
     scores: Tensor
@@ -35,7 +35,7 @@ class Optimizer(ABC):
     """N prompts of n learned tokens, moved together: `config.restarts` for each of G goals, one
     goal behind the other.
 
-    best_scores: (N,) the best similarity of each prompt so far. best_rows: (N, n) its tokens, as
+    best_scores: (N,) the best score of each prompt so far. best_rows: (N, n) its tokens, as
     rows of the table. captures: whether a step may be recorded as a CUDA graph: it reads and writes
     the same tensors each time, and waits for nothing.
     """
@@ -54,16 +54,18 @@ class Optimizer(ABC):
         *,
         capture: bool = True,
         fluency: Fluency | None = None,
+        penalty: Penalty | None = None,
     ) -> None:
         """layout: (L,) token ids with -1 where a token is learned.
 
         generators: one for each goal, on the CPU, the only source of randomness: a goal draws from
         its own, so it moves as if it were alone. capture: on a GPU, run the steps as a CUDA graph.
-        fluency: what counts beside the similarity, for those that move by it.
+        fluency: what counts beside the similarity, for those that move by it. penalty: is taken off
+        the similarity; it may not wait for the device.
         """
         self._table, self._config, self._fluency = table, config, fluency
         self._generators, self._device = generators, table.rows.device
-        self._slots = Slots(tower, layout)
+        self._slots, self._penalty = Slots(tower, layout), penalty
         shape = (config.restarts, self._slots.count)
         self._start = self._draw(lambda g: torch.randint(len(table.ids), shape, generator=g))
         # A row for every prompt, (N, E); with mini-batches one for every step too, (steps, G, E).
@@ -97,11 +99,12 @@ class Optimizer(ABC):
         self._at += 1
 
     def _read(self, embeddings: Tensor) -> Reading:
-        """Similarities and gradient at embeddings, (N, n, D)."""
+        """Scores and gradient at embeddings, (N, n, D)."""
         leaf = embeddings.detach().requires_grad_()
         features = self._slots.features(leaf)  # (N, E)
-        scores = (features * self._aims).sum(dim=-1)
-        goals = scores if self._step_aims is None else (features * self._aims_now()).sum(dim=-1)
+        scores = worth(features, self._aims, self._penalty)
+        batched = self._step_aims is not None
+        goals = worth(features, self._aims_now(), self._penalty) if batched else scores
         # The prompts do not touch each other, so the gradient of the sum is that of each.
         (gradient,) = torch.autograd.grad((1 - goals).sum(), leaf)
         return Reading(scores.detach(), goals.detach(), gradient)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from ..objective import worth
 from .pez import Pez
 
 
@@ -31,4 +32,4 @@ class Soft(Pez):
     def _finish(self) -> None:
         rows = self._table.nearest(self._embeddings)
         features = self._slots.features(self._table.rows[rows])
-        self._keep((features * self._aims).sum(dim=-1), rows)
+        self._keep(worth(features, self._aims, self._penalty), rows)
