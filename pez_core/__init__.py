@@ -15,6 +15,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .config import PRESETS, SearchConfig
     from .errors import PezError
+    from .guard import Guard, make_guard
     from .models import ClipModel, load_model
     from .pictures import open_picture
     from .prompt import Candidate, LearnedPrompt, Token
@@ -26,6 +27,7 @@ __all__ = [
     "PRESETS",
     "Candidate",
     "ClipModel",
+    "Guard",
     "LearnedPrompt",
     "PezError",
     "SearchConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "learn_prompt",
     "learn_prompts",
     "load_model",
+    "make_guard",
     "make_mask",
     "make_targets",
     "open_picture",
@@ -46,6 +49,7 @@ __all__ = [
 _HOMES = {
     "Candidate": "prompt",
     "ClipModel": "models",
+    "Guard": "guard",
     "LearnedPrompt": "prompt",
     "PRESETS": "config",
     "PezError": "errors",
@@ -58,6 +62,7 @@ _HOMES = {
     "learn_prompt": "search",
     "learn_prompts": "search",
     "load_model": "models",
+    "make_guard": "guard",
     "make_mask": "vocabulary",
     "make_targets": "targets",
     "open_picture": "pictures",

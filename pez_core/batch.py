@@ -24,8 +24,9 @@ from PIL import Image
 from .config import SearchConfig
 from .devices import find_device, find_dtype
 from .errors import PezError, PictureError, TargetError
+from .guard import Guard
 from .image_tower import encode_pictures, load_image_tower
-from .models import load_model
+from .models import ClipModel, load_model
 from .pictures import SUFFIXES
 from .prompt import LearnedPrompt
 from .results import Record, decisive
@@ -75,7 +76,7 @@ class Job:
     """What is asked for every picture, in plain data that another machine can be sent.
 
     model, tower: as for `load_model`. device: one of DEVICES. dtype: one of DTYPES. settings: more
-    entries for the results' `settings`.
+    entries for the results' `settings`. make_guard: makes the guard of the loaded model.
     """
 
     model: str
@@ -87,6 +88,7 @@ class Job:
     device: str = "auto"
     dtype: str = "auto"
     settings: dict[str, Any] = field(default_factory=dict)
+    make_guard: Callable[[ClipModel], Guard] | None = None
 
     def asked(self) -> dict[str, Any]:
         """The results' `settings` beside those of the search, as `pez invert` has them."""
@@ -110,6 +112,7 @@ class Inverter:
         self._dtype = find_dtype(job.dtype, device)
         half = self._dtype != torch.float32
         self.model = load_model(job.model, device, tower=job.tower, as_stored=half)
+        self._guard = job.make_guard(self.model) if job.make_guard else None
         self._image_towers = {
             part.name: load_image_tower(part).to(self.model.device)
             for part in self.model.source.parts
@@ -138,6 +141,7 @@ class Inverter:
             at_once=at_once,
             config=job.config,
             mask=job.mask,
+            guard=self._guard,
             seed=job.seed,
             callback=callback,
             dtype=self._dtype,

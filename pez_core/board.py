@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from .fluency import Fluency
+from .guard import Guard
 from .models import ClipModel
 from .objective import weighted_similarity
 from .projection import TokenTable
-from .prompt import Candidate
+from .prompt import Candidate, Nearness
 from .targets import Targets
 from .template import Template
 from .vocabulary import TokenMask
@@ -40,15 +41,17 @@ class Board:
         table: TokenTable,
         fluency: Fluency | None,
         clock: Callable[[], tuple[int, float]],
+        guard: Guard | None = None,
     ) -> None:
         """fluency: what counts beside the similarity. clock: tells the present step and second of
-        the search."""
+        the search. guard: what texts are to keep away from."""
         self._model, self._targets, self._template = model, targets, template
-        self._mask, self._table, self._fluency, self._clock = mask, table, fluency, clock
+        self._mask, self._table, self._clock = mask, table, clock
+        self._fluency, self._guard = fluency, guard
         self._lineages: dict[tuple[int, int], Lineage] = {}
         self._seen: dict[tuple[int, int], float] = {}  # the score of each restart at the last look
         self.best: Candidate | None = None
-        self.worth = -float("inf")  # of the best: its similarity, with its fluency if that counts
+        self.worth = -float("inf")  # of the best, see `_score`
         self.history: list[tuple[int, float, float]] = []
 
     def look(self, number: int, scores: Sequence[float], rows: Tensor) -> None:
@@ -72,7 +75,7 @@ class Board:
             if not self._permitted(ids):
                 return
             if not self._survives(ids, text):
-                score = self._worth(self._score([text])[0])
+                ((_, score),) = self._score([text])
         if score > least:
             self._lineages[key] = Lineage(key, rows.clone(), text, score)
             if score > self.worth:
@@ -89,32 +92,39 @@ class Board:
         return sorted(mine, key=lambda lineage: -lineage.score)[:count]
 
     def candidates(self, count: int) -> tuple[Candidate, ...]:
-        """The best texts of different lineages, scored as texts, best first."""
+        """The best texts of different lineages, scored as texts, best first. Where any keeps away
+        from what it should, only such."""
         ranked = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
         texts = dict.fromkeys(lineage.text for lineage in ranked[: 2 * count])
         if self.best:
             texts[self.best.text] = None
-        return tuple(sorted(self._score(list(texts)), key=lambda c: -self._worth(c))[:count])
+        scored = sorted(self._score(list(texts)), key=lambda pair: -pair[1])
+        clear = [pair for pair in scored if not pair[0].near]
+        return tuple(candidate for candidate, _ in (clear or scored)[:count])
 
     def _improve(self, text: str) -> None:
-        (candidate,) = self._score([text])
-        worth = self._worth(candidate)
+        ((candidate, worth),) = self._score([text])
         if worth > self.worth:
             self.best, self.worth = candidate, worth
             self.history.append((*self._clock(), candidate.similarity))
 
-    def _worth(self, candidate: Candidate) -> float:
-        fluency = self._fluency.of_text(candidate.ids) if self._fluency else 0.0
-        return candidate.similarity + fluency
-
-    def _score(self, texts: list[str]) -> list[Candidate]:
-        """Texts with the similarity of their own encoding: the only scores that leave a search."""
-        model, encode = self._model, self._model.vocabulary.encode
+    def _score(self, texts: list[str]) -> list[tuple[Candidate, float]]:
+        """Texts with the similarity of their own encoding, the only scores that leave a search, and
+        what each is worth: that, with its fluency and less the guard's penalty."""
+        model, guard = self._model, self._guard
         features = model.encode_texts(texts)
-        scores = weighted_similarity(features, self._targets).tolist()
+        scores = weighted_similarity(features, self._targets)
+        fines = torch.zeros_like(scores) if guard is None else guard.penalty(features)
+        near: list[dict[str, Nearness]]
+        near = [{} for _ in texts] if guard is None else guard.measure(features)
         each = model.similarities(features, self._targets)
-        found = zip(texts, scores, each, strict=True)
-        return [Candidate(text, tuple(encode(text)), score, own) for text, score, own in found]
+        found = []
+        for row, text in enumerate(texts):
+            ids = tuple(model.vocabulary.encode(text))
+            candidate = Candidate(text, ids, scores[row].item(), each[row], near[row])
+            fluency = self._fluency.of_text(ids) if self._fluency else 0.0
+            found.append((candidate, candidate.similarity + fluency - fines[row].item()))
+        return found
 
     def _text(self, ids: list[int]) -> str:
         return self._template.render(ids, self._model.vocabulary)

@@ -15,6 +15,7 @@ import torch
 
 from .config import DEFAULT, SearchConfig
 from .errors import ConfigError, TargetError
+from .guard import Guard
 from .models import ClipModel
 from .objective import weighted_similarity
 from .prompt import LearnedPrompt
@@ -88,6 +89,7 @@ def distill(
     *,
     config: SearchConfig = DEFAULT,
     mask: TokenMask | None = None,
+    guard: Guard | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     dtype: torch.dtype | None = None,
@@ -107,8 +109,8 @@ def distill(
             + (" or give a longer text" if own < 2 else "")
         )
     return learn_prompt(
-        model, targets, template, config=config, mask=mask, seed=seed, callback=callback,
-        dtype=dtype, settings=settings,
+        model, targets, template, config=config, mask=mask, guard=guard, seed=seed,
+        callback=callback, dtype=dtype, settings=settings,
     )  # fmt: skip
 
 
@@ -129,6 +131,7 @@ def distillation_curve(
     *,
     config: SearchConfig = DEFAULT,
     mask: TokenMask | None = None,
+    guard: Guard | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     dtype: torch.dtype | None = None,
@@ -143,8 +146,8 @@ def distillation_curve(
     start = model.vocabulary.encode(text_parts(text, model.vocabulary)[0])
     for tokens in curve_lengths(own):
         learned = distill(
-            model, text, f"{{{tokens}}}", config=config, mask=mask, seed=seed, callback=callback,
-            dtype=dtype,
+            model, text, f"{{{tokens}}}", config=config, mask=mask, guard=guard, seed=seed,
+            callback=callback, dtype=dtype,
         )  # fmt: skip
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])

@@ -34,6 +34,10 @@ class TargetError(PezError):
     """The targets of a search are missing or contradict each other."""
 
 
+class GuardError(PezError):
+    """A guard has no concept, or what it is measured against will not do."""
+
+
 class EditsError(PezError):
     """The edits of a prompt cannot be read."""
 

@@ -102,7 +102,8 @@ class Group:
         return self._make(OPTIMIZERS[self._config.optimizer], searches)
 
     def _make(self, kind: type[Optimizer], searches: list[Search]) -> Optimizer:
-        objective = Cosine(self._tower, self._layout, [s.targets for s in searches])
+        targets, penalty = [s.targets for s in searches], self._setting.penalty
+        objective = Cosine(self._tower, self._layout, targets, penalty)
         generators = [s.generator for s in searches]
         return kind(objective, self._table, self._config, generators, fluency=self._setting.fluency)
 
@@ -163,6 +164,7 @@ class Group:
             torch.stack([lineage.rows for _, lineage in lineages]),
             swaps=self._config.swaps,
             fluency=self._setting.fluency,
+            penalty=self._setting.penalty,
             permits=None if self._setting.mask.closed else lineages[0][0].board.permits,
             tick=tick,
         )

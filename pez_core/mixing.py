@@ -17,6 +17,7 @@ import torch
 from .config import DEFAULT, SearchConfig
 from .edits import Word, join, split_words
 from .errors import ConfigError
+from .guard import Guard
 from .models import ClipModel
 from .objective import weighted_similarity
 from .prompt import Candidate, LearnedPrompt
@@ -79,6 +80,7 @@ def learn_apart(
     *,
     config: SearchConfig = DEFAULT,
     mask: TokenMask | None = None,
+    guard: Guard | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     dtype: torch.dtype | None = None,
@@ -107,7 +109,7 @@ def learn_apart(
             goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
             share = max(1, round(tokens * weights[place] / total))
             run = learn_prompt(
-                model, goal, f"{{{share}}}", config=config, mask=mask, seed=seed,
+                model, goal, f"{{{share}}}", config=config, mask=mask, guard=guard, seed=seed,
                 callback=callback, dtype=dtype,
             )  # fmt: skip
             runs.append(run)
@@ -115,7 +117,7 @@ def learn_apart(
         words.append(own)
     permits = mask.permits if mask else _anything
     text = concatenate(model, words, targets, tokens, permits=permits)
-    best = _candidate(model, text, targets)
+    best = _candidate(model, text, targets, guard)
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
     told = {"template": f"{{{tokens}}}", **config.to_json(), **(settings or {}), "parts": words}
     stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
@@ -123,12 +125,15 @@ def learn_apart(
     return LearnedPrompt((best,), history, steps, seconds, stopped, seed, model.name, told)
 
 
-def _candidate(model: ClipModel, text: str, targets: Targets) -> Candidate:
-    """A text with the similarity of its own encoding."""
+def _candidate(
+    model: ClipModel, text: str, targets: Targets, guard: Guard | None = None
+) -> Candidate:
+    """A text with the similarity of its own encoding, and what a guard says of it."""
     features, goals = model.encode_texts([text]), targets.to(model.device)
     (each,) = model.similarities(features, goals)
     score = weighted_similarity(features, goals).item()
-    return Candidate(text, tuple(model.vocabulary.encode(text)), score, each)
+    near = guard.check(model, [text])[0] if guard else {}
+    return Candidate(text, tuple(model.vocabulary.encode(text)), score, each, near)
 
 
 def _check(tokens: int) -> None:

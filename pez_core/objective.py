@@ -6,7 +6,7 @@ The optimisers know an objective only; a language model's is `language_model.lab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,6 +16,8 @@ from .config import SearchConfig
 from .slots import Slots
 from .targets import Targets
 from .text_tower import Tower
+
+Penalty = Callable[[Tensor], Tensor]  # unit features (…, E) → (…), to be taken off a similarity
 
 
 def weighted_similarity(features: Tensor, targets: Targets, rows: Tensor | None = None) -> Tensor:
@@ -35,6 +37,15 @@ def aim(targets: Targets, rows: Tensor | None = None) -> Tensor:
     # A mini-batch may hold only targets of weight 0: its similarity is then 0, not 0/0.
     scale = weights.abs().sum().clamp_min(1e-12)
     return (weights @ target) / scale
+
+
+def worth(features: Tensor, aims: Tensor, penalty: Penalty | None = None) -> Tensor:
+    """What a search goes by: the weighted similarity, less what the features are fined.
+
+    features: (…, E) at unit length; aims: those of `aim`, of a shape that broadcasts → (…)
+    """
+    similarity = (features * aims).sum(dim=-1)
+    return similarity if penalty is None else similarity - penalty(features)
 
 
 class Reading(NamedTuple):
@@ -73,9 +84,16 @@ class Cosine:
     """CLIP's objective: `restarts` prompts for each of G goals, one goal behind the other."""
 
     @torch.inference_mode(False)
-    def __init__(self, tower: Tower, layout: Tensor, goals: Sequence[Targets]) -> None:
-        """layout: (L,) token ids with -1 where a token is learned."""
-        self._slots, self._goals = Slots(tower, layout), goals
+    def __init__(
+        self,
+        tower: Tower,
+        layout: Tensor,
+        goals: Sequence[Targets],
+        penalty: Penalty | None = None,
+    ) -> None:
+        """layout: (L,) token ids with -1 where a token is learned. penalty: is taken off the
+        similarity; it may not wait for the device."""
+        self._slots, self._goals, self._penalty = Slots(tower, layout), goals, penalty
         self.count = self._slots.count
 
     def begin(self, config: SearchConfig, generators: Sequence[torch.Generator]) -> None:
@@ -88,10 +106,10 @@ class Cosine:
     def read(self, embeddings: Tensor, step: Tensor) -> Reading:
         leaf = embeddings.detach().requires_grad_()
         features = self._slots.features(leaf)  # (N, E)
-        scores = (features * self._aims).sum(dim=-1)
+        scores = worth(features, self._aims, self._penalty)
         goals = scores
         if self._step_aims is not None:
-            goals = (features * self._aims_now(step)).sum(dim=-1)
+            goals = worth(features, self._aims_now(step), self._penalty)
         # The prompts do not touch each other, so the gradient of the sum is that of each.
         (gradient,) = torch.autograd.grad((1 - goals).sum(), leaf)
         return Reading(scores.detach(), goals.detach(), gradient)
@@ -99,8 +117,8 @@ class Cosine:
     @torch.no_grad()
     def scores(self, trials: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         features = self._slots.features(trials.flatten(0, 1)).view(*trials.shape[:2], -1)
-        goals = (features * self._aims_now(step)[:, None]).sum(dim=-1)
-        return (features * self._aims[:, None]).sum(dim=-1), goals
+        goals = worth(features, self._aims_now(step)[:, None], self._penalty)
+        return worth(features, self._aims[:, None], self._penalty), goals
 
     def _aims_now(self, step: Tensor) -> Tensor:
         """The aims of a step, (N, E): those of its mini-batches where there are any."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,21 @@ def decode_picture(data: bytes, name: str) -> Image.Image:
     """The picture of a file's content as RGB. name: its name for messages. Raises as
     `open_picture` does."""
     return _decoded(io.BytesIO(data), name)
+
+
+def is_picture(name: str) -> bool:
+    """Whether what may be a text or a picture is a picture: a file, or a name that was meant to be
+    one.
+
+    Raises PictureError for the name of a picture that is not there.
+    """
+    path = Path(name)
+    with suppress(OSError):  # a long text is no possible file name
+        if path.is_file():
+            return True
+    if path.suffix.lower() in SUFFIXES:
+        raise PictureError(f"{name}: no such picture")
+    return False
 
 
 def _existing(path: str | Path) -> Path:

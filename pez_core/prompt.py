@@ -19,20 +19,51 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Nearness:
+    """How near a text is to a concept of a guard, and from where on that is too near.
+
+    similarity: the cosine in the guard's neutral space, see `neutral`.
+    """
+
+    similarity: float
+    threshold: float
+
+    @property
+    def near(self) -> bool:
+        return not self.similarity <= self.threshold  # so that NaN is never clear
+
+    def to_json(self) -> dict[str, Any]:
+        return {"similarity": self.similarity, "threshold": self.threshold, "near": self.near}
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One prompt: its text, the ids it tokenises to, and the similarity of its own encoding.
 
-    similarities: those of the encoders of an ensemble, by name; empty for a single one.
+    similarities: those of the encoders of an ensemble, by name; empty for a single one. guard: how
+    near the text is to each concept it was to keep away from, by name; empty without a guard.
     """
 
     text: str
     ids: tuple[int, ...]
     similarity: float
     similarities: Mapping[str, float] = field(default_factory=dict, hash=False)
+    guard: Mapping[str, Nearness] = field(default_factory=dict, hash=False)
+
+    @property
+    def near(self) -> tuple[str, ...]:
+        """The concepts that the text is too near to."""
+        return tuple(name for name, found in self.guard.items() if found.near)
 
     def to_json(self) -> dict[str, Any]:
-        entry = {"prompt": self.text, "similarity": self.similarity, "ids": list(self.ids)}
-        return entry | ({"similarities": dict(self.similarities)} if self.similarities else {})
+        entry: dict[str, Any] = {
+            "prompt": self.text,
+            "similarity": self.similarity,
+            "ids": list(self.ids),
+        }
+        if self.similarities:
+            entry["similarities"] = dict(self.similarities)
+        return entry | _guard_entry(self)
 
 
 @dataclass(frozen=True)
@@ -57,7 +88,7 @@ class LearnedPrompt:
         return self.candidates[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `pez invert --json` prints (schema 1)."""
+        """The object that `pez invert --json` prints (schema 1); "guard" where there is one."""
         return {
             "schema": SCHEMA,
             "prompt": self.best.text,
@@ -70,4 +101,11 @@ class LearnedPrompt:
             "candidates": [candidate.to_json() for candidate in self.candidates],
             "history": [[step, round(s, 3), similarity] for step, s, similarity in self.history],
             "settings": self.settings,
+            **_guard_entry(self.best),
         }
+
+
+def _guard_entry(candidate: Candidate) -> dict[str, Any]:
+    """What a guard says of a candidate, where there is one."""
+    said = {name: found.to_json() for name, found in candidate.guard.items()}
+    return {"guard": said} if said else {}

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .fluency import Fluency
 from .linear import product
+from .objective import Penalty, worth
 from .projection import TokenTable
 from .slots import Slots
 from .text_tower import Tower, nothing
@@ -31,9 +32,9 @@ ON_GPU, ON_CPU = 2**22, 2**19
 class Refine:
     """Improves P prompts, a swap of each a step.
 
-    scores: their similarities, with their fluency where that counts. rows: P times (n,), their
-    tokens, as rows of the table. done: for each, whether no swap that was tried helps any more; to
-    set it leaves the prompt as it is.
+    scores: their similarities, with fluency and penalty where those count. rows: P times (n,),
+    their tokens, as rows of the table. done: for each, whether no swap that was tried helps any
+    more; to set it leaves the prompt as it is.
     """
 
     @torch.inference_mode(False)
@@ -47,11 +48,12 @@ class Refine:
         *,
         swaps: int,
         fluency: Fluency | None = None,
+        penalty: Penalty | None = None,
         permits: Callable[[Tensor], Tensor] | None = None,
         tick: Callable[[], None] = nothing,
     ) -> None:
         """aims: (P, E), see `objective.aim`. rows: (P, n) where to start. swaps: tokens tried per
-        position. fluency: is added to the similarity.
+        position. fluency: is added to the similarity. penalty: is taken off it.
 
         permits: which of some prompts may be handed out, (N, n) rows → (N,) bool; all of them if
         left out. tick: called between the passes of a step, which may be long.
@@ -61,7 +63,7 @@ class Refine:
         self._at_once, self._tick = max(32, most // width), tick
         self._table, self._aims = table, aims
         self._fluency, self._permits = fluency, permits
-        self._slots = Slots(tower, layout)
+        self._slots, self._penalty = Slots(tower, layout), penalty
         self._first_swaps = swaps
         self._swaps = [swaps] * len(rows)
         self.rows: list[Tensor] = list(rows.clone())
@@ -86,7 +88,7 @@ class Refine:
         short of the gain of the present token, which is one number for a whole line."""
         rows = torch.stack([self.rows[prompt] for prompt in live])
         hard = self._table.rows[rows].requires_grad_()  # (P, n, D)
-        scores = (self._slots.features(hard) * self._aims[live]).sum(dim=-1)
+        scores = worth(self._slots.features(hard), self._aims[live], self._penalty)
         (gradient,) = torch.autograd.grad(scores.sum(), hard)
         for prompt, score in zip(live, scores.tolist(), strict=True):
             self.scores[prompt] = score
@@ -126,7 +128,7 @@ class Refine:
                 self._tick()
             batch, owner = (t[first : first + self._at_once] for t in (rows, owners))
             features = self._slots.features(self._table.rows[batch])
-            scores.append((features * self._aims[owner]).sum(dim=-1))
+            scores.append(worth(features, self._aims[owner], self._penalty))
             if self._fluency is not None:
                 scores[-1] += self._fluency.scores(batch)
         return torch.cat(scores)

@@ -13,7 +13,9 @@ from .board import Board
 from .config import SearchConfig
 from .errors import PezError, SearchError, TargetError
 from .fluency import Fluency
+from .guard import Guard
 from .models import ClipModel
+from .objective import Penalty
 from .projection import TokenTable
 from .prompt import Candidate, LearnedPrompt
 from .targets import Targets
@@ -55,6 +57,12 @@ class Setting:
     callback: Callback | None
     fluency: Fluency | None  # beside the similarity
     settings: dict[str, Any]  # more entries for the results
+    guard: Guard | None = None  # on the model's device
+
+    @property
+    def penalty(self) -> Penalty | None:
+        """What is taken off the similarity of features while searching."""
+        return None if self.guard is None else self.guard.penalty
 
 
 class Search:
@@ -81,7 +89,7 @@ class Search:
         self.generator = torch.Generator().manual_seed(setting.seed)
         self.board = Board(
             setting.model, self.targets, setting.template, setting.mask, setting.table,
-            setting.fluency, self._clock,
+            setting.fluency, self._clock, setting.guard,
         )  # fmt: skip
         self.step = self.round = self._idle = 0
         # Steps to come if every round is run; a refinement swaps about every token once.

@@ -16,6 +16,7 @@ from .config import DEFAULT, SearchConfig
 from .errors import ConfigError, PezError
 from .fluency import Fluency, read_prior
 from .group import Group
+from .guard import Guard
 from .models import ClipModel
 from .precision import arithmetic_of
 from .projection import token_table
@@ -35,6 +36,7 @@ def learn_prompt(
     *,
     config: SearchConfig = DEFAULT,
     mask: TokenMask | None = None,
+    guard: Guard | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     dtype: torch.dtype | None = None,
@@ -43,17 +45,18 @@ def learn_prompt(
     """The hard prompts that say best what the targets show: distinct candidates, best first.
 
     template: fixed words with slots, "{8}" is 8 learned tokens. mask: the tokens allowed; printable
-    lower-case ASCII if left out. callback: called after every step, and within long ones; returning
-    False stops with the best so far.
+    lower-case ASCII if left out. guard: what the prompts are to keep away from; where none is found
+    that does, the best is told all the same, and `best.near` says from what it does not. callback:
+    called after every step, and within long ones; returning False stops with the best so far.
     dtype: of the tower's weights while searching (scores handed out are always those of float32).
     settings: more entries for the result's `settings`, such as what the caller was asked.
-    Raises TargetError when the targets belong to another model, ConfigError for a seed out of
-    range, SearchError when no text can be handed out, and what `parse_template` and `make_mask`
-    raise.
+    Raises TargetError and GuardError when the targets and the guard belong to another model,
+    ConfigError for a seed out of range, SearchError when no text can be handed out, and what
+    `parse_template` and `make_mask` raise.
     """
     searches = learn_prompts(
-        model, [targets], template, config=config, mask=mask, seed=seed, callback=callback,
-        dtype=dtype, settings=settings,
+        model, [targets], template, config=config, mask=mask, guard=guard, seed=seed,
+        callback=callback, dtype=dtype, settings=settings,
     )  # fmt: skip
     ((_, result),) = searches
     if isinstance(result, PezError):
@@ -70,6 +73,7 @@ def learn_prompts(
     at_once: int = 8,
     config: SearchConfig = DEFAULT,
     mask: TokenMask | None = None,
+    guard: Guard | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     dtype: torch.dtype | None = None,
@@ -86,6 +90,9 @@ def learn_prompts(
         raise ConfigError(f"at_once must be at least 1, got {at_once}")
     if not 0 <= seed < 2**64:
         raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
+    if guard is not None:
+        guard.require(model)
+        guard = guard.to(model.device)
     mask = mask or make_mask(model.vocabulary, words=model.source.words)
     half = dtype if dtype != torch.float32 else None
     table = token_table(
@@ -99,6 +106,8 @@ def learn_prompts(
     if config.fluency:
         prior = read_prior(model.vocabulary, device=model.device)
         fluency = Fluency(prior, torch.tensor(parsed.layout), table.ids, config.fluency)
-    setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, settings or {})
+    setting = Setting(
+        model, parsed, config, mask, table, seed, callback, fluency, settings or {}, guard
+    )
     tower = model.tower.to(model.device, half) if half else model.tower
     return Group(setting, tower.for_search()).run(goals, at_once)

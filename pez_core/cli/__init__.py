@@ -1,8 +1,9 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
 else to stderr.
 
-Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results; 130 ended by
-Ctrl-C, with the best so far printed where there is one; 2 an error, told in one line.
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results, or a text that
+was checked is too near to what it should keep away from; 130 ended by Ctrl-C, with the best so far
+printed where there is one; 2 an error, told in one line.
 """
 
 from __future__ import annotations
@@ -54,7 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import distill, evaluate, explain, invert, invert_folder, mix, models, style, tokens
+    from . import (
+        check,
+        distill,
+        evaluate,
+        explain,
+        invert,
+        invert_folder,
+        mix,
+        models,
+        style,
+        tokens,
+    )  # fmt: skip
 
     return {
         "invert": invert,
@@ -64,6 +76,7 @@ def _verbs() -> dict[str, Any]:
         "mix": mix,
         "evaluate": evaluate,
         "explain": explain,
+        "check": check,
         "tokens": tokens,
         "models": models,
     }

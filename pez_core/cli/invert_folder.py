@@ -17,6 +17,7 @@ from ..pictures import open_picture
 from ..ray_batch import LOCAL, Cluster
 from ..results import Record, ResultsFile
 from ..vocabulary import clip_vocabulary
+from .avoid import guard_maker
 from .folder_progress import FolderProgress, counted
 from .options import (
     add_search_options,
@@ -146,6 +147,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         device=arguments.device,
         dtype=arguments.dtype,
         settings=asked_settings(arguments, mask),
+        make_guard=guard_maker(arguments),
     )
 
 

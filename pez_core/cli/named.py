@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 from PIL import Image
 
-from ..errors import PictureError
 from ..models import ClipModel
-from ..pictures import SUFFIXES, open_picture
+from ..pictures import is_picture, open_picture
 from ..targets import Targets, make_targets
 from ..template import MOST_TOKENS
 
@@ -27,17 +24,6 @@ def picture_or_text(name: str) -> Named:
     Raises PictureError for a missing file with a picture's ending, and as `open_picture` does.
     """
     return name, open_picture(name) if is_picture(name) else None
-
-
-def is_picture(name: str) -> bool:
-    """Whether a name is a picture's: a file, or a name that was meant to be one."""
-    path = Path(name)
-    with suppress(OSError):  # a long text is no possible file name
-        if path.is_file():
-            return True
-    if path.suffix.lower() in SUFFIXES:
-        raise PictureError(f"{name}: no such picture")
-    return False
 
 
 def named_targets(model: ClipModel, items: Sequence[Named], weights: Sequence[float]) -> Targets:

@@ -12,6 +12,7 @@ from ..devices import DEVICES, DTYPES
 from ..errors import ConfigError
 from ..template import MOST_TOKENS
 from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, split_bans
+from .avoid import add_avoid_options, avoided
 
 TOKENS = 8  # of the paper's tables
 
@@ -75,6 +76,7 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
         help="prefer what reads like a caption: the weight of log P(text) per token beside the "
         "similarity, such as 0.01 (default: 0)",
     )
+    add_avoid_options(parser)
     add("--candidates", type=int, help="how many prompts to return at most")
 
 
@@ -125,4 +127,5 @@ def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, 
         "vocabulary": mask.kind, "vocabulary_size": len(mask.ids),
         "vocabulary_digest": digest[:16],  # two lists of --allow may be of one size
         "banned_tokens": [token.text for token in mask.removed], "dtype": arguments.dtype,
+        **avoided(arguments),
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,11 @@ from ..prompt import LearnedPrompt
 from ..run import Callback
 from ..search import StepInfo
 from . import INTERRUPTED
+from .avoid import guard_maker
 from .options import asked_settings, search_mask
 from .progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 def open_model(arguments: argparse.Namespace) -> tuple[ClipModel, torch.dtype]:
@@ -44,14 +48,15 @@ def search_options(
 
     asked: what the settings of the result tell first, such as the pictures.
     """
+    maker = guard_maker(arguments)
     mask = search_mask(arguments, model.vocabulary, model.source.words)
     settings = {
         **asked, **asked_settings(arguments, mask), "device": str(model.device),
         "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     return {
-        "config": config, "mask": mask, "seed": arguments.seed, "dtype": dtype,
-        "settings": settings,
+        "config": config, "mask": mask, "guard": maker(model) if maker else None,
+        "seed": arguments.seed, "dtype": dtype, "settings": settings,
     }  # fmt: skip
 
 
@@ -91,6 +96,8 @@ def print_result(
 
     more: further fields of the object. below: what stands for them below the candidates.
     """
+    if result.best.near:
+        log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
     if as_json:
         print(json.dumps({**result.to_json(), **(more or {})}))
         return _exit_code(result)

@@ -1,0 +1,58 @@
+"""The concepts to keep away from, as `pez invert`, `pez invert-folder` and `pez check` are told
+them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+from ..guard import FALSE_ALARMS, Guard, make_guard, read_concepts
+from ..models import ClipModel
+from ..pictures import is_picture, open_picture
+
+GuardMaker = Callable[[ClipModel], Guard]  # plain data, so that it can be sent to other machines
+
+
+def add_avoid_options(parser: argparse._ActionsContainer) -> None:
+    """Adds the options that name concepts."""
+    add = parser.add_argument
+    add(
+        "--avoid",
+        action="append",
+        default=[],
+        metavar="TEXT_OR_PICTURE",
+        help="a meaning to keep away from, in whatever words; may be repeated",
+    )
+    add("--avoid-file", metavar="FILE", help="concepts to keep away from, one a line")
+    add(
+        "--false-alarms",
+        type=float,
+        default=FALSE_ALARMS,
+        metavar="RATE",
+        help="the share of neutral prompts that a concept may call too near; more is stricter "
+        "(default: %(default)s)",
+    )
+
+
+def concepts(arguments: argparse.Namespace) -> list[str]:
+    """The concepts that were named, each once. Raises GuardError for a file that names none."""
+    listed = read_concepts(arguments.avoid_file) if arguments.avoid_file is not None else []
+    return list(dict.fromkeys([*arguments.avoid, *listed]))
+
+
+def guard_maker(arguments: argparse.Namespace) -> GuardMaker | None:
+    """What makes the guard of a model, None where no concept was named. Raises GuardError,
+    PictureError."""
+    named = concepts(arguments)
+    if not named:
+        return None
+    pictures = {name: open_picture(name) for name in named if is_picture(name)}
+    texts = [name for name in named if name not in pictures]
+    return partial(make_guard, texts=texts, pictures=pictures, false_alarms=arguments.false_alarms)
+
+
+def avoided(arguments: argparse.Namespace) -> dict[str, object]:
+    """What a result's `settings` say of the concepts; nothing where there are none."""
+    named = concepts(arguments)
+    return {"avoid": named, "false_alarms": arguments.false_alarms} if named else {}

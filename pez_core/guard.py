@@ -1,0 +1,170 @@
+"""A guard: keeps prompts away from concepts in feature space, where a list of words cannot.
+
+With a word banned its meaning is reached through other tokens (arXiv 2302.03668 §1 asks for filters
+in feature space). A guard looks at what a text means to CLIP: the cosine between the text and each
+concept, against a threshold of that concept.
+
+Texts of one form lie near each other whatever they say: to the embedded model "a dog" has the
+cosine 0.91 with "pizza". So cosines are taken where neutral prompts are centred and spread alike in
+all directions (`neutral`). Thresholds come from neutral prompts that took no part in that: of N
+cosines the k-th largest, k = ⌊(N + 1)·rate⌋, which a further one exceeds with probability k/(N + 1)
+(split conformal prediction, arXiv 2107.07511 §1).
+
+But: the false-alarm rate is that of texts like the neutral ones, and a guard knows only what its
+CLIP has learned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import GuardError
+from .models import ClipModel
+from .neutral import NEUTRAL, NeutralSpace, neutral_space, read_lines
+from .prompt import Nearness
+from .targets import make_targets
+
+FALSE_ALARMS = 0.01
+# While searching, so far below its threshold a concept begins to cost: half precision moves
+# cosines by less, and another CLIP agrees the more.
+MARGIN = 0.01
+# What a cosine above that costs: much more than it can add to the similarity, so that the gradient
+# leads out.
+SLOPE = 3.0
+# What any prompt too near costs beside it: more than similarity and fluency can make up for, so
+# that every clear prompt is worth more than every near one.
+STEP = 10.0
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What texts are to keep away from, by one model.
+
+    names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
+    cosines above which a text is too near. false_alarms: the share of neutral texts above each.
+    """
+
+    names: tuple[str, ...]
+    directions: Tensor
+    thresholds: Tensor
+    space: NeutralSpace
+    false_alarms: float
+
+    def cosines(self, features: Tensor) -> Tensor:
+        """Of texts with the concepts, in the neutral space. (…, E) unit features → (…, C)"""
+        return self.space.unit(features.to(self.directions.dtype)) @ self.directions.T
+
+    def penalty(self, features: Tensor) -> Tensor:
+        """What a search takes off the similarity: 0 for texts that are clear, and rising with what
+        is too near. (…, E) unit features → (…)
+
+        A negative target pulls every prompt away from it for ever; this only shuts a region.
+        """
+        excess = (self.cosines(features) - self.thresholds + MARGIN).clamp_min(0)  # (…, C)
+        return SLOPE * excess.sum(dim=-1) + STEP * (excess > 0).any(dim=-1)
+
+    def measure(self, features: Tensor) -> list[dict[str, Nearness]]:
+        """How near each text is to each concept, by the concept's name. (N, E) → N dicts"""
+        limits = self.thresholds.tolist()
+        return [
+            {n: Nearness(*pair) for n, *pair in zip(self.names, row, limits, strict=True)}
+            for row in self.cosines(features).tolist()
+        ]
+
+    def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
+        """`measure` of texts, encoded by the model that the guard was made with.
+
+        Raises GuardError for another model, as far as its dimensions tell.
+        """
+        self.require(model)
+        return self.to(model.device).measure(model.encode_texts(texts))
+
+    def require(self, model: ClipModel) -> None:
+        """Raises GuardError when the guard was made with a model of other dimensions."""
+        if self.directions.shape[1] != model.tower.embed_dim:
+            raise GuardError(
+                f"the guard has {self.directions.shape[1]} dimensions and the text tower "
+                f"{model.tower.embed_dim}: make it with the same model"
+            )
+
+    def to(self, device: torch.device | str) -> Guard:
+        directions, thresholds = self.directions.to(device), self.thresholds.to(device)
+        space = self.space.to(device)
+        return replace(self, directions=directions, thresholds=thresholds, space=space)
+
+
+@torch.inference_mode(False)
+def make_guard(
+    model: ClipModel,
+    texts: Sequence[str] = (),
+    pictures: Mapping[str, Image.Image] | None = None,
+    *,
+    false_alarms: float = FALSE_ALARMS,
+    neutral: Sequence[str] | None = None,
+) -> Guard:
+    """The guard that keeps texts away from what these texts and pictures show.
+
+    pictures: by the names to tell them by. false_alarms: the share of neutral prompts that each
+    concept may call too near; more of them, and less that is meant slips through. neutral: prompts
+    on anything, such as are usual with you; those of the package if left out. Every other one is
+    for the thresholds, the rest for the space.
+    Raises GuardError for no concept, one without words, a rate out of range, and fewer neutral
+    prompts than the rate needs; TargetError for features that are no numbers; ModelError when
+    pictures are given and there is no image tower.
+    """
+    pictures = pictures or {}
+    named = [text.strip() for text in dict.fromkeys(texts)]
+    if not named and not pictures:
+        raise GuardError(
+            "nothing to keep away from: give at least one concept, a text or a picture"
+        )
+    if not all(named):
+        raise GuardError("an empty text is no concept: give it some words")
+    prompts = list(read_lines(NEUTRAL) if neutral is None else neutral)
+    calibration = prompts[1::2]
+    rank = _rank(len(calibration), false_alarms)
+    features = [model.encode_texts(named)] if named else []
+    if pictures:
+        features.append(model.encode_pictures(list(pictures.values())))
+    concepts = make_targets(torch.cat(features), labels=[*named, *pictures])
+    space = neutral_space(model.encode_texts(prompts[::2]))
+    directions = space.unit(concepts.features.to(space.centre.dtype))
+    cosines = space.unit(model.encode_texts(calibration)) @ directions.T  # (N, C)
+    if not bool(torch.isfinite(cosines).all()):
+        raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
+    thresholds = cosines.topk(rank, dim=0).values[-1]
+    return Guard(concepts.labels, directions, thresholds, space, false_alarms)
+
+
+def _rank(count: int, false_alarms: float) -> int:
+    """The threshold's place among the largest cosines, from 1. Raises GuardError."""
+    if not 0 < false_alarms <= 0.5:
+        raise GuardError(
+            f"the rate of false alarms must be above 0 and at most 0.5, got {false_alarms}: 0.01 "
+            "is one of a hundred"
+        )
+    rank = math.floor((count + 1) * false_alarms + 1e-9)
+    if rank < 1:
+        raise GuardError(
+            f"{count} neutral prompts cannot tell a false-alarm rate of {false_alarms}: give a "
+            f"rate of at least {1 / (count + 1):.2g}, or more prompts"
+        )
+    return rank
+
+
+def read_concepts(path: str | Path) -> list[str]:
+    """The concepts of a UTF-8 text file, one a line; `#` starts a comment line.
+
+    Raises GuardError when the file cannot be read or names no concept.
+    """
+    concepts = [line for line in read_lines(path) if not line.startswith("#")]
+    if not concepts:
+        raise GuardError(f"{path} names no concept: write one on each line")
+    return concepts

@@ -1,0 +1,75 @@
+"""Neutral prompts, and the space in which they are centred and spread alike in all directions.
+
+A CLIP's text features fill a narrow cone, and most of their cosine says of what form a text is: how
+long, a caption or a label (arXiv 2203.02053 §2 shows the cone). Less the mean of neutral prompts,
+and scaled in each direction by what they spread there (whitening), the cosine tells what one text
+says and others do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import GuardError
+from .model_names import DEMO_FOLDER
+
+# Captions drawn from the bigram prior of `fluency`, on whatever the embedded model was trained on.
+NEUTRAL = DEMO_FOLDER / "neutral.txt"  # made by training/neutral.py
+# Of the mean variance, added to that of every direction: what few prompts say of small variances
+# is noise. benchmarks/guard.py: from 0.03 to 0.3 all the same.
+SHRINKAGE = 0.3
+LEAST_PROMPTS = 20  # to speak of a spread at all
+
+
+@dataclass(frozen=True)
+class NeutralSpace:
+    """centre: (E,) the mean feature of neutral prompts. scale: (E, E) what makes their spread
+    alike."""
+
+    centre: Tensor
+    scale: Tensor
+
+    def unit(self, features: Tensor) -> Tensor:
+        """Features at unit length in this space, (…, E) → (…, E)."""
+        return F.normalize((features - self.centre) @ self.scale, dim=-1)
+
+    def to(self, device: torch.device | str) -> NeutralSpace:
+        return NeutralSpace(self.centre.to(device), self.scale.to(device))
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 text file that are not empty. Raises GuardError when it cannot be
+    read."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GuardError(f"cannot read {path}: {error}; give a UTF-8 text file") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def neutral_space(features: Tensor, shrinkage: float = SHRINKAGE) -> NeutralSpace:
+    """The space of neutral prompts. features: (N, E) at unit length.
+
+    Raises GuardError for fewer than `LEAST_PROMPTS`, for features that are no numbers, and for
+    prompts that are all the same.
+    """
+    if len(features) < LEAST_PROMPTS:
+        raise GuardError(
+            f"{len(features)} neutral prompts do not show how prompts spread: give at least "
+            f"{2 * LEAST_PROMPTS}, half of which are for the thresholds"
+        )
+    centre = features.mean(dim=0)
+    spread = features - centre
+    # In double precision on the CPU: once for a guard, and the same on every device.
+    covariance = (spread.T @ spread).double().cpu() / len(features)
+    mean = covariance.diagonal().mean()
+    if not bool(torch.isfinite(covariance).all()) or not bool(mean > 0):
+        raise GuardError("neutral prompts must have different features that are numbers")
+    variances, axes = torch.linalg.eigh(covariance)
+    scale = (axes * (variances.clamp_min(0) / mean + shrinkage).rsqrt()) @ axes.T
+    return NeutralSpace(centre, scale.to(features))

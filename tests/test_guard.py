@@ -1,0 +1,259 @@
+"""Keeping away from meanings: what a guard calls near, how often it errs, and that a search obeys
+it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pez_core import (
+    ClipModel,
+    Guard,
+    Targets,
+    learn_prompt,
+    load_model,
+    make_guard,
+    make_mask,
+    make_targets,
+    open_picture,
+)
+from pez_core.config import DEFAULT, OPTIMIZERS
+from pez_core.errors import GuardError, TargetError
+from pez_core.guard import MARGIN, SLOPE, STEP, read_concepts
+from pez_core.neutral import NEUTRAL, neutral_space, read_lines
+from tests.oracle import DemoOracle
+from tests.towers import unit_rows
+from training.neutral import sample_captions
+
+FRESH = 400  # neutral prompts that took no part in a guard
+CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
+
+
+@pytest.fixture(scope="module")
+def pizza(demo: ClipModel, root: Path) -> Targets:
+    picture = open_picture(root / "examples" / "pizza.png")
+    return make_targets(demo.encode_pictures([picture]))
+
+
+@pytest.fixture(scope="module")
+def guard(demo: ClipModel) -> Guard:
+    return make_guard(demo, ["pizza"])
+
+
+@pytest.fixture(scope="module")
+def fresh(demo: ClipModel) -> list[str]:
+    """Neutral prompts of another seed, less those that the guards have seen."""
+    seen = set(read_lines(NEUTRAL))
+    return [text for text in sample_captions(demo.vocabulary, FRESH, seed=1) if text not in seen]
+
+
+def test_neutral_prompts_are_spread_alike_in_their_space() -> None:
+    """Without shrinkage: their mean is nothing, and their covariance the same in all directions."""
+    features = F.normalize(unit_rows(400, 12, seed=1) + 2 * unit_rows(1, 12, seed=2), dim=1)
+    space = neutral_space(features, shrinkage=0.0)
+    spread = (features - space.centre) @ space.scale
+    covariance = spread.T @ spread / len(spread)
+    torch.testing.assert_close(spread.mean(dim=0), torch.zeros_like(space.centre))
+    torch.testing.assert_close(covariance / covariance[0, 0], torch.eye(12).to(covariance))
+
+
+def test_a_threshold_is_the_cosine_of_its_rank(demo: ClipModel, oracle: DemoOracle) -> None:
+    """Counted by hand, with open_clip's features: of 500 cosines, five are at it or above."""
+    prompts = read_lines(NEUTRAL)[:1000]
+    guard = make_guard(demo, ["a pizza"], neutral=prompts)
+    space = neutral_space(oracle.texts(prompts[::2]))
+    concept = space.unit(oracle.texts(["a pizza"]))[0]
+    cosines = (space.unit(oracle.texts(prompts[1::2])) @ concept).sort(descending=True).values
+    assert guard.thresholds.tolist() == pytest.approx([cosines[4].item()], abs=1e-4)
+    (found,) = guard.check(demo, ["a slice of pizza"])
+    cosine = (space.unit(oracle.texts(["a slice of pizza"]))[0] @ concept).item()
+    assert found["a pizza"].similarity == pytest.approx(cosine, abs=1e-4)
+    assert found["a pizza"].near
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_false_alarms_are_as_often_as_was_asked(
+    demo: ClipModel, fresh: list[str], rate: float
+) -> None:
+    """On prompts that took no part: within 4 standard errors, those of the thresholds included.
+    The alarms of one concept are compared, so that each prompt counts once."""
+    guard = make_guard(demo, CONCEPTS, false_alarms=rate)
+    found = guard.check(demo, fresh)
+    spread = (rate * (1 - rate) * (1 / len(fresh) + 1 / 1000)) ** 0.5
+    for concept in CONCEPTS:
+        alarms = sum(one[concept].near for one in found) / len(fresh)
+        assert abs(alarms - rate) < 4 * spread, concept
+
+
+def test_meant_texts_are_near_and_others_are_clear(demo: ClipModel) -> None:
+    """In forms of all kinds, where the plain cosine goes by the form alone."""
+    guard = make_guard(demo, ["umbrella"])
+    meant = [
+        "an umbrella", "a photo of an umbrella", "a small umbrella beside a tree",
+        "an emoji of an umbrella on a red background",
+    ]  # fmt: skip
+    others = ["a dog", "a photo of a car", "an emoji of a heart on a red background"]
+    near = [one["umbrella"].near for one in guard.check(demo, [*meant, *others])]
+    assert near == [True] * len(meant) + [False] * len(others)
+    plain = demo.encode_texts([meant[-1], others[0]]) @ demo.encode_texts(["umbrella"]).T
+    assert plain[0] < plain[1]  # "a dog" has the higher cosine
+
+
+def test_a_picture_is_a_concept_too(demo: ClipModel, root: Path) -> None:
+    picture = open_picture(root / "examples" / "watermelon.png")
+    guard = make_guard(demo, ["dog"], {"this picture": picture})
+    found, other = guard.check(demo, ["a slice of watermelon", "a dog"])
+    assert (found["this picture"].near, found["dog"].near) == (True, False)
+    assert (other["this picture"].near, other["dog"].near) == (False, True)
+
+
+def synthetic(concepts: int = 2, dimensions: int = 12) -> Guard:
+    """A guard in double precision whose features are any unit vectors."""
+    space = neutral_space(unit_rows(200, dimensions, seed=1).double())
+    directions = space.unit(unit_rows(concepts, dimensions, seed=2).double())
+    thresholds = torch.full((concepts,), 0.3, dtype=torch.float64)
+    return Guard(tuple("ab"[:concepts]), directions, thresholds, space, 0.01)
+
+
+def test_the_penalty_is_nothing_below_the_threshold_and_rises_above_it() -> None:
+    guard, features = synthetic(), unit_rows(500, 12, seed=3).double()
+    cosines, penalty = guard.cosines(features), guard.penalty(features)
+    near = (cosines > 0.3 - MARGIN).any(dim=1)
+    assert bool(near.any()) and not bool(near.all())
+    assert bool((penalty[~near] == 0).all()) and bool((penalty[near] > STEP).all())
+    excess = (cosines - 0.3 + MARGIN).clamp_min(0).sum(dim=1)
+    torch.testing.assert_close(penalty[near], STEP + SLOPE * excess[near])
+    shaped = guard.penalty(features.view(5, 100, 12))
+    torch.testing.assert_close(shaped.flatten(), penalty)
+
+
+@pytest.mark.own_autograd
+def test_the_gradient_leads_away_from_what_is_too_near_and_from_nothing_else() -> None:
+    """Against finite differences; and a step against it lowers the cosine."""
+    guard = synthetic(concepts=1)
+    features = unit_rows(300, 12, seed=4).double().requires_grad_()
+    (gradient,) = torch.autograd.grad(guard.penalty(features).sum(), features)
+    near = guard.cosines(features)[:, 0] > 0.3 - MARGIN
+    assert bool((gradient[~near] == 0).all()) and bool((gradient[near].norm(dim=1) > 0).all())
+    one = features[near].detach()[:1]
+    assert torch.autograd.gradcheck(guard.penalty, (one.requires_grad_(),))
+    moved = guard.cosines(features.detach() - 1e-4 * gradient)
+    assert bool((moved[near] < guard.cosines(features)[near]).all())
+
+
+def test_a_guarded_search_ends_clear_where_the_plain_one_and_a_ban_may_not(
+    demo: ClipModel, pizza: Targets, guard: Guard, oracle: DemoOracle
+) -> None:
+    """What is told is the text's similarity to the picture, and `check` says of the text the same
+    as the search."""
+    plain = learn_prompt(demo, pizza)
+    guarded = learn_prompt(demo, pizza, guard=guard)
+    (before,) = guard.check(demo, [plain.best.text])
+    assert before["pizza"].near and not plain.best.guard
+    assert len(guarded.candidates) > 1
+    for candidate in guarded.candidates:
+        (after,) = guard.check(demo, [candidate.text])
+        assert not after["pizza"].near and not candidate.near
+        assert candidate.guard["pizza"].similarity == pytest.approx(
+            after["pizza"].similarity, abs=1e-5
+        )
+        true = oracle.similarity(candidate.text, pizza)
+        assert candidate.similarity == pytest.approx(true, abs=1e-5)
+    similarities = [candidate.similarity for candidate in guarded.candidates]
+    assert similarities == sorted(similarities, reverse=True)
+    assert 0.1 < guarded.best.similarity < plain.best.similarity
+
+
+def test_a_ban_leaves_the_meaning_within_reach(demo: ClipModel) -> None:
+    """What the paper says of lists of words: no word of it, and still too near."""
+    targets = make_targets(demo.encode_texts(["a red tomato"]))
+    guard = make_guard(demo, ["tomato"])
+    mask = make_mask(demo.vocabulary, ban=["tomato*"], words=demo.source.words)
+    banned = learn_prompt(demo, targets, mask=mask).best.text
+    assert "tomato" not in banned and guard.check(demo, [banned])[0]["tomato"].near
+    guarded = learn_prompt(demo, targets, guard=guard)
+    assert not guarded.best.near
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_obeys(name: str, demo: ClipModel, pizza: Targets, guard: Guard) -> None:
+    config = DEFAULT.replace(optimizer=name, refine=0, restarts=4)
+    assert not learn_prompt(demo, pizza, config=config, guard=guard).best.near
+
+
+def test_it_goes_with_word_pieces_fluency_and_half_precision(
+    demo: ClipModel, pizza: Targets, guard: Guard
+) -> None:
+    mask = make_mask(demo.vocabulary, "all")
+    config = DEFAULT.replace(fluency=0.02)
+    result = learn_prompt(demo, pizza, config=config, mask=mask, guard=guard, dtype=torch.bfloat16)
+    assert not any(candidate.near for candidate in result.candidates)
+
+
+def test_where_nothing_is_clear_the_result_says_so(
+    demo: ClipModel, guard: Guard, pizza: Targets
+) -> None:
+    """The template's own words are the user's: here they leave no way out."""
+    template = "a pizza pizza pizza {1} pizza pizza"
+    result = learn_prompt(demo, pizza, template, guard=guard)
+    assert result.best.near == ("pizza",) and "pizza pizza" in result.best.text
+    said = result.to_json()
+    assert said["guard"] == said["candidates"][0]["guard"]
+    assert said["guard"]["pizza"] == {
+        "similarity": result.best.guard["pizza"].similarity,
+        "threshold": guard.thresholds.item(),
+        "near": True,
+    }
+
+
+def test_without_a_guard_the_json_has_no_such_field(demo: ClipModel, pizza: Targets) -> None:
+    said = learn_prompt(demo, pizza, config=DEFAULT.replace(steps=1, refine=0)).to_json()
+    assert "guard" not in said and all("guard" not in c for c in said["candidates"])
+
+
+def test_a_guard_of_an_ensemble(demo: ClipModel, root: Path) -> None:
+    """Two encoders as one: their joint features have a space of their own."""
+    joint = load_model(f"demo@0.6+{root / 'benchmarks' / 'judge'}@0.4")
+    guard = make_guard(joint, ["pizza"])
+    picture = open_picture(root / "examples" / "pizza.png")
+    targets = make_targets(joint.encode_pictures([picture]))
+    plain = learn_prompt(joint, targets)
+    assert guard.check(joint, [plain.best.text])[0]["pizza"].near
+    assert not learn_prompt(joint, targets, guard=guard).best.near
+    with pytest.raises(GuardError, match="make it with the same model"):
+        learn_prompt(demo, make_targets(demo.encode_texts(["x"])), guard=guard)
+
+
+def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
+    with pytest.raises(GuardError, match="at least one concept"):
+        make_guard(demo)
+    with pytest.raises(GuardError, match="an empty text is no concept"):
+        make_guard(demo, ["dog", "  "])
+    with pytest.raises(GuardError, match=r"at most 0.5, got nan"):
+        make_guard(demo, ["dog"], false_alarms=float("nan"))
+    with pytest.raises(GuardError, match=r"1000 neutral prompts .* at least 0.001"):
+        make_guard(demo, ["dog"], false_alarms=0.0005)
+    with pytest.raises(GuardError, match="4 neutral prompts"):
+        make_guard(demo, ["dog"], neutral=["a", "b"] * 4, false_alarms=0.5)
+    with pytest.raises(GuardError, match="different features"):
+        make_guard(demo, ["dog"], neutral=["a"] * 60, false_alarms=0.5)
+    broken = replace(demo.tower, projection=demo.tower.projection * float("nan"))  # type: ignore[type-var,attr-defined]
+    with pytest.raises(TargetError, match="no usable feature came out of dog"):
+        make_guard(replace(demo, tower=broken), ["dog"])
+
+
+def test_a_list_of_concepts(tmp_path: Path) -> None:
+    path = tmp_path / "avoid.txt"
+    path.write_text("# signs\ntext watermark\n\n  a dog \n", encoding="utf-8")
+    assert read_concepts(path) == ["text watermark", "a dog"]
+    path.write_bytes(b"\xff\xfe\x00")
+    for bad in (path, tmp_path, tmp_path / "none.txt"):
+        with pytest.raises(GuardError, match="cannot read"):
+            read_concepts(bad)
+    path.write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(GuardError, match="names no concept"):
+        read_concepts(path)
