@@ -20,8 +20,8 @@ from ..models import ClipModel, load_model
 from ..prompt import LearnedPrompt
 from ..run import Callback
 from ..search import StepInfo
-from . import INTERRUPTED
 from .avoid import guard_maker
+from .exit_codes import INTERRUPTED
 from .options import asked_settings, search_mask
 from .progress import Progress
 
