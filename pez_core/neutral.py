@@ -68,7 +68,7 @@ def neutral_space(features: Tensor, shrinkage: float = SHRINKAGE) -> NeutralSpac
     # In double precision on the CPU: once for a guard, and the same on every device.
     covariance = (spread.T @ spread).double().cpu() / len(features)
     mean = covariance.diagonal().mean()
-    if not bool(torch.isfinite(covariance).all()) or not bool(mean > 0):
+    if not bool(torch.isfinite(covariance).all()) or not bool(mean > 1e-9):
         raise GuardError("neutral prompts must have different features that are numbers")
     variances, axes = torch.linalg.eigh(covariance)
     scale = (axes * (variances.clamp_min(0) / mean + shrinkage).rsqrt()) @ axes.T

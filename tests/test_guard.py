@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from pez_core import (
@@ -28,6 +29,7 @@ from pez_core.neutral import NEUTRAL, neutral_space, read_lines
 from tests.oracle import DemoOracle
 from tests.towers import unit_rows
 from training.neutral import sample_captions
+from training.reserved_set import load_reserved
 
 FRESH = 400  # neutral prompts that took no part in a guard
 CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
@@ -35,7 +37,8 @@ CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
 
 @pytest.fixture(scope="module")
 def pizza(demo: ClipModel, root: Path) -> Targets:
-    picture = open_picture(root / "examples" / "pizza.png")
+    reserved = load_reserved(root / "benchmarks" / "data" / "fxemoji.npz")
+    picture = Image.fromarray(reserved.images[reserved.names.index("pizza")])
     return make_targets(demo.encode_pictures([picture]))
 
 
@@ -62,13 +65,13 @@ def test_neutral_prompts_are_spread_alike_in_their_space() -> None:
 
 
 def test_a_threshold_is_the_cosine_of_its_rank(demo: ClipModel, oracle: DemoOracle) -> None:
-    """Counted by hand, with open_clip's features: of 500 cosines, five are at it or above."""
-    prompts = read_lines(NEUTRAL)[:1000]
+    """Counted by hand, with open_clip's features: of 200 cosines, two are at it or above."""
+    prompts = read_lines(NEUTRAL)[:400]
     guard = make_guard(demo, ["a pizza"], neutral=prompts)
     space = neutral_space(oracle.texts(prompts[::2]))
     concept = space.unit(oracle.texts(["a pizza"]))[0]
     cosines = (space.unit(oracle.texts(prompts[1::2])) @ concept).sort(descending=True).values
-    assert guard.thresholds.tolist() == pytest.approx([cosines[4].item()], abs=1e-4)
+    assert guard.thresholds.tolist() == pytest.approx([cosines[1].item()], abs=1e-4)
     (found,) = guard.check(demo, ["a slice of pizza"])
     cosine = (space.unit(oracle.texts(["a slice of pizza"]))[0] @ concept).item()
     assert found["a pizza"].similarity == pytest.approx(cosine, abs=1e-4)
@@ -197,10 +200,10 @@ def test_it_goes_with_word_pieces_fluency_and_half_precision(
 def test_where_nothing_is_clear_the_result_says_so(
     demo: ClipModel, guard: Guard, pizza: Targets
 ) -> None:
-    """The template's own words are the user's: here they leave no way out."""
-    template = "a pizza pizza pizza {1} pizza pizza"
-    result = learn_prompt(demo, pizza, template, guard=guard)
-    assert result.best.near == ("pizza",) and "pizza pizza" in result.best.text
+    """Of the one word that may be learned no prompt keeps away."""
+    mask = make_mask(demo.vocabulary, allow=["pizza"])
+    result = learn_prompt(demo, pizza, "a {2}", mask=mask, guard=guard)
+    assert result.best.near == ("pizza",) and result.best.text == "a pizza pizza"
     said = result.to_json()
     assert said["guard"] == said["candidates"][0]["guard"]
     assert said["guard"]["pizza"] == {
@@ -218,7 +221,7 @@ def test_without_a_guard_the_json_has_no_such_field(demo: ClipModel, pizza: Targ
 def test_a_guard_of_an_ensemble(demo: ClipModel, root: Path) -> None:
     """Two encoders as one: their joint features have a space of their own."""
     joint = load_model(f"demo@0.6+{root / 'benchmarks' / 'judge'}@0.4")
-    guard = make_guard(joint, ["pizza"])
+    guard = make_guard(joint, ["pizza"], neutral=read_lines(NEUTRAL)[:600])
     picture = open_picture(root / "examples" / "pizza.png")
     targets = make_targets(joint.encode_pictures([picture]))
     plain = learn_prompt(joint, targets)
@@ -241,7 +244,7 @@ def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
         make_guard(demo, ["dog"], neutral=["a", "b"] * 4, false_alarms=0.5)
     with pytest.raises(GuardError, match="different features"):
         make_guard(demo, ["dog"], neutral=["a"] * 60, false_alarms=0.5)
-    broken = replace(demo.tower, projection=demo.tower.projection * float("nan"))  # type: ignore[type-var,attr-defined]
+    broken = replace(demo.tower, text_projection=demo.tower.text_projection * float("nan"))  # type: ignore[type-var,attr-defined]
     with pytest.raises(TargetError, match="no usable feature came out of dog"):
         make_guard(replace(demo, tower=broken), ["dog"])
 
