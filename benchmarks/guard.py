@@ -12,8 +12,8 @@ its own, and took no part. "near" is the share of prompts over the threshold.
 
 Checks: how often a guard calls texts near. Wrongly: neutral prompts that took no part in it,
 captions of the other pictures, and what is freely learned of them. Rightly: captions of the concept
-in six forms, and the picture's tags without the word. "plain" is the same with the plain cosine,
-calibrated alike.
+in six forms, and the picture's tags without the word. A column for each shrinkage of the neutral
+space (`pez_core.neutral`), of which 0.3 is the guard's, and one for the plain cosine.
 
 Intervals are of 95 %, over pictures; differences are to the free search.
 """
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -34,8 +34,9 @@ from PIL import Image
 from torch import Tensor
 
 from pez_core import Guard, learn_prompt, load_model, make_guard, make_mask, make_targets
+from pez_core.guard import FALSE_ALARMS
 from pez_core.models import ClipModel
-from pez_core.neutral import NEUTRAL, read_lines
+from pez_core.neutral import NEUTRAL, SHRINKAGE, neutral_space, read_lines
 from training.neutral import sample_captions
 from training.reserved_set import ReservedSet, load_reserved
 
@@ -43,6 +44,7 @@ from .judge import FOLDER, RESERVED
 from .measure import machine, paired_bootstrap, save
 
 FRESH, FRESH_SEED = 1000, 1
+SHRINKAGES = (0.03, SHRINKAGE, 3.0)
 STRICT = 0.05  # another rate of false alarms
 FORMS = (
     "a photo of a {}", "an emoji of a {} on a red background", "a small {} beside a tree",
@@ -123,37 +125,39 @@ def searches(index: int, count: int) -> dict[str, Outcome]:
             guards[who].check(clip, [best.text])[0][name]
             for who, clip in (("model", model), ("judge", judge))
         ]
+        word = any(w.startswith(name) for w in best.text.split())
         beyond = [one.similarity - one.threshold for one in over]
-        found[way] = Outcome(best.text, best.similarity, judged, name in best.text, *beyond)
+        found[way] = Outcome(best.text, best.similarity, judged, word, *beyond)
     return found
 
 
-Near = Callable[[list[str]], np.ndarray]  # N texts → (N, C), whether each is too near to a concept
+Near = Callable[[Sequence[str]], np.ndarray]  # N texts → (N, C), whether each is too near
 
 
 def deciders(own: Bench) -> dict[str, Near]:
-    """What calls texts near: the guards, and the plain cosine, calibrated on the same prompts."""
+    """What calls texts near, all calibrated on the same prompts: cosines in neutral spaces of some
+    shrinkages, of which one is the guard's, and plain cosines."""
     found: dict[str, Near] = {}
     for who, model in (("model", own.model), ("judge", own.judge)):
-        guard = own.guards[who]
-        concepts = model.encode_texts(guard.names)
-        calibration = model.encode_texts(read_lines(NEUTRAL)[1::2]) @ concepts.T
-        rank = int((len(calibration) + 1) * guard.false_alarms)
-        limits = calibration.topk(rank, dim=0).values[-1]
-
-        def guarded(texts: list[str], model: ClipModel = model, guard: Guard = guard) -> np.ndarray:
-            return (guard.cosines(model.encode_texts(texts)) > guard.thresholds).numpy()
-
-        def plain(
-            texts: list[str],
-            model: ClipModel = model,
-            concepts: Tensor = concepts,
-            limits: Tensor = limits,
-        ) -> np.ndarray:
-            return (model.encode_texts(texts) @ concepts.T > limits).numpy()
-
-        found[who], found[f"{who}, plain"] = guarded, plain
+        spread = model.encode_texts(read_lines(NEUTRAL)[::2])
+        found[f"{who}, plain"] = decider(model, own.guards[who].names, Tensor.clone)
+        for shrinkage in SHRINKAGES:
+            unit = neutral_space(spread, shrinkage).unit
+            found[f"{who} {shrinkage:g}"] = decider(model, own.guards[who].names, unit)
     return found
+
+
+def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], Tensor]) -> Near:
+    """By cosines between features that `unit` has changed."""
+    named = unit(model.encode_texts(concepts))
+
+    def cosines(texts: Sequence[str]) -> Tensor:
+        return unit(model.encode_texts(texts)) @ named.T
+
+    calibration = cosines(read_lines(NEUTRAL)[1::2])
+    rank = int((len(calibration) + 1) * FALSE_ALARMS)
+    limits = calibration.topk(rank, dim=0).values[-1]
+    return lambda texts: (cosines(texts) > limits).numpy()
 
 
 def checks(own: Bench, learned: list[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -163,8 +167,7 @@ def checks(own: Bench, learned: list[str]) -> dict[str, dict[str, np.ndarray]]:
     seen = set(read_lines(NEUTRAL))
     drawn = sample_captions(own.model.vocabulary, FRESH, FRESH_SEED)
     fresh = [text for text in drawn if text not in seen]
-    # Texts, and which concepts each is about.
-    about_none = np.zeros((len(fresh), len(concepts)), dtype=bool)
+    # Which concepts each text is about.
     captions = np.array([[concept in name.split() for concept in concepts] for name in names])
     tags = [[t for t in own.reserved.tags[i] if names[i] not in t] for i in own.chosen]
     told = [row for row, some in enumerate(tags) if some]
@@ -177,7 +180,7 @@ def checks(own: Bench, learned: list[str]) -> dict[str, dict[str, np.ndarray]]:
 
         forms = np.mean([near([f.format(c) for c in concepts])[itself] for f in FORMS], axis=0)
         found[who] = {
-            "fresh neutral prompts": rates(fresh, ~about_none),
+            "fresh neutral prompts": near(fresh).mean(axis=0),
             "captions of other pictures": rates([f"an emoji of a {n}" for n in names], ~captions),
             "learned of other pictures": rates(learned, ~itself),
             "captions of the concept": forms,
@@ -212,6 +215,10 @@ def searched(runs: list[dict[str, Outcome]]) -> list[str]:
             values = column(way, key)
             cells += [_interval(values > 0, ".0%"), _interval(values, "+.3f")]
         lines.append("| " + " | ".join(cells) + " |")
+    lines.append("")
+    for way in ("guard", "guard, word banned"):
+        less = (column(way, "judge") > 0) - 1.0 * (column("word banned", "judge") > 0)
+        lines.append(f"near by the judge, {way} less word banned: {_interval(less, '+.0%')}")
     return lines
 
 
@@ -219,7 +226,7 @@ def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
     """The table of the checks."""
     head = ["called near", *found]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for what in found["model"]:
+    for what in next(iter(found.values())):
         cells = [_interval(rates[what].astype(float), ".1%") for rates in found.values()]
         lines.append("| " + " | ".join([what, *cells]) + " |")
     return lines
