@@ -1,5 +1,4 @@
-"""Keeping away from meanings: what a guard calls near, how often it errs, and that a search obeys
-it."""
+"""Keeping away from meanings: what a guard calls near, how often it errs, and its penalty."""
 
 from __future__ import annotations
 
@@ -13,15 +12,9 @@ from torch.nn import functional as F
 from pez_core import (
     ClipModel,
     Guard,
-    Targets,
-    learn_prompt,
-    load_model,
     make_guard,
-    make_mask,
-    make_targets,
     open_picture,
 )
-from pez_core.config import DEFAULT, OPTIMIZERS
 from pez_core.errors import GuardError, TargetError
 from pez_core.guard import MARGIN, SLOPE, STEP, read_concepts
 from pez_core.neutral import NEUTRAL, neutral_space, read_lines
@@ -31,17 +24,6 @@ from training.neutral import sample_captions
 
 FRESH = 400  # neutral prompts that took no part in a guard
 CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
-
-
-@pytest.fixture(scope="module")
-def pizza(demo: ClipModel, root: Path) -> Targets:
-    picture = open_picture(root / "examples" / "pizza.png")
-    return make_targets(demo.encode_pictures([picture]))
-
-
-@pytest.fixture(scope="module")
-def guard(demo: ClipModel) -> Guard:
-    return make_guard(demo, ["pizza"])
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +44,13 @@ def test_neutral_prompts_are_spread_alike_in_their_space() -> None:
 
 
 def test_a_threshold_is_the_cosine_of_its_rank(demo: ClipModel, oracle: DemoOracle) -> None:
-    """Counted by hand, with open_clip's features: of 500 cosines, five are at it or above."""
-    prompts = read_lines(NEUTRAL)[:1000]
+    """Counted by hand, with open_clip's features: of 200 cosines, two are at it or above."""
+    prompts = read_lines(NEUTRAL)[:400]
     guard = make_guard(demo, ["a pizza"], neutral=prompts)
     space = neutral_space(oracle.texts(prompts[::2]))
     concept = space.unit(oracle.texts(["a pizza"]))[0]
     cosines = (space.unit(oracle.texts(prompts[1::2])) @ concept).sort(descending=True).values
-    assert guard.thresholds.tolist() == pytest.approx([cosines[4].item()], abs=1e-4)
+    assert guard.thresholds.tolist() == pytest.approx([cosines[1].item()], abs=1e-4)
     (found,) = guard.check(demo, ["a slice of pizza"])
     cosine = (space.unit(oracle.texts(["a slice of pizza"]))[0] @ concept).item()
     assert found["a pizza"].similarity == pytest.approx(cosine, abs=1e-4)
@@ -145,89 +127,6 @@ def test_the_gradient_leads_away_from_what_is_too_near_and_from_nothing_else() -
     assert bool((moved[near] < guard.cosines(features)[near]).all())
 
 
-def test_a_guarded_search_ends_clear_where_the_plain_one_and_a_ban_may_not(
-    demo: ClipModel, pizza: Targets, guard: Guard, oracle: DemoOracle
-) -> None:
-    """What is told is the text's similarity to the picture, and `check` says of the text the same
-    as the search."""
-    plain = learn_prompt(demo, pizza)
-    guarded = learn_prompt(demo, pizza, guard=guard)
-    (before,) = guard.check(demo, [plain.best.text])
-    assert before["pizza"].near and not plain.best.guard
-    assert len(guarded.candidates) > 1
-    for candidate in guarded.candidates:
-        (after,) = guard.check(demo, [candidate.text])
-        assert not after["pizza"].near and not candidate.near
-        assert candidate.guard["pizza"].similarity == pytest.approx(
-            after["pizza"].similarity, abs=1e-5
-        )
-        true = oracle.similarity(candidate.text, pizza)
-        assert candidate.similarity == pytest.approx(true, abs=1e-5)
-    similarities = [candidate.similarity for candidate in guarded.candidates]
-    assert similarities == sorted(similarities, reverse=True)
-    assert 0.1 < guarded.best.similarity < plain.best.similarity
-
-
-def test_a_ban_leaves_the_meaning_within_reach(demo: ClipModel) -> None:
-    """What the paper says of lists of words: no word of it, and still too near."""
-    targets = make_targets(demo.encode_texts(["a red tomato"]))
-    guard = make_guard(demo, ["tomato"])
-    mask = make_mask(demo.vocabulary, ban=["tomato*"], words=demo.source.words)
-    banned = learn_prompt(demo, targets, mask=mask).best.text
-    assert "tomato" not in banned and guard.check(demo, [banned])[0]["tomato"].near
-    guarded = learn_prompt(demo, targets, guard=guard)
-    assert not guarded.best.near
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_obeys(name: str, demo: ClipModel, pizza: Targets, guard: Guard) -> None:
-    config = DEFAULT.replace(optimizer=name, refine=0, restarts=4)
-    assert not learn_prompt(demo, pizza, config=config, guard=guard).best.near
-
-
-def test_it_goes_with_word_pieces_fluency_and_half_precision(
-    demo: ClipModel, pizza: Targets, guard: Guard
-) -> None:
-    mask = make_mask(demo.vocabulary, "all")
-    config = DEFAULT.replace(fluency=0.02)
-    result = learn_prompt(demo, pizza, config=config, mask=mask, guard=guard, dtype=torch.bfloat16)
-    assert not any(candidate.near for candidate in result.candidates)
-
-
-def test_where_nothing_is_clear_the_result_says_so(
-    demo: ClipModel, guard: Guard, pizza: Targets
-) -> None:
-    """The template's own words are the user's: here they leave no way out."""
-    template = "a pizza pizza pizza {1} pizza pizza"
-    result = learn_prompt(demo, pizza, template, guard=guard)
-    assert result.best.near == ("pizza",) and "pizza pizza" in result.best.text
-    said = result.to_json()
-    assert said["guard"] == said["candidates"][0]["guard"]
-    assert said["guard"]["pizza"] == {
-        "similarity": result.best.guard["pizza"].similarity,
-        "threshold": guard.thresholds.item(),
-        "near": True,
-    }
-
-
-def test_without_a_guard_the_json_has_no_such_field(demo: ClipModel, pizza: Targets) -> None:
-    said = learn_prompt(demo, pizza, config=DEFAULT.replace(steps=1, refine=0)).to_json()
-    assert "guard" not in said and all("guard" not in c for c in said["candidates"])
-
-
-def test_a_guard_of_an_ensemble(demo: ClipModel, root: Path) -> None:
-    """Two encoders as one: their joint features have a space of their own."""
-    joint = load_model(f"demo@0.6+{root / 'benchmarks' / 'judge'}@0.4")
-    guard = make_guard(joint, ["pizza"])
-    picture = open_picture(root / "examples" / "pizza.png")
-    targets = make_targets(joint.encode_pictures([picture]))
-    plain = learn_prompt(joint, targets)
-    assert guard.check(joint, [plain.best.text])[0]["pizza"].near
-    assert not learn_prompt(joint, targets, guard=guard).best.near
-    with pytest.raises(GuardError, match="make it with the same model"):
-        learn_prompt(demo, make_targets(demo.encode_texts(["x"])), guard=guard)
-
-
 def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="at least one concept"):
         make_guard(demo)
@@ -241,7 +140,7 @@ def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
         make_guard(demo, ["dog"], neutral=["a", "b"] * 4, false_alarms=0.5)
     with pytest.raises(GuardError, match="different features"):
         make_guard(demo, ["dog"], neutral=["a"] * 60, false_alarms=0.5)
-    broken = replace(demo.tower, projection=demo.tower.projection * float("nan"))  # type: ignore[type-var,attr-defined]
+    broken = replace(demo.tower, text_projection=demo.tower.text_projection * float("nan"))  # type: ignore[type-var,attr-defined]
     with pytest.raises(TargetError, match="no usable feature came out of dog"):
         make_guard(replace(demo, tower=broken), ["dog"])
 
