@@ -134,7 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
                 with FolderProgress(phase.total, phase.before, phase.noun) as progress:
                     for record in phase.records(progress.step):
                         progress.record(record)
-        results = [r for r in folder.results.last().values() if r["picture"] in set(names)]
+        known = set(names)
+        results = [r for r in folder.results.last().values() if r["picture"] in known]
         found = rows(plan.methods, results)
         write_table(plan, folder, found)
         if arguments.sheet:
