@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from pez_core import ClipModel, SearchConfig, learn_prompt, load_model, make_targets, open_picture
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.projection import token_table
 from pez_core.reference import Reference
@@ -53,7 +54,8 @@ def make_pez(setting: Setting, dtype: str, restarts: int, steps: int, graph: boo
     table = token_table(fast.token_embedding, setting.allowed, dtype=getattr(torch, dtype))
     config = SearchConfig(steps=steps, restarts=restarts)
     targets, seed = targets_of(setting.target), torch.Generator().manual_seed(0)
-    return Pez(fast, table, setting.layout, [targets], config, [seed], capture=graph)
+    objective = Cosine(fast, setting.layout, [targets])
+    return Pez(objective, table, config, [seed], capture=graph)
 
 
 def floor(setting: Setting, dtype: str, bandwidth: float) -> float:

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from pez_core.architecture import Architecture, from_open_clip
 from pez_core.block import Block
 from pez_core.config import SearchConfig
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.projection import token_table
 from pez_core.reference import Reference
@@ -108,7 +109,8 @@ class Setting:
         dtype = getattr(torch, method.dtype)
         fast = self.tower.to(self.options.device, dtype).for_search()
         table = token_table(fast.token_embedding, self.allowed, dtype=dtype)
-        return Pez(fast, table, self.layout, [make_targets(self.target)], config, [seed]).step
+        objective = Cosine(fast, self.layout, [make_targets(self.target)])
+        return Pez(objective, table, config, [seed]).step
 
 
 def methods_of(options: argparse.Namespace) -> list[Method]:

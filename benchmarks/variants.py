@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pez_core import SearchConfig, load_model
 from pez_core.group import Group
-from pez_core.objective import aim
+from pez_core.objective import Cosine, aim
 from pez_core.optimizers import Optimizer, Pez
 from pez_core.projection import TokenTable
 from pez_core.refine import LEAST_GAIN, Refine
@@ -41,8 +41,8 @@ def nearest_words(table: TokenTable, target: Tensor, count: int) -> Tensor:
 
 
 class FallingPez(Pez):
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._first_lr = self._optimizer._lr
 
     def step(self) -> None:
@@ -87,7 +87,9 @@ def keep(pez: Pez, kept: Tensor) -> None:
     optimizer = pez._optimizer
     pez._embeddings = optimizer._value = optimizer._value[kept]
     optimizer._mean, optimizer._square = optimizer._mean[kept], optimizer._square[kept]
-    pez._aims, pez._restarts = pez._aims[kept], len(kept)
+    objective = pez._objective
+    assert isinstance(objective, Cosine)
+    objective._aims, pez.rows = objective._aims[kept], pez.rows[kept]
     pez.best_scores, pez.best_rows = pez.best_scores[kept], pez.best_rows[kept]
 
 

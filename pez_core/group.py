@@ -10,7 +10,7 @@ import torch
 
 from .board import Lineage
 from .errors import PezError
-from .objective import aim
+from .objective import Cosine, aim
 from .optimizers import OPTIMIZERS, Optimizer
 from .prompt import LearnedPrompt
 from .refine import Refine
@@ -102,10 +102,9 @@ class Group:
         return self._make(OPTIMIZERS[self._config.optimizer], searches)
 
     def _make(self, kind: type[Optimizer], searches: list[Search]) -> Optimizer:
-        return kind(
-            self._tower, self._table, self._layout, [s.targets for s in searches], self._config,
-            [s.generator for s in searches], fluency=self._setting.fluency,
-        )  # fmt: skip
+        objective = Cosine(self._tower, self._layout, [s.targets for s in searches])
+        generators = [s.generator for s in searches]
+        return kind(objective, self._table, self._config, generators, fluency=self._setting.fluency)
 
     def _look(self, optimizer: Optimizer, searches: list[Search], wanted: list[Search]) -> None:
         """Shows searches what their prompts have reached. Waits for the device."""

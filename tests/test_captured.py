@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from pez_core import SearchConfig
 from pez_core.captured import WARM_UP, Captured
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.optimizers import optimizer as module
 from pez_core.projection import token_table
@@ -78,7 +79,8 @@ def make_pez(batch_size: int | None, dtype: torch.dtype = torch.float32) -> Pez:
     config = SearchConfig(steps=STEPS, restarts=3, batch_size=batch_size)
     layout = torch.tensor([598, -1, -1, 7, -1, 599])
     generator = torch.Generator().manual_seed(3)
-    return Pez(tower, table, layout, [make_targets(unit_rows(4, 32, 5))], config, [generator])
+    objective = Cosine(tower, layout, [make_targets(unit_rows(4, 32, 5))])
+    return Pez(objective, table, config, [generator])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

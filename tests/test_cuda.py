@@ -7,6 +7,7 @@ import torch
 
 from pez_core import ClipModel, SearchConfig, learn_prompt, make_targets
 from pez_core.captured import WARM_UP
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.precision import best_dtype
 from pez_core.projection import token_table
@@ -22,7 +23,8 @@ def make_pez(model: ClipModel, dtype: torch.dtype, batch_size: int | None, captu
     config = SearchConfig(steps=STEPS, restarts=4, batch_size=batch_size)
     tower = model.tower.to("cuda", dtype)
     generator = torch.Generator().manual_seed(0)
-    return Pez(tower, table, layout, [targets], config, [generator], capture=capture)
+    objective = Cosine(tower, layout, [targets])
+    return Pez(objective, table, config, [generator], capture=capture)
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pez_core import SearchConfig, load_model, make_mask, make_targets
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.projection import TokenTable, token_table
 
@@ -18,7 +19,8 @@ def test_step_reads_no_value(batch_size: int | None, dtype: torch.dtype) -> None
     targets = make_targets(torch.randn(3, model.tower.text_projection.shape[1])).to("meta")
     layout = torch.tensor([model.vocabulary.start, *[-1] * 8, model.vocabulary.end])
     config = SearchConfig(steps=3, batch_size=batch_size)
-    pez = Pez(model.tower.to("meta", dtype), table, layout, [targets], config, [torch.Generator()])
+    objective = Cosine(model.tower.to("meta", dtype), layout, [targets])
+    pez = Pez(objective, table, config, [torch.Generator()])
     for _ in range(config.steps):
         pez.step()
     assert pez.best_rows.shape == (config.restarts, 8)

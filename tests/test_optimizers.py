@@ -14,7 +14,7 @@ from pez_core.captured import Captured
 from pez_core.config import OPTIMIZERS as NAMES
 from pez_core.errors import ConfigError
 from pez_core.fluency import Fluency, read_prior
-from pez_core.objective import weighted_similarity
+from pez_core.objective import Cosine, weighted_similarity
 from pez_core.optimizers import OPTIMIZERS, Optimizer
 from pez_core.optimizers.fluentprompt import noise_sizes
 from pez_core.projection import TokenTable, token_table
@@ -39,10 +39,8 @@ def make(
 ) -> Optimizer:
     config = SearchConfig(optimizer=name, **{"steps": STEPS, "restarts": 3, **changes})  # type: ignore[arg-type]
     return OPTIMIZERS[name](
-        TOWER,
+        Cosine(TOWER, LAYOUT, goals or [make_targets(unit_rows(4, 32, 5))]),
         table or token_table(TOWER.token_embedding, ALLOWED),
-        LAYOUT,
-        goals or [make_targets(unit_rows(4, 32, 5))],
         config,
         [torch.Generator().manual_seed(seed) for seed in seeds],
         fluency=fluency,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pez_core import SearchConfig, make_targets
+from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.projection import TokenTable, token_table
 from pez_core.reference import Reference, encode_text
@@ -69,9 +70,8 @@ def test_pez_follows_the_reference_token_for_token(
     features = unit_rows(targets, 32, seed=5)
     config = SearchConfig(steps=STEPS, restarts=1, batch_size=batch_size)
     table = recording_table(tower.token_embedding, ALLOWED)
-    pez = Pez(
-        tower, table, layout, [make_targets(features)], config, [torch.Generator().manual_seed(11)]
-    )
+    objective = Cosine(tower, layout, [make_targets(features)])
+    pez = Pez(objective, table, config, [torch.Generator().manual_seed(11)])
     plain = Reference(tower, ALLOWED, layout, features, config, torch.Generator().manual_seed(11))
     moved = set()
     for step in range(STEPS):
@@ -90,9 +90,8 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
     features = unit_rows(2, 32, seed=5)
     config = SearchConfig(steps=STEPS, restarts=restarts)
     table = token_table(tower.token_embedding, ALLOWED)
-    pez = Pez(
-        tower, table, PLAIN, [make_targets(features)], config, [torch.Generator().manual_seed(2)]
-    )
+    objective = Cosine(tower, PLAIN, [make_targets(features)])
+    pez = Pez(objective, table, config, [torch.Generator().manual_seed(2)])
     for _ in range(STEPS):
         pez.step()
     for restart in range(restarts):
@@ -114,7 +113,8 @@ def test_each_goal_moves_as_if_it_were_alone(batch_size: int | None) -> None:
 
     def run(*chosen: int) -> Pez:
         generators = [torch.Generator().manual_seed(7 + i) for i in chosen]
-        pez = Pez(tower, table, PLAIN, [goals[i] for i in chosen], config, generators)
+        objective = Cosine(tower, PLAIN, [goals[i] for i in chosen])
+        pez = Pez(objective, table, config, generators)
         for _ in range(STEPS):
             pez.step()
         return pez

@@ -16,24 +16,20 @@ from .optimizer import Optimizer
 
 class AutoPrompt(Optimizer):
     def _prepare(self) -> None:
-        self._rows = self._start.clone()  # (N, n)
-        shape, count = (self._config.steps, self._restarts), self._slots.count
+        shape, count = (self._config.steps, self._restarts), self._objective.count
         self._places = self._draw(lambda g: torch.randint(count, shape, generator=g), dim=1)
 
     def _advance(self) -> None:
-        reading = self._read(self._table.rows[self._rows])
-        self._keep(reading.scores, self._rows)
+        reading = self._read(self._table.rows[self.rows])
+        self._keep(reading.scores, self.rows)
         place = self._places[self._at][0]  # (N,)
         trials = self._trials(place, reading.gradient)  # (N, k, n)
-        with torch.no_grad():
-            features = self._slots.features(self._table.rows[trials.flatten(0, 1)])
-        features = features.view(*trials.shape[:2], -1)  # (N, k, E)
-        best, which = (features * self._aims_now()[:, None]).sum(dim=-1).max(dim=1)
+        scores, goals = self._objective.scores(self._table.rows[trials], self._at)  # (N, k) each
+        best, which = goals.max(dim=1)
         chosen = trials.gather(1, which[:, None, None].expand(-1, 1, trials.shape[2]))[:, 0]
-        scores = (features * self._aims[:, None]).sum(dim=-1).gather(1, which[:, None])[:, 0]
         better = best > reading.goals
-        self._rows.copy_(torch.where(better[:, None], chosen, self._rows))
-        self._keep(torch.where(better, scores, -torch.inf), chosen)
+        reached = torch.where(better, scores.gather(1, which[:, None])[:, 0], reading.scores)
+        self._keep(reached, torch.where(better[:, None], chosen, self.rows))
 
     def _trials(self, place: Tensor, gradient: Tensor) -> Tensor:
         """Every prompt with each of the tokens proposed for a place. place: (N,); gradient: (N, n,
@@ -42,5 +38,5 @@ class AutoPrompt(Optimizer):
         there = place[:, None, None]
         own = gradient.gather(1, there.expand(-1, 1, gradient.shape[2]))[:, 0]  # (N, D)
         tokens = product(-own, self._table.rows).topk(count, dim=1).indices  # (N, k)
-        trials = self._rows[:, None].repeat(1, count, 1)
+        trials = self.rows[:, None].repeat(1, count, 1)
         return trials.scatter(2, there.expand(-1, count, 1), tokens[..., None])

@@ -30,5 +30,6 @@ class Soft(Pez):
     @torch.no_grad()
     def _finish(self) -> None:
         rows = self._table.nearest(self._embeddings)
-        features = self._slots.features(self._table.rows[rows])
-        self._keep((features * self._aims).sum(dim=-1), rows)
+        # One trial of every prompt, with the mini-batches of the last step.
+        scores, _ = self._objective.scores(self._table.rows[rows][:, None], self._at - 1)
+        self._keep(scores[:, 0], rows)

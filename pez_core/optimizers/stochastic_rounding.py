@@ -17,7 +17,7 @@ from .pez import Pez
 class StochasticRounding(Pez):
     def _prepare(self) -> None:
         super()._prepare()
-        shape = (self._config.steps, self._restarts, self._slots.count)
+        shape = (self._config.steps, self._restarts, self._objective.count)
         self._chances = self._draw(lambda g: torch.rand(shape, generator=g), dim=1)
 
     def _advance(self) -> None:
