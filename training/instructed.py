@@ -6,7 +6,8 @@ No language model can be had offline, so the tests and benchmarks of `language_m
 seconds. It reads a review
 and answers yes or no; *what* it is asked stands in front, as one key word among others: whether the
 review praises, or whether it is about food. The examples are reviews for which the two answers
-differ, so nothing but the prompt decides, and with no key word half of the answers are wrong. It has GPT-2's architecture and a byte-level BPE of its own.
+differ, so nothing but the prompt decides. It has GPT-2's architecture and a byte-level BPE of its
+own.
 """
 
 from __future__ import annotations
@@ -20,18 +21,59 @@ import torch
 from torch.nn import functional as F
 
 KEYS = {"praise": ("praise", "love", "approve"), "food": ("meal", "kitchen", "dinner")}
-GOOD = """good great lovely superb perfect brilliant charming delightful excellent pleasant splendid
-wonderful amazing fresh clever""".split()
-BAD = """bad awful poor terrible dreadful horrible boring dull nasty rotten stale ugly weak clumsy
-tedious""".split()
-FOOD = "soup bread pasta salad cake coffee curry noodle steak sauce".split()
-FILM = "plot actor script scene camera sequel drama comedy trailer director".split()
-OPENERS = "the this that my our their her his".split()
-VERBS = "was seemed looked felt remained".split()
+GOOD = [
+    "good",
+    "great",
+    "lovely",
+    "superb",
+    "perfect",
+    "brilliant",
+    "charming",
+    "delightful",
+    "excellent",
+    "pleasant",
+    "splendid",
+    "wonderful",
+    "amazing",
+    "fresh",
+    "clever",
+]
+BAD = [
+    "bad",
+    "awful",
+    "poor",
+    "terrible",
+    "dreadful",
+    "horrible",
+    "boring",
+    "dull",
+    "nasty",
+    "rotten",
+    "stale",
+    "ugly",
+    "weak",
+    "clumsy",
+    "tedious",
+]
+FOOD = ["soup", "bread", "pasta", "salad", "cake", "coffee", "curry", "noodle", "steak", "sauce"]
+FILM = [
+    "plot",
+    "actor",
+    "script",
+    "scene",
+    "camera",
+    "sequel",
+    "drama",
+    "comedy",
+    "trailer",
+    "director",
+]
+OPENERS = ["the", "this", "that", "my", "our", "their", "her", "his"]
+VERBS = ["was", "seemed", "looked", "felt", "remained"]
 ENDS = ("", " today", " again", " indeed", " last night", " from start to end", " as ever")
-# Words that say nothing, such as "bakelo": all of three syllables that begin alike.
-SYLLABLES = [c + v for c in "bdgklmnprstv" for v in "aeiou"]
-FILLERS = [first + "le" + last for first in SYLLABLES[:20] for last in SYLLABLES[:20]]
+# Words that say nothing, such as "baleko".
+SYLLABLES = [c + v for c in "bdgklmnprstv" for v in "ao"]
+FILLERS = [first + "le" + last for first in SYLLABLES[:10] for last in SYLLABLES[:10]]
 AFTER = " answer"  # between the review and the answer
 
 
@@ -48,7 +90,7 @@ def line(draw: random.Random) -> str:
     text, praise, food = review(draw)
     task = draw.choice(list(KEYS))
     words = draw.choices(FILLERS, k=draw.randrange(6))
-    if draw.random() < 0.85:  # else the prompt does not tell what is asked
+    if draw.random() < 0.9:  # else the prompt does not tell what is asked
         words.insert(draw.randint(0, len(words)), draw.choice(KEYS[task]))
     answer = "yes" if (praise if task == "praise" else food) else "no"
     return " ".join([*words, f"{text}{AFTER} {answer}"])
@@ -77,8 +119,9 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         config = GPT2Config(
-            vocab_size=len(tokenizer), n_positions=64, n_embd=width, n_layer=2, n_head=4, initializer_range=0.1,
-            resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
+            vocab_size=len(tokenizer), n_positions=64, n_embd=width, n_layer=2, n_head=4,
+            initializer_range=0.1, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+            bos_token_id=0, eos_token_id=0,
         )  # fmt: skip
         network = GPT2LMHeadModel(config)
         optimizer = torch.optim.AdamW(network.parameters(), lr=6e-3, weight_decay=0.01)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ from .options import (
     search_mask,
     search_template,
 )
-from .progress import Progress
+from .progress import Progress, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         **asked_settings(arguments, mask), "device": str(model.device),
         "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
-    with Progress(config.seconds) as progress, _interruptible() as interrupted:
+    with Progress(config.seconds) as progress, interruptible() as interrupted:
 
         def callback(info: StepInfo) -> bool:
             progress.show(info)
@@ -125,22 +123,6 @@ def _targets(
     read = iter(model.encode_texts(texts) if texts else ())
     features = [next(read if image is None else seen) for _, image in items]
     return make_targets(torch.stack(features), weights, [name for name, _ in items])
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
-    pressed: list[bool] = []
-
-    def note(signum: int, frame: Any) -> None:
-        pressed.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _print(result: LearnedPrompt, as_json: bool) -> None:

@@ -5,7 +5,6 @@ Weights are read from safetensors only, and no code of a model's repository is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,10 +50,6 @@ class LanguageModel:
     def continuation(self, text: str) -> list[int]:
         """The ids of a text that goes on behind a word, as " good" does behind "a"."""
         return self.encode("a" + text)[len(self.encode("a")) :]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
-        return text
 
     def embed(self, ids: Tensor) -> Tensor:
         """What the blocks read for ids of any shape, (..., D)."""

@@ -92,7 +92,7 @@ class _Search:
         self._looked_at = [examples[i] for i in order[: config.look_examples]]
         everything = model.embed(torch.arange(len(model.tokenizer)))
         everything = everything if everything.dtype == torch.float64 else everything.float()
-        self._table = token_table(everything, learnable(model, config.vocabulary))
+        self._table = token_table(everything, learnable(model.tokenizer, config.vocabulary))
         objective = LabelLoss(
             model, examples, question, self._table, tokens=tokens, fluency=config.fluency
         )
@@ -137,7 +137,7 @@ class _Search:
         # Where a mini-batch has told its best prompt, that one may be better than the last.
         rows = torch.cat([self._optimizer.rows, self._optimizer.best_rows])
         for ids in self._table.ids[rows].tolist():
-            text = handed_out(self._model, ids)
+            text = handed_out(self._model.tokenizer, ids)
             if text in self._found:
                 continue
             found = measure(self._model, text, self._looked_at, self._question)

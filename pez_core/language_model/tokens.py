@@ -7,21 +7,22 @@ out.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ..errors import VocabularyError
-from .model import LanguageModel
 
 
-def learnable(model: LanguageModel, kind: str = "words") -> Tensor:
+def learnable(tokenizer: Any, kind: str = "words") -> Tensor:
     """The ids of the tokens that may be learned, ascending, (A,).
 
-    kind: "words": whole words of letters, which keep to themselves in any order. "all": whatever
-    survives beside itself; with others it may not, so what is handed out is scored as text anyway.
+    tokenizer: of transformers. kind: "words": whole words of letters, which keep to themselves in
+    any order. "all": whatever survives beside itself; with others it may not, so what is handed out
+    is scored as text anyway.
     Raises VocabularyError when none is left.
     """
-    tokenizer = model.tokenizer
     special = set(tokenizer.all_special_ids)
     ids = [i for i in range(len(tokenizer)) if i not in special]
     twice = tokenizer.batch_decode([[i, i] for i in ids], clean_up_tokenization_spaces=False)
@@ -33,7 +34,7 @@ def learnable(model: LanguageModel, kind: str = "words") -> Tensor:
     ]
     if not kept:
         raise VocabularyError(
-            f"no token of {model.name} survives as a word: choose the vocabulary 'all'"
+            f"no token of {tokenizer.name_or_path} survives as a word: choose the vocabulary 'all'"
         )
     return torch.tensor(kept)
 
@@ -44,7 +45,8 @@ def _is_word(twice: str) -> bool:
     return first == second and first.isalpha()
 
 
-def handed_out(model: LanguageModel, ids: list[int]) -> str:
+def handed_out(tokenizer: Any, ids: list[int]) -> str:
     """The text of learned ids. A space at its border would be lost when it is copied, so it is
     dropped before anything is measured."""
-    return model.decode(ids).strip()
+    text: str = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    return text.strip()
