@@ -89,7 +89,9 @@ class _Inversion:
         """The optimiser's steps, and the refinement of its best prompts."""
         config = self._config
         objective = Cosine(self._encoder.tower, self._layout, [self._targets])
-        optimizer = OPTIMIZERS[config.optimizer](objective, self._table, config, [self._generator])
+        optimizer = OPTIMIZERS[config.optimizer](
+            objective, self._table, config, [self._generator], capture=False
+        )
         for _ in range(config.steps):
             optimizer.step()
             self._step += 1
