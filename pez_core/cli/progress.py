@@ -4,8 +4,12 @@ stderr."""
 from __future__ import annotations
 
 import shutil
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 from ..search import StepInfo
 
@@ -30,17 +34,19 @@ class Progress:
         self._last = 0.0
 
     def show(self, info: StepInfo) -> None:
+        found = f"{info.best.similarity:.4f} {info.best.text}" if info.best else "looking"
+        self.say(info.step / info.total, info.seconds, f"{info.phase:6} {found}")
+
+    def say(self, done: float, seconds: float, line: str) -> None:
+        """A line beside the bar. done: the share of the steps; seconds: since the start."""
         now = time.monotonic()
         if self._bar.disable or now - self._last < SECONDS_BETWEEN:
             return
         self._last = now
-        done = info.step / info.total
         if self._seconds is not None:
-            done = max(done, info.seconds / self._seconds)
+            done = max(done, seconds / self._seconds)
         self._bar.n = min(1.0, done)
-        found = f"{info.best.similarity:.4f} {info.best.text}" if info.best else "looking"
-        line = f"{info.seconds:5.1f}s {info.phase:6} {found}"
-        self._bar.set_description_str(fitted(line), refresh=True)
+        self._bar.set_description_str(fitted(f"{seconds:5.1f}s {line}"), refresh=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -52,3 +58,19 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+@contextmanager
+def interruptible() -> Iterator[list[bool]]:
+    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
+    pressed: list[bool] = []
+
+    def note(signum: int, frame: Any) -> None:
+        pressed.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from ..search import StepInfo
 from .avoid import guard_maker
 from .exit_codes import INTERRUPTED
 from .options import asked_settings, search_mask
-from .progress import Progress
+from .progress import Progress, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -64,29 +63,13 @@ def search_options(
 def watched(seconds: float | None) -> Iterator[Callback]:
     """A callback that shows each step, and ends the search at the first Ctrl-C and every later
     one at once; the second Ctrl-C breaks off."""
-    with Progress(seconds) as progress, _interruptible() as interrupted:
+    with Progress(seconds) as progress, interruptible() as interrupted:
 
         def callback(info: StepInfo) -> bool:
             progress.show(info)
             return not interrupted
 
         yield callback
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
-    pressed: list[bool] = []
-
-    def note(signum: int, frame: Any) -> None:
-        pressed.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def print_result(

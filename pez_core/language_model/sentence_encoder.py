@@ -1,0 +1,125 @@
+"""A sentence encoder as a text tower: what a prompt means to a search engine.
+
+Sentence-BERT's kind (arXiv 1908.10084): a BERT, the mean over its positions, unit length. It reads
+[CLS] words [SEP], so a prompt has the place between, and every part of CLIP's search that knows a
+tower only - slots, objective, optimisers, refinement - serves it as well.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import ModelError
+from ..text_tower import Tower
+from .model import EXTRA
+
+
+class SentenceTower(Tower):
+    """The tower of a BERT of transformers, frozen. But: one precision for all, no ensemble."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        self.token_embedding = network.get_input_embeddings().weight.detach()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.token_embedding.shape[1],)
+
+    @property
+    def embed_dim(self) -> int:
+        return int(self._network.config.hidden_size)
+
+    def features(self, embeddings: Tensor) -> Tensor:
+        states: Tensor = self._network(inputs_embeds=embeddings).last_hidden_state  # (R, L, D)
+        return F.normalize(states.mean(dim=1), dim=-1)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SentenceTower:
+        return self.map(
+            lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None)
+        )
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> SentenceTower:
+        return SentenceTower(copy.deepcopy(self._network)._apply(change))
+
+
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """A sentence encoder with its tokenizer."""
+
+    name: str
+    tower: SentenceTower = field(repr=False)
+    tokenizer: Any = field(repr=False)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens it reads at most, without [CLS] and [SEP]."""
+        return int(self.tower._network.config.max_position_embeddings) - 2
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without [CLS] and [SEP]."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    @torch.inference_mode(False)
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit features of texts, (N, E); beyond the context a text is cut."""
+        start, end = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        ids = [[start, *self.encode(text)[: self.longest], end] for text in texts]
+        return self.tower.encode_ids(ids)
+
+
+@torch.inference_mode(False)
+def load_sentence_encoder(
+    folder: str | Path, device: torch.device | str = "cpu"
+) -> SentenceEncoder:
+    """The encoder of a folder in sentence-transformers' layout, with safetensors.
+
+    Raises ModelError where transformers is missing, for a folder without safetensors, and for an
+    encoder that is no BERT or does not take the mean over positions.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise ModelError(f"sentence encoders need transformers: {EXTRA}") from error
+    folder = Path(folder).expanduser()
+    if not (folder / "model.safetensors").is_file():
+        raise ModelError(f"{folder} holds no model.safetensors: give a folder that does")
+    _check_pooling(folder)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        network = transformers.AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"{folder} cannot be read: {reason}") from error
+    if network.config.model_type != "bert":
+        raise ModelError(
+            f"{folder} holds a {network.config.model_type}, and only BERT is read as a sentence "
+            "encoder: choose one such as all-MiniLM-L6-v2"
+        )
+    network = network.to(device).eval().requires_grad_(False)
+    return SentenceEncoder(folder.name, SentenceTower(network), tokenizer)
+
+
+def _check_pooling(folder: Path) -> None:
+    """Raises ModelError for another pooling than the mean."""
+    file = folder / "1_Pooling" / "config.json"
+    if not file.is_file():
+        return
+    modes = json.loads(file.read_text(encoding="utf-8"))
+    wanted = [name for name, on in modes.items() if name.startswith("pooling_mode_") and on is True]
+    if wanted not in ([], ["pooling_mode_mean_tokens"]):
+        raise ModelError(
+            f"{folder} reads its feature by {', '.join(wanted)}, and only the mean over tokens is "
+            "supported: choose another encoder"
+        )

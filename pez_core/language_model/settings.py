@@ -1,0 +1,64 @@
+"""The settings of a search for a language model's prompt, in one frozen dataclass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..config import SearchConfig
+from ..errors import ConfigError
+
+VOCABULARIES = ("words", "all")  # see `tokens`
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """All settings of `learn_text_prompt`.
+
+    Where a default comes from: "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" is
+    benchmarks/text_only.py.
+    """
+
+    optimizer: str = "pez"  # one of config.OPTIMIZERS
+    steps: int = 200  # bench; the paper runs 5000
+    restarts: int = 4  # prompts moved in one batch; bench (the paper runs 1 and keeps the best 5)
+    lr: float = 0.3  # paper, though with Adafactor where this is AdamW
+    weight_decay: float = 0.0  # paper: it names none for text
+    batch_size: int | None = 16  # examples of a step, None = all of them; paper
+    swaps: int = 16  # tokens tried in a step of AutoPrompt
+    fluency: float = 0.0  # λ of (1 - λ)·task + λ·fluency; the paper's is 0.003
+    vocabulary: str = "words"  # one of VOCABULARIES
+    look_every: int = 10  # steps between two looks at what the texts are worth; the paper: 100
+    look_examples: int = 256  # training examples of a look at most
+    seconds: float | None = None  # stop after so many seconds; None = no limit
+    candidates: int = 5  # how many distinct prompts to return at most
+
+    def __post_init__(self) -> None:
+        self.moves()
+        for name in ("look_every", "look_examples"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if not (math.isfinite(self.fluency) and 0 <= self.fluency < 1):
+            raise ConfigError(
+                f"fluency must be at least 0 and below 1, got {self.fluency}: the paper's is 0.003"
+            )
+        if self.vocabulary not in VOCABULARIES:
+            raise ConfigError(
+                f"unknown vocabulary {self.vocabulary!r}: choose one of {', '.join(VOCABULARIES)}"
+            )
+
+    def moves(self) -> SearchConfig:
+        """What the optimisers read of it. Raises ConfigError for a setting out of range."""
+        return SearchConfig(
+            optimizer=self.optimizer, steps=self.steps, restarts=self.restarts, lr=self.lr,
+            weight_decay=self.weight_decay, batch_size=self.batch_size, swaps=self.swaps,
+            refine=0, seconds=self.seconds, candidates=self.candidates,
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+DEFAULT = TextConfig()
