@@ -54,11 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import explain, invert, invert_folder, models, tokens
+    from . import distill, explain, invert, invert_folder, models, tokens
 
     return {
         "invert": invert,
         "invert-folder": invert_folder,
+        "distill": distill,
         "explain": explain,
         "tokens": tokens,
         "models": models,

@@ -1,0 +1,54 @@
+"""Targets as a command line names them: the file of a picture, or a text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..errors import PictureError
+from ..models import ClipModel
+from ..pictures import SUFFIXES, open_picture
+from ..targets import Targets, make_targets
+from ..template import MOST_TOKENS
+
+log = logging.getLogger(__name__)
+
+Named = tuple[str, Image.Image | None]  # a picture by its file's name, or a text
+
+
+def picture_or_text(name: str) -> Named:
+    """The picture of that name where there is one, else the text.
+
+    Raises PictureError for a missing file with a picture's ending, and as `open_picture` does.
+    """
+    return name, open_picture(name) if is_picture(name) else None
+
+
+def is_picture(name: str) -> bool:
+    """Whether a name is a picture's: a file, or a name that was meant to be one."""
+    path = Path(name)
+    with suppress(OSError):  # a long text is no possible file name
+        if path.is_file():
+            return True
+    if path.suffix.lower() in SUFFIXES:
+        raise PictureError(f"{name}: no such picture")
+    return False
+
+
+def named_targets(model: ClipModel, items: Sequence[Named], weights: Sequence[float]) -> Targets:
+    """Targets of named pictures, and of texts where there is no picture, each with its weight."""
+    images = [image for _, image in items if image is not None]
+    texts = [name for name, image in items if image is None]
+    for text in texts:
+        if len(model.vocabulary.encode(text)) > MOST_TOKENS:
+            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)
+    # All at once, near or away: every call reads the image tower from disk.
+    seen = iter(model.encode_pictures(images) if images else ())
+    read = iter(model.encode_texts(texts) if texts else ())
+    features = [next(read if image is None else seen) for _, image in items]
+    return make_targets(torch.stack(features), weights, [name for name, _ in items])

@@ -1,0 +1,112 @@
+"""What the verbs with one search share: the model and precision asked for, the search that is shown
+and that Ctrl-C ends, and its results on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..config import SearchConfig
+from ..devices import find_device, find_dtype
+from ..models import ClipModel, load_model
+from ..prompt import LearnedPrompt
+from ..run import Callback
+from ..search import StepInfo
+from . import INTERRUPTED
+from .options import asked_settings, search_mask
+from .progress import Progress
+
+
+def open_model(arguments: argparse.Namespace) -> tuple[ClipModel, torch.dtype]:
+    """The model on its device, and the precision to search in."""
+    device = find_device(arguments.device)
+    dtype = find_dtype(arguments.dtype, device)
+    as_stored = dtype != torch.float32
+    model = load_model(arguments.model, device, tower=arguments.tower, as_stored=as_stored)
+    return model, dtype
+
+
+def search_options(
+    arguments: argparse.Namespace,
+    model: ClipModel,
+    dtype: torch.dtype,
+    config: SearchConfig,
+    asked: dict[str, Any],
+) -> dict[str, Any]:
+    """What `learn_prompt` is given beside its targets and its template.
+
+    asked: what the settings of the result tell first, such as the pictures.
+    """
+    mask = search_mask(arguments, model.vocabulary, model.source.words)
+    settings = {
+        **asked, **asked_settings(arguments, mask), "device": str(model.device),
+        "precision": str(dtype).removeprefix("torch."),
+    }  # fmt: skip
+    return {
+        "config": config, "mask": mask, "seed": arguments.seed, "dtype": dtype,
+        "settings": settings,
+    }  # fmt: skip
+
+
+@contextmanager
+def watched(seconds: float | None) -> Iterator[Callback]:
+    """A callback that shows each step, and ends the search at the first Ctrl-C and every later
+    one at once; the second Ctrl-C breaks off."""
+    with Progress(seconds) as progress, _interruptible() as interrupted:
+
+        def callback(info: StepInfo) -> bool:
+            progress.show(info)
+            return not interrupted
+
+        yield callback
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
+    pressed: list[bool] = []
+
+    def note(signum: int, frame: Any) -> None:
+        pressed.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def print_result(
+    result: LearnedPrompt, as_json: bool, more: dict[str, Any] | None = None, below: str = ""
+) -> int:
+    """Prints the candidates, and how it went on stderr, or one JSON object; gives the exit code.
+
+    more: further fields of the object. below: what stands for them below the candidates.
+    """
+    if as_json:
+        print(json.dumps({**result.to_json(), **(more or {})}))
+        return _exit_code(result)
+    for candidate in result.candidates:
+        each = ", ".join(f"{name} {s:.4f}" for name, s in candidate.similarities.items())
+        columns = (f"{candidate.similarity:.4f}", each and f"({each})", candidate.text)
+        print(*filter(None, columns), sep="  ")
+    if below:
+        print(f"\n{below}")
+    print(
+        f"{result.steps} steps in {result.seconds:.1f} s, stopped by {result.stopped}; "
+        f"model {result.model}, seed {result.seed}",
+        file=sys.stderr,
+    )
+    return _exit_code(result)
+
+
+def _exit_code(result: LearnedPrompt) -> int:
+    return INTERRUPTED if result.stopped == "user" else 0
