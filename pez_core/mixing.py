@@ -1,22 +1,31 @@
-"""Several prompts joined into one within a budget of tokens; what says least is left out.
+"""Concepts mixed into one prompt (arXiv 2302.03668 §4.2): prompts joined within a budget of tokens,
+where what says least is left out.
 
-To learn a *new* prompt from several is `learn_prompt` with their features as targets.
+`concatenate` joins texts as they are, `learn_apart` learns a prompt of each concept first. To learn
+*one* prompt for all of them at once is `learn_prompt` with their features as targets.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
+from .config import DEFAULT, SearchConfig
 from .edits import Word, join, split_words
 from .errors import ConfigError
 from .models import ClipModel
 from .objective import weighted_similarity
-from .targets import Targets
+from .prompt import Candidate, LearnedPrompt
+from .run import Callback
+from .search import learn_prompt
+from .targets import Targets, make_targets
 from .template import MOST_TOKENS
 from .text_tower import nothing
+from .vocabulary import TokenMask
 
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
@@ -44,8 +53,7 @@ def concatenate(
     passes.
     Raises ConfigError for a budget out of range and when there is no word.
     """
-    if not 1 <= budget <= MOST_TOKENS:
-        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {budget}")
+    _check(budget)
     targets = targets.to(model.device)
     parts = [list(enumerate(split_words(prompt, model.vocabulary))) for prompt in prompts]
     # A word that would not fit even alone can only go.
@@ -60,6 +68,72 @@ def concatenate(
         share = max(budget, (MOST_TOKENS - len(parts)) // len(parts))
         parts = [_shorten(model, part, targets, share, tick) for part in parts]
     return _text(_shorten(model, _join(parts, model), targets, budget, tick))
+
+
+@torch.inference_mode(False)
+def learn_apart(
+    model: ClipModel,
+    targets: Targets,
+    prompts: Sequence[str | None],
+    tokens: int,
+    *,
+    config: SearchConfig = DEFAULT,
+    mask: TokenMask | None = None,
+    seed: int = 0,
+    callback: Callback | None = None,
+    dtype: torch.dtype | None = None,
+    settings: dict[str, Any] | None = None,
+) -> LearnedPrompt:
+    """A prompt learned for each target alone, and these concatenated in at most `tokens` tokens.
+
+    prompts: the words of a target that has its own, None for one whose words are learned: its share
+    of the tokens by weight. Targets to keep away from get no words; they count where words are
+    left out.
+    The rest as in `learn_prompt`. Raises ConfigError for tokens out of range and when no target has
+    a positive weight, and what `learn_prompt` raises.
+    """
+    _check(tokens)
+    weights = targets.weights.tolist()
+    near = [place for place, weight in enumerate(weights) if weight > 0]
+    if not near:
+        raise ConfigError("nothing to concatenate: give something of a positive weight")
+    total = sum(weights[place] for place in near)
+    words: list[str] = []
+    runs: list[LearnedPrompt] = []
+    started = time.perf_counter()
+    for place in near:
+        own = prompts[place]
+        if own is None:
+            goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
+            share = max(1, round(tokens * weights[place] / total))
+            run = learn_prompt(
+                model, goal, f"{{{share}}}", config=config, mask=mask, seed=seed,
+                callback=callback, dtype=dtype,
+            )  # fmt: skip
+            runs.append(run)
+            own = run.best.text
+        words.append(own)
+    permits = mask.permits if mask else _anything
+    text = concatenate(model, words, targets, tokens, permits=permits)
+    best = _candidate(model, text, targets)
+    seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
+    told = {"template": f"{{{tokens}}}", **config.to_json(), **(settings or {}), "parts": words}
+    stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
+    history = ((steps, seconds, best.similarity),)
+    return LearnedPrompt((best,), history, steps, seconds, stopped, seed, model.name, told)
+
+
+def _candidate(model: ClipModel, text: str, targets: Targets) -> Candidate:
+    """A text with the similarity of its own encoding."""
+    features, goals = model.encode_texts([text]), targets.to(model.device)
+    (each,) = model.similarities(features, goals)
+    score = weighted_similarity(features, goals).item()
+    return Candidate(text, tuple(model.vocabulary.encode(text)), score, each)
+
+
+def _check(tokens: int) -> None:
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
 
 
 def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:

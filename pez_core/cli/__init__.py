@@ -54,12 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
-    from . import distill, explain, invert, invert_folder, models, tokens
+    from . import distill, explain, invert, invert_folder, mix, models, style, tokens
 
     return {
         "invert": invert,
         "invert-folder": invert_folder,
         "distill": distill,
+        "style": style,
+        "mix": mix,
         "explain": explain,
         "tokens": tokens,
         "models": models,

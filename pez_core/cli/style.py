@@ -1,0 +1,95 @@
+"""`pez style PICTURE...`: the prompt of a style, and subjects in it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import Any
+
+from ..errors import TargetError
+from ..models import ClipModel
+from ..objective import weighted_similarity
+from ..pictures import open_picture
+from ..search import learn_prompt
+from ..style import APPLIED, apply_style, style_targets
+from ..targets import Targets
+from ..template import MOST_TOKENS
+from .options import add_search_options, search_config, search_template
+from .searching import open_model, print_result, search_options, watched
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        allow_abbrev=False,
+        help="learn the prompt of a style, and put subjects into it",
+        description="Learns one prompt for pictures of one style, and applies it to subjects.",
+    )
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PICTURE", help="pictures of different things in one style")
+    add(
+        "--subject",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what to put into the style; may be repeated",
+    )
+    add(
+        "--apply",
+        default=APPLIED,
+        metavar="TEMPLATE",
+        help="how a subject and the style make a prompt (default: %(default)s)",
+    )
+    add(
+        "--content",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what the pictures show that is not their style, to keep away from; may be repeated",
+    )
+    add_search_options(parser)
+    add("--json", action="store_true", help="print one JSON object, that of pez invert")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config, template = search_config(arguments), search_template(arguments)
+    subjects, content = arguments.subject, arguments.content
+    if not all(text.strip() for text in (*subjects, *content)):
+        raise TargetError("an empty text says nothing: give --subject and --content some words")
+    apply_style("", (), arguments.apply)  # to tell a wrong template before the search
+    pictures = [open_picture(name) for name in arguments.pictures]
+    model, dtype = open_model(arguments)
+    targets = style_targets(
+        model.encode_pictures(pictures),
+        model.encode_texts(content) if content else None,
+        labels=[*arguments.pictures, *content],
+    )
+    asked = {"pictures": arguments.pictures, "texts": [], "negatives": content}
+    options = search_options(arguments, model, dtype, config, asked)
+    with watched(config.seconds) as callback:
+        result = learn_prompt(model, targets, template, callback=callback, **options)
+    prompts = apply_style(result.best.text, subjects, arguments.apply)
+    applied = _scored(model, subjects, prompts, targets)
+    more = {"applied": applied} if subjects else {}
+    below = "\n".join(f"{entry['similarity']:.4f}  {entry['prompt']}" for entry in applied)
+    return print_result(result, arguments.json, more, below)
+
+
+def _scored(
+    model: ClipModel, subjects: list[str], prompts: list[str], targets: Targets
+) -> list[dict[str, Any]]:
+    """The prompts of subjects with their own similarity to the style's targets."""
+    if not prompts:
+        return []
+    for prompt in prompts:
+        if len(model.vocabulary.encode(prompt)) > MOST_TOKENS:
+            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, prompt)
+    features = model.encode_texts(prompts)
+    scores = weighted_similarity(features, targets.to(model.device)).tolist()
+    return [
+        {"subject": subject, "prompt": prompt, "similarity": score}
+        for subject, prompt, score in zip(subjects, prompts, scores, strict=True)
+    ]
