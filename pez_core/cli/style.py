@@ -11,8 +11,8 @@ from ..models import ClipModel
 from ..objective import weighted_similarity
 from ..pictures import open_picture
 from ..search import learn_prompt
-from ..style import APPLIED, apply_style, style_targets
-from ..targets import Targets
+from ..style import APPLIED, apply_style
+from ..targets import Targets, make_targets
 from ..template import MOST_TOKENS
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched
@@ -25,7 +25,8 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         name,
         allow_abbrev=False,
         help="learn the prompt of a style, and put subjects into it",
-        description="Learns one prompt for pictures of one style, and applies it to subjects.",
+        description="Learns one prompt for pictures of one style, and applies it to subjects. "
+        "Where the style names what the pictures show, --ban those words.",
     )
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PICTURE", help="pictures of different things in one style")
@@ -42,13 +43,6 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         metavar="TEMPLATE",
         help="how a subject and the style make a prompt (default: %(default)s)",
     )
-    add(
-        "--content",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="what the pictures show that is not their style, to keep away from; may be repeated",
-    )
     add_search_options(parser)
     add("--json", action="store_true", help="print one JSON object, that of pez invert")
     return parser
@@ -56,18 +50,14 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     config, template = search_config(arguments), search_template(arguments)
-    subjects, content = arguments.subject, arguments.content
-    if not all(text.strip() for text in (*subjects, *content)):
-        raise TargetError("an empty text says nothing: give --subject and --content some words")
+    subjects = arguments.subject
+    if not all(text.strip() for text in subjects):
+        raise TargetError("an empty text cannot be a subject: give --subject some words")
     apply_style("", (), arguments.apply)  # to tell a wrong template before the search
     pictures = [open_picture(name) for name in arguments.pictures]
     model, dtype = open_model(arguments)
-    targets = style_targets(
-        model.encode_pictures(pictures),
-        model.encode_texts(content) if content else None,
-        labels=[*arguments.pictures, *content],
-    )
-    asked = {"pictures": arguments.pictures, "texts": [], "negatives": content}
+    targets = make_targets(model.encode_pictures(pictures), labels=arguments.pictures)
+    asked = {"pictures": arguments.pictures, "texts": [], "negatives": []}
     options = search_options(arguments, model, dtype, config, asked)
     with watched(config.seconds) as callback:
         result = learn_prompt(model, targets, template, callback=callback, **options)
