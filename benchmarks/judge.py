@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from pez_core import load_model
 from training.reserved_set import ReservedSet, load_reserved
@@ -52,3 +53,16 @@ class Judge:
         names = [self.reserved.names[picture] for picture in pictures]
         recall = [recalls(prompt, name) for prompt, name in zip(prompts, names, strict=True)]
         return Verdict(own.numpy(), rank.numpy(), np.array(recall))
+
+    def see(self, pictures: list[Image.Image]) -> Tensor:
+        """Unit features of any pictures, (N, E)."""
+        return self._model.encode_pictures(pictures)
+
+    def read(self, texts: list[str]) -> Tensor:
+        """Unit features of any texts, (N, E)."""
+        return self._model.encode_texts(texts)
+
+    def text_similarity(self, texts: list[str], whole: str) -> list[float]:
+        """Cosines of texts with another one."""
+        scores: list[float] = (self.read(texts) @ self.read([whole])[0]).tolist()
+        return scores
