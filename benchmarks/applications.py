@@ -89,10 +89,12 @@ def main() -> None:
             blocks[f"{name} example"] = example(application.EXAMPLES)
             blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
             print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)
-    if options.save:
-        about = f"{options.jobs} processes, each with {machine(1)}"
-        print(save("applications", {"machine": about, "blocks": blocks, "figures": figures}))
-        PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+            if options.save:  # after each: all of them take minutes
+                about = f"{options.jobs} processes, each with {machine(1)}"
+                result = {"machine": about, "blocks": blocks, "figures": figures}
+                print(save("applications", result))
+                page = with_blocks(PAGE.read_text(encoding="utf-8"), blocks)
+                PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

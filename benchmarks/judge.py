@@ -43,11 +43,11 @@ class Judge:
         self.reserved: ReservedSet = load_reserved(RESERVED)
         self.pictures = [Image.fromarray(image) for image in self.reserved.images]
         self._model = load_model(str(folder))
-        self._features = self._model.encode_pictures(self.pictures)  # (300, E)
+        self.features = self._model.encode_pictures(self.pictures)  # (300, E)
 
     def verdict(self, prompts: list[str], pictures: list[int]) -> Verdict:
         """prompts: N texts. pictures: which reserved picture each was learned from."""
-        scores = self._model.encode_texts(prompts) @ self._features.T  # (N, 300)
+        scores = self._model.encode_texts(prompts) @ self.features.T  # (N, 300)
         own = scores[range(len(pictures)), pictures]
         rank = (scores > own[:, None]).sum(dim=1) + 1
         names = [self.reserved.names[picture] for picture in pictures]

@@ -1,5 +1,5 @@
-"""docs/applications.md: its outputs are the script's, its tables those of the saved figures, and its
-similarities those of its texts."""
+"""docs/applications.md: its outputs are the script's, its tables those of the saved figures, and
+its similarities those of its texts."""
 
 from __future__ import annotations
 

@@ -38,12 +38,11 @@ def run(case: int) -> dict[str, Any]:
     against = make_targets(rows, [-1.0] + [1 / OTHERS] * OTHERS)
     found = {}
     goals = {ALONE: away, AGAINST: against, POSITIVE: near}
-    seen = judge.see(judge.pictures)
     for method, targets in goals.items():
         prompt = learn_prompt(model, targets, seed=case).best.text
         read = {
             "": model.encode_texts([prompt])[0] @ features.T,
-            "judge ": judge.read([prompt])[0] @ seen.T,
+            "judge ": judge.read([prompt])[0] @ judge.features.T,
         }
         found[method] = {"prompt": prompt}
         for who, scores in read.items():

@@ -16,7 +16,7 @@ from ..embedded_model import recalls
 from .shared import FLOAT32, bench, interval, markdown, names
 
 COUNT = 30
-CAPTIONS = 8  # of a long prompt
+CAPTIONS = 6  # of a long prompt
 TEXT = (
     "a blurry photo of a red watermelon slice on a striped green background, a penguin beside a "
     "christmas tree, vintage, neon sign"
