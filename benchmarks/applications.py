@@ -3,8 +3,9 @@
     python -m benchmarks.applications [--jobs 2] [--only style …] [--cases 10] [--save]
 
 Runs the worked examples of docs/applications.md on the embedded model, and what is measured over
-reserved pictures (`benchmarks/applied/`). `--save` writes results/applications.json and puts
-examples and tables into the page, between its marker comments: nothing there is typed by hand.
+reserved pictures (`benchmarks/applied/`); `--only` without a name runs nothing. `--save` writes
+results/applications.json and puts examples and tables into the page, between its marker comments:
+nothing there is typed by hand.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch
 
 from pez_core.cli import main as pez
 
+from . import length
 from .applied import avoiding, distilling, mixing, styling
 from .measure import RESULTS, machine, save
 
@@ -33,7 +35,7 @@ APPLICATIONS: dict[str, ModuleType] = {
     "distillation": distilling, "style": styling, "mixing": mixing, "negative": avoiding,
 }  # fmt: skip
 PAGE = Path(__file__).parent.parent / "docs" / "applications.md"
-_BLOCK = "<!-- {name} -->\n{text}\n<!-- end of {name} -->"
+_BLOCK = "<!-- {name} -->\n{text}<!-- end of {name} -->"
 
 
 def example(commands: Sequence[Sequence[str]]) -> str:
@@ -58,7 +60,7 @@ def with_blocks(page: str, blocks: dict[str, str]) -> str:
         pattern = _BLOCK.format(name=re.escape(name), text=".*?")
         if len(re.findall(pattern, page, re.DOTALL)) != 1:
             raise ValueError(f"the page has not one pair of markers for {name!r}")
-        block = _BLOCK.format(name=name, text=text)
+        block = _BLOCK.format(name=name, text=f"{text}\n")
         page = re.sub(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
     return page
 
@@ -68,11 +70,25 @@ def measured(name: str, cases: int, pool: ProcessPoolExecutor) -> list[dict[str,
     return list(pool.map(APPLICATIONS[name].run, range(cases)))
 
 
+def write(blocks: dict[str, str], figures: dict[str, Any], jobs: int) -> None:
+    """Saves what is known, and puts it into the page, with the table of `benchmarks.length`."""
+    about = f"{jobs} processes, each with {machine(1)}"
+    save("applications", {"machine": about, "blocks": blocks, "figures": figures})
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_blocks(page, {**blocks, **length_block()}), encoding="utf-8")
+
+
+def length_block() -> dict[str, str]:
+    """The table of the last `python -m benchmarks.length --save`."""
+    saved = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))
+    return {"length figures": "\n".join(length.summary(saved["fast"]["rows"]))}
+
+
 def main() -> None:
     """Runs examples and cases, prints the blocks, and writes them into the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--only", nargs="+", choices=APPLICATIONS, default=list(APPLICATIONS))
+    parser.add_argument("--only", nargs="*", choices=APPLICATIONS, default=list(APPLICATIONS))
     parser.add_argument("--cases", type=int, help="of each application (default: its own number)")
     parser.add_argument("--save", action="store_true", help="write results/ and docs/")
     options = parser.parse_args()
@@ -90,11 +106,9 @@ def main() -> None:
             blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
             print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)
             if options.save:  # after each: all of them take minutes
-                about = f"{options.jobs} processes, each with {machine(1)}"
-                result = {"machine": about, "blocks": blocks, "figures": figures}
-                print(save("applications", result))
-                page = with_blocks(PAGE.read_text(encoding="utf-8"), blocks)
-                PAGE.write_text(page, encoding="utf-8")
+                write(blocks, figures, options.jobs)
+    if options.save:
+        write(blocks, figures, options.jobs)
 
 
 if __name__ == "__main__":
