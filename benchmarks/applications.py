@@ -89,7 +89,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--only", nargs="*", choices=APPLICATIONS, default=list(APPLICATIONS))
-    parser.add_argument("--cases", type=int, help="of each application (default: its own number)")
+    parser.add_argument(
+        "--cases", type=int, help="of each (default: its own number; 0: examples alone)"
+    )
     parser.add_argument("--save", action="store_true", help="write results/ and docs/")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -101,7 +103,8 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         for name in options.only:
             application = APPLICATIONS[name]
-            figures[name] = measured(name, options.cases or application.COUNT, pool)
+            if options.cases != 0:
+                figures[name] = measured(name, options.cases or application.COUNT, pool)
             blocks[f"{name} example"] = example(application.EXAMPLES)
             blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
             print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)

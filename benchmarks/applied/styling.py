@@ -36,10 +36,12 @@ METHODS = {
 WORD = "*the style's own word*"
 # The example's pictures: reserved ones in a style, which `prepare` writes.
 FOLDER, SHOWN = Path("examples/neon"), {"bird": 74, "cactus": 115, "fish": 176, "tractor": 43}
+FILES = tuple(f"{FOLDER}/{name}.png" for name in SHOWN)
+APPLIED = ("--subject", "a fox", "--subject", "a castle", "--candidates", "2", *FLOAT32)
 EXAMPLES = (
-    ("style", *(f"{FOLDER}/{name}.png" for name in SHOWN), "--tokens", "3",
-     "--subject", "a fox", "--subject", "a castle", *FLOAT32),
-)  # fmt: skip
+    ("style", *FILES, "--tokens", "3", *APPLIED),
+    ("style", *FILES, "--tokens", "3", "--ban", "bird*,fish*", *APPLIED),
+)
 
 
 def styled(pictures: list[Image.Image], style: str, seed: int) -> list[Image.Image]:

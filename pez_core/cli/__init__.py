@@ -16,8 +16,7 @@ from typing import Any, NoReturn
 
 from ..errors import PezError
 from ..version import __version__
-
-INTERRUPTED = 130
+from .exit_codes import INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):

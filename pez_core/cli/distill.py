@@ -9,7 +9,7 @@ from typing import Any
 
 from ..distillation import Point, distill, distillation_curve
 from ..errors import TargetError
-from . import INTERRUPTED
+from .exit_codes import INTERRUPTED
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched
 

@@ -19,7 +19,7 @@ from ..models import ClipModel, load_model
 from ..prompt import LearnedPrompt
 from ..run import Callback
 from ..search import StepInfo
-from . import INTERRUPTED
+from .exit_codes import INTERRUPTED
 from .options import asked_settings, search_mask
 from .progress import Progress
 
