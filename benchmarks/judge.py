@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from pez_core import load_model
 from training.reserved_set import ReservedSet, load_reserved
@@ -42,13 +43,26 @@ class Judge:
         self.reserved: ReservedSet = load_reserved(RESERVED)
         self.pictures = [Image.fromarray(image) for image in self.reserved.images]
         self._model = load_model(str(folder))
-        self._features = self._model.encode_pictures(self.pictures)  # (300, E)
+        self.features = self._model.encode_pictures(self.pictures)  # (300, E)
 
     def verdict(self, prompts: list[str], pictures: list[int]) -> Verdict:
         """prompts: N texts. pictures: which reserved picture each was learned from."""
-        scores = self._model.encode_texts(prompts) @ self._features.T  # (N, 300)
+        scores = self._model.encode_texts(prompts) @ self.features.T  # (N, 300)
         own = scores[range(len(pictures)), pictures]
         rank = (scores > own[:, None]).sum(dim=1) + 1
         names = [self.reserved.names[picture] for picture in pictures]
         recall = [recalls(prompt, name) for prompt, name in zip(prompts, names, strict=True)]
         return Verdict(own.numpy(), rank.numpy(), np.array(recall))
+
+    def see(self, pictures: list[Image.Image]) -> Tensor:
+        """Unit features of any pictures, (N, E)."""
+        return self._model.encode_pictures(pictures)
+
+    def read(self, texts: list[str]) -> Tensor:
+        """Unit features of any texts, (N, E)."""
+        return self._model.encode_texts(texts)
+
+    def text_similarity(self, texts: list[str], whole: str) -> list[float]:
+        """Cosines of texts with another one."""
+        scores: list[float] = (self.read(texts) @ self.read([whole])[0]).tolist()
+        return scores

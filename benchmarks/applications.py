@@ -1,0 +1,118 @@
+"""The applications of the paper's §4.2, run and measured: distillation, style, mixing, negatives.
+
+    python -m benchmarks.applications [--jobs 2] [--only style …] [--cases 10] [--save]
+
+Runs the worked examples of docs/applications.md on the embedded model, and what is measured over
+reserved pictures (`benchmarks/applied/`); `--only` without a name runs nothing. `--save` writes
+results/applications.json and puts examples and tables into the page, between its marker comments:
+nothing there is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import re
+import shlex
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from pez_core.cli import main as pez
+
+from . import length
+from .applied import avoiding, distilling, mixing, styling
+from .measure import RESULTS, machine, save
+
+APPLICATIONS: dict[str, ModuleType] = {
+    "distillation": distilling, "style": styling, "mixing": mixing, "negative": avoiding,
+}  # fmt: skip
+PAGE = Path(__file__).parent.parent / "docs" / "applications.md"
+_BLOCK = "<!-- {name} -->\n{text}<!-- end of {name} -->"
+
+
+def example(commands: Sequence[Sequence[str]]) -> str:
+    """Command lines of `pez` with what they print, as a block of Markdown."""
+    told = []
+    for command in commands:
+        out = io.StringIO()
+        with redirect_stdout(out):
+            code = pez(command)
+        if code:
+            raise SystemExit(f"pez {shlex.join(command)} ended with {code}")
+        told.append(f"$ pez {shlex.join(command)}\n{out.getvalue()}")
+    return "```\n" + "\n".join(told) + "```"
+
+
+def with_blocks(page: str, blocks: dict[str, str]) -> str:
+    """A page with the text between the marker comments of each name replaced.
+
+    Raises ValueError for a name without its pair of markers.
+    """
+    for name, text in blocks.items():
+        pattern = _BLOCK.format(name=re.escape(name), text=".*?")
+        if len(re.findall(pattern, page, re.DOTALL)) != 1:
+            raise ValueError(f"the page has not one pair of markers for {name!r}")
+        block = _BLOCK.format(name=name, text=f"{text}\n")
+        page = re.sub(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
+    return page
+
+
+def measured(name: str, cases: int, pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
+    """The figures of all cases of an application."""
+    return list(pool.map(APPLICATIONS[name].run, range(cases)))
+
+
+def write(blocks: dict[str, str], figures: dict[str, Any], jobs: int) -> None:
+    """Saves what is known, and puts it into the page, with the table of `benchmarks.length`."""
+    about = f"{jobs} processes, each with {machine(1)}"
+    save("applications", {"machine": about, "blocks": blocks, "figures": figures})
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_blocks(page, {**blocks, **length_block()}), encoding="utf-8")
+
+
+def length_block() -> dict[str, str]:
+    """The table of the last `python -m benchmarks.length --save`."""
+    saved = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))
+    return {"length figures": "\n".join(length.summary(saved["fast"]["rows"]))}
+
+
+def main() -> None:
+    """Runs examples and cases, prints the blocks, and writes them into the page."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--only", nargs="*", choices=APPLICATIONS, default=list(APPLICATIONS))
+    parser.add_argument(
+        "--cases", type=int, help="of each (default: its own number; 0: examples alone)"
+    )
+    parser.add_argument("--save", action="store_true", help="write results/ and docs/")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    path = RESULTS / "applications.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    blocks, figures = known.get("blocks", {}), known.get("figures", {})
+    styling.prepare()
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
+        for name in options.only:
+            application = APPLICATIONS[name]
+            if options.cases != 0:
+                figures[name] = measured(name, options.cases or application.COUNT, pool)
+            blocks[f"{name} example"] = example(application.EXAMPLES)
+            blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
+            print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)
+            if options.save:  # after each: all of them take minutes
+                write(blocks, figures, options.jobs)
+    if options.save:
+        write(blocks, figures, options.jobs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What the applications share: the models of a process, intervals, and rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pez_core import ClipModel, load_model
+from training.attributes import with_article
+
+from ..judge import Judge
+from ..measure import paired_bootstrap
+
+FLOAT32 = ("--dtype", "float32")  # the same words on every processor, as far as torch has it so
+
+
+@cache  # once in each process
+def bench() -> tuple[ClipModel, Judge, Tensor]:
+    """The embedded model, the judge, and the reserved pictures as the model sees them, (300, E)."""
+    torch.set_num_threads(1)
+    model, judge = load_model("demo"), Judge()
+    return model, judge, model.encode_pictures(judge.pictures)
+
+
+def names(pictures: Sequence[int]) -> list[str]:
+    """What reserved pictures show, such as "a pizza"."""
+    _, judge, _ = bench()
+    return [with_article(judge.reserved.names[picture]) for picture in pictures]
+
+
+def interval(values: Sequence[float], digits: int = 3, sign: str = "") -> str:
+    """Mean and 95 % interval; bold where a difference (sign "+") leaves out 0."""
+    mean, low, high = paired_bootstrap(np.array(values, dtype=float))
+    told = f"{mean:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
+    return f"**{told}**" if sign and low * high > 0 else told
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
