@@ -156,10 +156,15 @@ def test_what_cannot_be_done_is_a_line(pez: Pez, evaluate: Command, tmp_path: Pa
     assert code == 1 and "2 of 5 prompts" in err and "3 of 3 pictures" in err
     assert "| pez | 3 (1 failed) |" in out
     Image.new("RGB", (30, 30), "red").save(bad)
+    results = tmp_path / "out" / "results.jsonl"
+    before = results.read_bytes()
     assert pez(*command, "--retry-errors")[0] == 0
+    results.write_bytes(before)  # as if killed before the judge: what is mended is judged
+    code, _, err = pez(*command)
+    assert code == 0 and "2 of 5 results to do" in err
     assert pez(*command)[0] == 0
     # A painted picture that is damaged on the disk.
-    (tmp_path / "out" / "results.jsonl").unlink()
+    results.unlink()
     (tmp_path / "out" / "regenerated" / "pez" / "1.png.0.png").write_bytes(good)
     code, out, _ = pez(*command)
     assert code == 1 and "| pez | 3 (1 failed) |" in out
