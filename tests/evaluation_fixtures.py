@@ -1,9 +1,12 @@
-"""The fixtures `pipeline` and `plan`, for test modules with
+"""The fixtures `pipeline`, `plan` and `evaluate`, for test modules with
 `pytest_plugins = ("tests.evaluation_fixtures",)`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +14,10 @@ from pez_core import PRESETS, make_mask
 from pez_core.batch import Job
 from pez_core.evaluation.plan import Diffusion, Plan
 from pez_core.vocabulary import Vocabulary
-from tests.many_pictures import make_pictures
+from tests.many_pictures import QUICK, by_name, lines, make_pictures
 from tests.tiny_pipeline import save_pipeline
+
+Command = Callable[..., list[str]]  # of the fixture `evaluate`
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,32 @@ def plan(tmp_path: Path, vocabulary: Vocabulary, pipeline: Path, root: Path) -> 
         diffusion=Diffusion(str(pipeline), steps=2, images=2),
         judge=str(root / "benchmarks" / "judge"),
     )
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, pipeline: Path, root: Path) -> Command:
+    """The arguments of an evaluation of the folder `pictures` into the folder of a name."""
+    make_pictures(tmp_path / "pictures", 3)
+
+    def arguments(out: str, *more: str) -> list[str]:
+        return [
+            "evaluate", str(tmp_path / "pictures"), "--out", str(tmp_path / out), *QUICK,
+            "--pipeline", str(pipeline), "--judge", str(root / "benchmarks" / "judge"),
+            "--diffusion-steps", "2", *more,
+        ]  # fmt: skip
+
+    return arguments
+
+
+def contents(out: Path) -> dict[str, Any]:
+    """What a run has left: files, and the records of the line files less their seconds."""
+    found: dict[str, Any] = {}
+    for path in sorted(path for path in out.rglob("*") if path.is_file()):
+        name = path.relative_to(out).as_posix()
+        if path.suffix != ".jsonl":
+            found[name] = path.read_bytes()
+        elif name.startswith("prompts/"):
+            found[name] = by_name(lines(path))
+        else:
+            found[name] = sorted(map(json.dumps, lines(path)))
+    return found
