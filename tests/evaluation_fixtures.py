@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,10 +11,9 @@ from pez_core import PRESETS, make_mask
 from pez_core.batch import Job
 from pez_core.evaluation.plan import Diffusion, Plan
 from pez_core.vocabulary import Vocabulary
-from tests.many_pictures import QUICK, by_name, lines, make_pictures
+from tests.evaluation_support import Command
+from tests.many_pictures import QUICK, make_pictures
 from tests.tiny_pipeline import save_pipeline
-
-Command = Callable[..., list[str]]  # of the fixture `evaluate`
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +50,3 @@ def evaluate(tmp_path: Path, pipeline: Path, root: Path) -> Command:
         ]  # fmt: skip
 
     return arguments
-
-
-def contents(out: Path) -> dict[str, Any]:
-    """What a run has left: files, and the records of the line files less their seconds."""
-    found: dict[str, Any] = {}
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        name = path.relative_to(out).as_posix()
-        if path.suffix != ".jsonl":
-            found[name] = path.read_bytes()
-        elif name.startswith("prompts/"):
-            found[name] = by_name(lines(path))
-        else:
-            found[name] = sorted(map(json.dumps, lines(path)))
-    return found

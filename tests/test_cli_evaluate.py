@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
 from tests.commands import Pez
-from tests.evaluation_fixtures import Command, contents
+from tests.evaluation_support import Command, contents
 from tests.many_pictures import lines
 
 pytest_plugins = ("tests.evaluation_fixtures",)

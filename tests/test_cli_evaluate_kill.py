@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Pez
-from tests.evaluation_fixtures import Command, contents
+from tests.evaluation_support import Command, contents
 from tests.test_cli_folder_kill import command as process_command
 
 pytest_plugins = ("tests.evaluation_fixtures",)
