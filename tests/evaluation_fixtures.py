@@ -1,4 +1,4 @@
-"""The fixtures `pipeline` and `plan`, for test modules with
+"""The fixtures `pipeline`, `plan` and `evaluate`, for test modules with
 `pytest_plugins = ("tests.evaluation_fixtures",)`."""
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pez_core import PRESETS, make_mask
 from pez_core.batch import Job
 from pez_core.evaluation.plan import Diffusion, Plan
 from pez_core.vocabulary import Vocabulary
-from tests.many_pictures import make_pictures
+from tests.evaluation_support import Command
+from tests.many_pictures import QUICK, make_pictures
 from tests.tiny_pipeline import save_pipeline
 
 
@@ -34,3 +35,18 @@ def plan(tmp_path: Path, vocabulary: Vocabulary, pipeline: Path, root: Path) -> 
         diffusion=Diffusion(str(pipeline), steps=2, images=2),
         judge=str(root / "benchmarks" / "judge"),
     )
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, pipeline: Path, root: Path) -> Command:
+    """The arguments of an evaluation of the folder `pictures` into the folder of a name."""
+    make_pictures(tmp_path / "pictures", 3)
+
+    def arguments(out: str, *more: str) -> list[str]:
+        return [
+            "evaluate", str(tmp_path / "pictures"), "--out", str(tmp_path / out), *QUICK,
+            "--pipeline", str(pipeline), "--judge", str(root / "benchmarks" / "judge"),
+            "--diffusion-steps", "2", *more,
+        ]  # fmt: skip
+
+    return arguments

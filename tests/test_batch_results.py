@@ -151,6 +151,27 @@ def test_the_last_line_of_a_picture_counts(tmp_path: Path) -> None:
         assert results.failed == {"a": False, "b": False}
 
 
+def test_lines_may_be_told_apart_by_more_than_the_picture(tmp_path: Path) -> None:
+    """By picture and method: what is to do, and the last line of each, also of an earlier run."""
+    path, keys = tmp_path / "r.jsonl", ("picture", "method")
+    first, second = {**result("a"), "method": "x"}, {"picture": "a", "method": "y", "error": "?"}
+    mended = {**result("a"), "method": "y"}
+    with ResultsFile(path, keys) as results:
+        results.append(first)
+        results.append(second)
+        names = [("a", "x"), ("a", "y"), ("b", "x")]
+        assert results.todo(names) == [("b", "x")]
+        assert results.todo(names, again=True) == [("a", "y"), ("b", "x")]
+        assert results.last() == {("a", "x"): first, ("a", "y"): second}
+    with ResultsFile(path, keys) as results:
+        results.append(mended)
+        assert results.last() == {("a", "x"): first, ("a", "y"): mended}
+        assert results.failed == {("a", "x"): False, ("a", "y"): False}
+    saved(tmp_path / "one.jsonl", result("a"))
+    with pytest.raises(ResultsError, match="line 1, is no result"):
+        ResultsFile(tmp_path / "one.jsonl", keys)
+
+
 @posix
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     """A folder, a pipe (which would wait for a reader), a folder that is missing."""

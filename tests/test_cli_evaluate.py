@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import re
 import shutil
-import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,45 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
 from tests.commands import Pez
-from tests.many_pictures import QUICK, by_name, lines, make_pictures
-from tests.test_cli_folder_kill import command as process_command
+from tests.evaluation_support import Command, contents
+from tests.many_pictures import lines
 
 pytest_plugins = ("tests.evaluation_fixtures",)
-Command = Callable[..., list[str]]
-SLOW = (
-    "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
-    "transformers.models.clip.modeling_clip",
-)
-posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks of POSIX")
-
-
-@pytest.fixture
-def evaluate(tmp_path: Path, pipeline: Path, root: Path) -> Command:
-    """The arguments of an evaluation of the folder `pictures` into the folder of a name."""
-    make_pictures(tmp_path / "pictures", 3)
-
-    def arguments(out: str, *more: str) -> list[str]:
-        return [
-            "evaluate", str(tmp_path / "pictures"), "--out", str(tmp_path / out), *QUICK,
-            "--pipeline", str(pipeline), "--judge", str(root / "benchmarks" / "judge"),
-            "--diffusion-steps", "2", *more,
-        ]  # fmt: skip
-
-    return arguments
-
-
-def contents(out: Path) -> dict[str, Any]:
-    """What a run has left: files, and the records of the line files less their seconds."""
-    found: dict[str, Any] = {}
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        name = path.relative_to(out).as_posix()
-        if path.suffix != ".jsonl":
-            found[name] = path.read_bytes()
-        elif name.startswith("prompts/"):
-            found[name] = by_name(lines(path))
-        else:
-            found[name] = sorted(map(json.dumps, lines(path)))
-    return found
 
 
 def test_pictures_go_in_and_a_table_comes_out(pez: Pez, evaluate: Command, tmp_path: Path) -> None:
@@ -156,10 +115,15 @@ def test_what_cannot_be_done_is_a_line(pez: Pez, evaluate: Command, tmp_path: Pa
     assert code == 1 and "2 of 5 prompts" in err and "3 of 3 pictures" in err
     assert "| pez | 3 (1 failed) |" in out
     Image.new("RGB", (30, 30), "red").save(bad)
+    results = tmp_path / "out" / "results.jsonl"
+    before = results.read_bytes()
     assert pez(*command, "--retry-errors")[0] == 0
+    results.write_bytes(before)  # as if killed before the judge: what is mended is judged
+    code, _, err = pez(*command)
+    assert code == 0 and "2 of 5 results to do" in err
     assert pez(*command)[0] == 0
     # A painted picture that is damaged on the disk.
-    (tmp_path / "out" / "results.jsonl").unlink()
+    results.unlink()
     (tmp_path / "out" / "regenerated" / "pez" / "1.png.0.png").write_bytes(good)
     code, out, _ = pez(*command)
     assert code == 1 and "| pez | 3 (1 failed) |" in out
@@ -219,54 +183,6 @@ def test_what_cannot_be_evaluated_is_one_line(
 def lines_of(folder: Path) -> bytes:
     """What stands in all files of a folder."""
     return b"".join(path.read_bytes() for path in folder.iterdir())
-
-
-def start(arguments: list[str]) -> multiprocessing.process.BaseProcess:
-    """A process forked from a server that has imported the slow parts, diffusers too."""
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["pez_core.cli.evaluate", *SLOW])
-    process = forks.Process(target=process_command, args=(arguments,))
-    process.start()
-    return process
-
-
-def wait_for(process: multiprocessing.process.BaseProcess, path: Path, count: int) -> None:
-    """Until a file has so many lines, or the process has ended."""
-    while process.is_alive() and (not path.is_file() or path.read_bytes().count(b"\n") < count):
-        time.sleep(0.001)
-
-
-@posix
-def test_a_kill_in_each_phase_loses_nothing(pez: Pez, evaluate: Command, tmp_path: Path) -> None:
-    """Killed as soon as a phase has left a line, three times, and then interrupted: in the end all
-    is as in a run that was let alone, and the lines that were there have not been moved."""
-    calm, out = tmp_path / "calm", tmp_path / "killed"
-    assert pez(*evaluate("calm"))[0] == 0
-    kept: dict[str, bytes] = {}
-    for name, ending in (
-        ("prompts/pez.jsonl", signal.SIGKILL),
-        ("regenerated.jsonl", signal.SIGKILL),
-        ("regenerated.jsonl", signal.SIGINT),
-        ("results.jsonl", signal.SIGKILL),
-    ):
-        process = start(evaluate("killed"))
-        wait_for(process, out / name, kept.get(name, b"").count(b"\n") + 1)
-        os.kill(process.pid or 0, ending)
-        process.join()
-        assert process.exitcode == (130 if ending == signal.SIGINT else -ending)
-        for path, before in kept.items():
-            assert (out / path).read_bytes().startswith(before)
-        kept = {path.relative_to(out).as_posix(): whole(path) for path in out.rglob("*.jsonl")}
-    last = start(evaluate("killed"))
-    last.join()
-    assert last.exitcode == 0
-    assert contents(out) == contents(calm)
-
-
-def whole(path: Path) -> bytes:
-    """The whole lines of a file."""
-    content = path.read_bytes()
-    return content[: content.rfind(b"\n") + 1]
 
 
 def test_the_help_says_what_a_script_needs(pez: Pez) -> None:

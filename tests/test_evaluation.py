@@ -122,7 +122,7 @@ def test_one_model_at_a_time(plan: Plan, tmp_path: Path, monkeypatch: pytest.Mon
 
     def alive() -> set[str]:
         kinds = (Inverter, Painter, Judge)
-        return {type(o).__name__ for o in gc.get_objects() if isinstance(o, kinds)}
+        return {type(o).__name__ for o in gc.get_objects() if type(o) in kinds}
 
     seen = []
     for module, name in ((painting, "Painter"), (judging, "Judge")):

@@ -62,8 +62,8 @@ def test_differences_are_of_pairs() -> None:
     found = rows(
         ("a", "b", "c"),
         [
-            result("x", "a", 0.2), result("y", "a", 0.6), result("x", "b", 0.3),
-            result("y", "b", 0.7), result("z", "b", 0.9, tokens=5),
+            result("x", "a", 0.2), result("y", "a", 0.6), result("y", "b", 0.7),
+            result("x", "b", 0.3), result("z", "b", 0.9, tokens=5),
             {"picture": "z", "method": "a", "error": "?"}, result("x", "old", 0.1),
         ],
     )  # fmt: skip

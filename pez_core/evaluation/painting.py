@@ -71,7 +71,7 @@ def _painted(
         images.append(folder.save(image, folder.image(method, name, number)))
     asked = plan.painting
     settings = {**asked["settings"], **painter.settings}
-    painter_size = {**painter.about, "size": list(image.size)}
+    made_with = {**painter.about, "size": list(image.size)}
     return {
-        "images": images, "seeds": seeds, "painter": painter_size, **asked, "settings": settings,
+        "images": images, "seeds": seeds, "painter": made_with, **asked, "settings": settings,
     }  # fmt: skip
