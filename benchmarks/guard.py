@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -31,25 +30,16 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from pez_core import Guard, learn_prompt, load_model, make_guard, make_mask, make_targets
-from pez_core.guard import FALSE_ALARMS
 from pez_core.models import ClipModel
-from pez_core.neutral import NEUTRAL, SHRINKAGE, neutral_space, read_lines
-from training.neutral import sample_captions
 from training.reserved_set import ReservedSet, load_reserved
 
+from .guard_checks import checked, checks, interval
 from .judge import FOLDER, RESERVED
-from .measure import machine, paired_bootstrap, save
+from .measure import machine, save
 
-FRESH, FRESH_SEED = 1000, 1
-SHRINKAGES = (0.03, SHRINKAGE, 3.0)
 STRICT = 0.05  # another rate of false alarms
-FORMS = (
-    "a photo of a {}", "an emoji of a {} on a red background", "a small {} beside a tree",
-    "a cartoon {}, flat style", "a woman with a {}, line drawing", "a {} and a fork",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,71 +121,6 @@ def searches(index: int, count: int) -> dict[str, Outcome]:
     return found
 
 
-Near = Callable[[Sequence[str]], np.ndarray]  # N texts → (N, C), whether each is too near
-
-
-def deciders(own: Bench) -> dict[str, Near]:
-    """What calls texts near, all calibrated on the same prompts: cosines in neutral spaces of some
-    shrinkages, of which one is the guard's, and plain cosines."""
-    found: dict[str, Near] = {}
-    for who, model in (("model", own.model), ("judge", own.judge)):
-        spread = model.encode_texts(read_lines(NEUTRAL)[::2])
-        found[f"{who}, plain"] = decider(model, own.guards[who].names, Tensor.clone)
-        for shrinkage in SHRINKAGES:
-            unit = neutral_space(spread, shrinkage).unit
-            found[f"{who} {shrinkage:g}"] = decider(model, own.guards[who].names, unit)
-    return found
-
-
-def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], Tensor]) -> Near:
-    """By cosines between features that `unit` has changed."""
-    named = unit(model.encode_texts(concepts))
-
-    def cosines(texts: Sequence[str]) -> Tensor:
-        return unit(model.encode_texts(texts)) @ named.T
-
-    calibration = cosines(read_lines(NEUTRAL)[1::2])
-    rank = int((len(calibration) + 1) * FALSE_ALARMS)
-    limits = calibration.topk(rank, dim=0).values[-1]
-    return lambda texts: (cosines(texts) > limits).numpy()
-
-
-def checks(own: Bench, learned: list[str]) -> dict[str, dict[str, np.ndarray]]:
-    """How often texts are called near, by who decides and what texts, a rate for each concept.
-    learned: a free prompt of every chosen picture."""
-    names, concepts = own.reserved.names, own.guards["model"].names
-    seen = set(read_lines(NEUTRAL))
-    drawn = sample_captions(own.model.vocabulary, FRESH, FRESH_SEED)
-    fresh = [text for text in drawn if text not in seen]
-    # Which concepts each text is about.
-    captions = np.array([[concept in name.split() for concept in concepts] for name in names])
-    tags = [[t for t in own.reserved.tags[i] if names[i] not in t] for i in own.chosen]
-    told = [row for row, some in enumerate(tags) if some]
-    itself = np.eye(len(concepts), dtype=bool)
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for who, near in deciders(own).items():
-
-        def rates(texts: list[str], counted: np.ndarray, near: Near = near) -> np.ndarray:
-            return (near(texts) & counted).sum(axis=0) / counted.sum(axis=0)
-
-        forms = np.mean([near([f.format(c) for c in concepts])[itself] for f in FORMS], axis=0)
-        found[who] = {
-            "fresh neutral prompts": near(fresh).mean(axis=0),
-            "captions of other pictures": rates([f"an emoji of a {n}" for n in names], ~captions),
-            "learned of other pictures": rates(learned, ~itself),
-            "captions of the concept": forms,
-            "its tags, without the word": near([" ".join(tags[row]) for row in told])[
-                range(len(told)), told
-            ],
-        }
-    return found
-
-
-def _interval(values: np.ndarray, form: str) -> str:
-    mean, low, high = paired_bootstrap(values)
-    return f"{mean:{form}} ({low:{form}} to {high:{form}})"
-
-
 def searched(runs: list[dict[str, Outcome]]) -> list[str]:
     """The table of the searches."""
     head = ["search", "similarity", "difference", "judge", "difference", "says the word"]
@@ -209,26 +134,16 @@ def searched(runs: list[dict[str, Outcome]]) -> list[str]:
         cells = [way]
         for key in ("similarity", "judged"):
             values = column(way, key)
-            cells += [f"{values.mean():.4f}", _interval(values - column("free", key), "+.4f")]
+            cells += [f"{values.mean():.4f}", interval(values - column("free", key), "+.4f")]
         cells.append(f"{column(way, 'word').mean():.0%}")
         for key in ("own", "judge"):
             values = column(way, key)
-            cells += [_interval(values > 0, ".0%"), _interval(values, "+.3f")]
+            cells += [interval(values > 0, ".0%"), interval(values, "+.3f")]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
     for way in ("guard", "guard, word banned"):
         less = (column(way, "judge") > 0) - 1.0 * (column("word banned", "judge") > 0)
-        lines.append(f"near by the judge, {way} less word banned: {_interval(less, '+.0%')}")
-    return lines
-
-
-def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
-    """The table of the checks."""
-    head = ["called near", *found]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for what in next(iter(found.values())):
-        cells = [_interval(rates[what].astype(float), ".1%") for rates in found.values()]
-        lines.append("| " + " | ".join([what, *cells]) + " |")
+        lines.append(f"near by the judge, {way} less word banned: {interval(less, '+.0%')}")
     return lines
 
 
@@ -247,7 +162,11 @@ def main() -> None:
         task = partial(searches, count=options.pictures)
         runs = list(pool.map(task, own.chosen, chunksize=4))
     result["searches"] = searched(runs)
-    result["checks"] = checked(checks(own, [run["free"].text for run in runs]))
+    rates = checks(
+        {"model": own.model, "judge": own.judge}, own.reserved, own.chosen,
+        [run["free"].text for run in runs],
+    )  # fmt: skip
+    result["checks"] = checked(rates)
     print(*result["searches"], "", *result["checks"], "", sep="\n")
     result["prompts"] = {
         own.reserved.names[index]: {way: found.text for way, found in run.items()}

@@ -1,0 +1,104 @@
+"""How often texts are called too near to a concept, rightly and wrongly: a table of
+`benchmarks.guard`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from pez_core.guard import FALSE_ALARMS
+from pez_core.models import ClipModel
+from pez_core.neutral import NEUTRAL, SHRINKAGE, neutral_space, read_lines
+from pez_core.vocabulary import clip_vocabulary
+from training.neutral import sample_captions
+from training.reserved_set import ReservedSet
+
+from .measure import paired_bootstrap
+
+FRESH, FRESH_SEED = 1000, 1  # neutral prompts of another seed
+SHRINKAGES = (0.03, SHRINKAGE, 3.0)
+FORMS = (
+    "a photo of a {}", "an emoji of a {} on a red background", "a small {} beside a tree",
+    "a cartoon {}, flat style", "a woman with a {}, line drawing", "a {} and a fork",
+)  # fmt: skip
+
+
+Near = Callable[[Sequence[str]], np.ndarray]  # N texts → (N, C), whether each is too near
+
+
+def deciders(models: dict[str, ClipModel], concepts: Sequence[str]) -> dict[str, Near]:
+    """What calls texts near, all calibrated on the same prompts: cosines in neutral spaces of some
+    shrinkages, of which one is the guard's, and plain cosines."""
+    found: dict[str, Near] = {}
+    for who, model in models.items():
+        spread = model.encode_texts(read_lines(NEUTRAL)[::2])
+        found[f"{who}, plain"] = decider(model, concepts, Tensor.clone)
+        for shrinkage in SHRINKAGES:
+            unit = neutral_space(spread, shrinkage).unit
+            found[f"{who} {shrinkage:g}"] = decider(model, concepts, unit)
+    return found
+
+
+def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], Tensor]) -> Near:
+    """By cosines between features that `unit` has changed."""
+    named = unit(model.encode_texts(concepts))
+
+    def cosines(texts: Sequence[str]) -> Tensor:
+        return unit(model.encode_texts(texts)) @ named.T
+
+    calibration = cosines(read_lines(NEUTRAL)[1::2])
+    rank = int((len(calibration) + 1) * FALSE_ALARMS)
+    limits = calibration.topk(rank, dim=0).values[-1]
+    return lambda texts: (cosines(texts) > limits).numpy()
+
+
+def checks(
+    models: dict[str, ClipModel], reserved: ReservedSet, chosen: list[int], learned: list[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """How often texts are called near, by who decides and what texts, a rate for each concept.
+    chosen: the pictures whose names are the concepts. learned: a free prompt of each."""
+    names = reserved.names
+    concepts = [names[i] for i in chosen]
+    seen = set(read_lines(NEUTRAL))
+    drawn = sample_captions(clip_vocabulary(), FRESH, FRESH_SEED)
+    fresh = [text for text in drawn if text not in seen]
+    # Which concepts each text is about.
+    captions = np.array([[concept in name.split() for concept in concepts] for name in names])
+    tags = [[t for t in reserved.tags[i] if names[i] not in t] for i in chosen]
+    told = [row for row, some in enumerate(tags) if some]
+    itself = np.eye(len(concepts), dtype=bool)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for who, near in deciders(models, concepts).items():
+
+        def rates(texts: list[str], counted: np.ndarray, near: Near = near) -> np.ndarray:
+            return (near(texts) & counted).sum(axis=0) / counted.sum(axis=0)
+
+        forms = np.mean([near([f.format(c) for c in concepts])[itself] for f in FORMS], axis=0)
+        found[who] = {
+            "fresh neutral prompts": near(fresh).mean(axis=0),
+            "captions of other pictures": rates([f"an emoji of a {n}" for n in names], ~captions),
+            "learned of other pictures": rates(learned, ~itself),
+            "captions of the concept": forms,
+            "its tags, without the word": near([" ".join(tags[row]) for row in told])[
+                range(len(told)), told
+            ],
+        }
+    return found
+
+
+def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    """The table of the checks."""
+    head = ["called near", *found]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for what in next(iter(found.values())):
+        cells = [interval(rates[what].astype(float), ".1%") for rates in found.values()]
+        lines.append("| " + " | ".join([what, *cells]) + " |")
+    return lines
+
+
+def interval(values: np.ndarray, form: str) -> str:
+    """The mean and its 95 % interval, resampling the values."""
+    mean, low, high = paired_bootstrap(values)
+    return f"{mean:{form}} ({low:{form}} to {high:{form}})"
