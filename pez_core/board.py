@@ -114,7 +114,7 @@ class Board:
         model, guard = self._model, self._guard
         features = model.encode_texts(texts)
         scores = weighted_similarity(features, self._targets)
-        fines = torch.zeros_like(scores) if guard is None else guard.penalty(features)
+        fines = torch.zeros_like(scores) if guard is None else guard.penalty(features, margin=0.0)
         near: list[dict[str, Nearness]]
         near = [{} for _ in texts] if guard is None else guard.measure(features)
         each = model.similarities(features, self._targets)

@@ -61,13 +61,14 @@ class Guard:
         """Of texts with the concepts, in the neutral space. (…, E) unit features → (…, C)"""
         return self.space.unit(features.to(self.directions.dtype)) @ self.directions.T
 
-    def penalty(self, features: Tensor) -> Tensor:
+    def penalty(self, features: Tensor, margin: float = MARGIN) -> Tensor:
         """What a search takes off the similarity: 0 for texts that are clear, and rising with what
         is too near. (…, E) unit features → (…)
 
+        margin: how far below its threshold a concept begins to cost; 0 fines just what is near.
         A negative target pulls every prompt away from it for ever; this only shuts a region.
         """
-        excess = (self.cosines(features) - self.thresholds + MARGIN).clamp_min(0)  # (…, C)
+        excess = (self.cosines(features) - self.thresholds + margin).clamp_min(0)  # (…, C)
         return SLOPE * excess.sum(dim=-1) + STEP * (excess > 0).any(dim=-1)
 
     def measure(self, features: Tensor) -> list[dict[str, Nearness]]:

@@ -109,6 +109,7 @@ def test_the_penalty_is_nothing_below_the_threshold_and_rises_above_it() -> None
     assert bool((penalty[~near] == 0).all()) and bool((penalty[near] > STEP).all())
     excess = (cosines - 0.3 + MARGIN).clamp_min(0).sum(dim=1)
     torch.testing.assert_close(penalty[near], STEP + SLOPE * excess[near])
+    assert bool(((guard.penalty(features, margin=0.0) > 0) == (cosines > 0.3).any(dim=1)).all())
     shaped = guard.penalty(features.view(5, 100, 12))
     torch.testing.assert_close(shaped.flatten(), penalty)
 
