@@ -122,7 +122,8 @@ def plot(curves: dict[str, dict[str, float]], path: Path) -> None:
         if "0" in curve:
             axes.axhline(curve["0"], label=f"{name} (no rate)", color="grey", linestyle="--")
         else:
-            axes.plot([float(r) for r in curve], list(curve.values()), marker="o", label=name)
+            style = {"linewidth": 5, "alpha": 0.4} if name == "pez" else {"marker": "o"}
+            axes.plot([float(r) for r in curve], list(curve.values()), label=name, **style)
     axes.set(xscale="log", xlabel="learning rate", ylabel="mean best similarity")
     axes.set_title("Embedded model, 8 tokens, the same number of forwards")
     axes.legend(fontsize=8)
