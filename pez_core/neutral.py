@@ -21,7 +21,7 @@ from .model_names import DEMO_FOLDER
 # Captions drawn from the bigram prior of `fluency`, on whatever the embedded model was trained on.
 NEUTRAL = DEMO_FOLDER / "neutral.txt"  # made by training/neutral.py
 # Of the mean variance, added to that of every direction: what few prompts say of small variances
-# is noise. benchmarks/guard.py: as good as 0.03, and better than 3 and than no such space.
+# is noise. benchmarks/guard.py: by the embedded model as good as 0.03, and better than 3.
 SHRINKAGE = 0.3
 LEAST_PROMPTS = 20  # to speak of a spread at all
 

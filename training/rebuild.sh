@@ -36,6 +36,7 @@ echo "== export and evaluation"
 run training.export --work "$work" --config "$config" --out "$model"
 run training.bigrams --work "$work" --out "$model/bigrams.safetensors" \
     --held-out tests/fixtures/captions.txt
+run training.neutral --out "$model/neutral.txt"
 run training.evaluate --model "$model" --data benchmarks/data --extra "$work"
 run training.probes --work "$work" --model "$model"
 
