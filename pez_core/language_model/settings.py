@@ -16,15 +16,15 @@ VOCABULARIES = ("words", "all")  # see `tokens`
 class TextConfig:
     """All settings of `learn_text_prompt`.
 
-    Where a default comes from: "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" is
-    benchmarks/text_only.py.
+    "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" benchmarks/text_only.py, whose
+    models are far smaller than anybody's: defaults are a start, not a measurement.
     """
 
     optimizer: str = "pez"  # one of config.OPTIMIZERS
-    steps: int = 200  # bench; the paper runs 5000
-    restarts: int = 4  # prompts moved in one batch; bench (the paper runs 1 and keeps the best 5)
+    steps: int = 200  # ample for the models of bench; the paper runs 5000
+    restarts: int = 4  # prompts moved in one batch; not tuned
     lr: float = 0.3  # paper, though with Adafactor where this is AdamW
-    weight_decay: float = 0.0  # paper: it names none for text
+    weight_decay: float = 0.0  # not tuned
     batch_size: int | None = 16  # examples of a step, None = all of them; paper
     swaps: int = 16  # tokens tried in a step of AutoPrompt
     fluency: float = 0.0  # λ of (1 - λ)·task + λ·fluency; the paper's is 0.003
