@@ -27,6 +27,7 @@ from pez_core.block import Block
 from pez_core.config import SearchConfig
 from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
+from pez_core.precision import arithmetic_of
 from pez_core.projection import token_table
 from pez_core.reference import Reference
 from pez_core.targets import make_targets
@@ -108,7 +109,8 @@ class Setting:
             return reference.step
         dtype = getattr(torch, method.dtype)
         fast = self.tower.to(self.options.device, dtype).for_search()
-        table = token_table(fast.token_embedding, self.allowed, dtype=dtype)
+        arithmetic = arithmetic_of(self.options.device, dtype)  # as a search has it
+        table = token_table(fast.token_embedding, self.allowed, dtype=arithmetic)
         objective = Cosine(fast, self.layout, [make_targets(self.target)])
         return Pez(objective, table, config, [seed]).step
 

@@ -27,12 +27,15 @@ class TokenTable:
     rows: Tensor
     directions: Tensor
 
+    def products(self, embeddings: Tensor) -> Tensor:
+        """The products with every direction, in their precision: cosines times the length of the
+        embedding, which scales a whole line and does not change its maximum. (N, D) → (N, A)"""
+        return product(embeddings.to(self.directions.dtype), self.directions)
+
     def nearest(self, embeddings: Tensor) -> Tensor:
         """The tokens nearest by cosine, as indices into `ids`. embeddings: (..., D) → (...)."""
         flat = embeddings.reshape(-1, embeddings.shape[-1])  # (N, D)
-        # The length of the embedding scales a whole line of the product, so it does not change the
-        # maximum.
-        cosines = product(flat.to(self.directions.dtype), self.directions)  # (N, A)
+        cosines = self.products(flat)
         if self.directions.dtype == self.rows.dtype:
             return cosines.argmax(dim=-1).view(embeddings.shape[:-1])
         # Half precision is a third of the time, but rounds near tokens to the same cosine.

@@ -23,6 +23,7 @@ from ..language_model import (
     score_text,
 )
 from ..language_model.settings import VOCABULARIES
+from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
 
 TOKENS = 8
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             for text in texts
         ]
     _print(result, transfers, arguments.json)
-    return 130 if result.stopped == "user" else 0
+    return INTERRUPTED if result.stopped == "user" else 0
 
 
 def _config(arguments: argparse.Namespace) -> TextConfig:

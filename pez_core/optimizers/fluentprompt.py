@@ -13,7 +13,6 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ..linear import product
 from .autoprompt_sgd import AutoPromptSGD
 
 FIRST_BETA, LAST_BETA = 1.0, 1e-4  # arXiv 2302.03668, the authors' code
@@ -41,7 +40,7 @@ class FluentPrompt(AutoPromptSGD):
             return super()._project()
         near = self._table.nearest(self._embeddings)  # (N, n)
         flat = F.normalize(self._embeddings, dim=-1).flatten(0, 1)
-        cosines = product(flat.to(self._table.directions.dtype), self._table.directions)
-        worth = cosines.view(*near.shape, -1) + self._fluency.changes(near)  # (N, n, A)
-        self._embeddings.copy_(self._table.rows[worth.argmax(dim=-1)])
+        cosines = self._table.products(flat).view(*near.shape, -1)
+        worth = cosines + self._fluency.changes(near)  # (N, n, A)
+        self._place(worth.argmax(dim=-1))
         return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..linear import product
 from .pez import Pez
 
 
@@ -28,7 +27,7 @@ class StochasticRounding(Pez):
 
     def _rounded(self) -> Tensor:
         flat = self._embeddings.flatten(0, 1)  # (N·n, D)
-        products = product(flat.to(self._table.directions.dtype), self._table.directions)
+        products = self._table.products(flat)
         near = products.topk(min(2, products.shape[1]), dim=1)
         lengths = flat.norm(dim=1, keepdim=True).clamp_min(1e-12)
         distances = (1 - near.values / lengths).clamp_min(0)  # (N·n, 2)
