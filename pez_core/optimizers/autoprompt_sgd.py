@@ -9,26 +9,16 @@ go on over projections, moves the embeddings.
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from .pez import Pez
 
 
 class AutoPromptSGD(Pez):
-    def _prepare(self) -> None:
-        super()._prepare()
-        self._tokens = self._start.clone()  # (N, n) the tokens that the embeddings are
-
     def _advance(self) -> None:
-        reading = self._read(self._table.rows[self._tokens])
-        self._keep(reading.scores, self._tokens)
+        rows = self._table.nearest(self._embeddings)  # they are tokens: this finds their rows
+        reading = self._read(self._table.rows[rows])
         self._optimizer.step(reading.gradient)
         self._project()
+        self._keep(reading.scores, rows)
 
     def _project(self) -> None:
-        self._place(self._table.nearest(self._embeddings))
-
-    def _place(self, rows: Tensor) -> None:
-        """Moves the embeddings onto tokens. rows: (N, n)"""
-        self._tokens.copy_(rows)
-        self._embeddings.copy_(self._table.rows[rows])
+        self._embeddings.copy_(self._table.rows[self._table.nearest(self._embeddings)])

@@ -42,5 +42,5 @@ class FluentPrompt(AutoPromptSGD):
         flat = F.normalize(self._embeddings, dim=-1).flatten(0, 1)
         cosines = self._table.products(flat).view(*near.shape, -1)
         worth = cosines + self._fluency.changes(near)  # (N, n, A)
-        self._place(worth.argmax(dim=-1))
+        self._embeddings.copy_(self._table.rows[worth.argmax(dim=-1)])
         return None
