@@ -17,6 +17,7 @@ from ..pez_core.search import learn_prompt
 from ..pez_core.targets import Targets
 from ..pez_core.template import parse_template
 from ..pez_core.vocabulary import clip_vocabulary, make_mask, split_bans
+from .avoiding import guard_of
 from .connection import PromptTokens
 from .encoder import Asked, TextEncoder
 from .live import Live, check_cancelled
@@ -27,13 +28,14 @@ from .prompt_text import escape
 
 @dataclass(frozen=True)
 class Search:
-    """What to search for, in a node's words. ban: separated by commas or lines."""
+    """What to search for, in a node's words. ban: separated by commas or lines. avoid: meanings."""
 
     template: str
     config: SearchConfig
     seed: int
     vocabulary: str
     ban: str
+    avoid: tuple[str, ...] = ()
 
 
 def run_search(
@@ -61,6 +63,7 @@ def run_search(
             search.template,
             config=config,
             mask=mask,
+            guard=guard_of(model, search.avoid),
             seed=search.seed,
             callback=live,
             dtype=best_dtype(model.device),
@@ -70,11 +73,17 @@ def run_search(
         learned, few = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
-    return pack(learned, fixed, asked, targets, "; ".join(filter(None, (encoder.note, few))))
+    note = "; ".join(filter(None, (encoder.note, few)))
+    return pack(learned, fixed, asked, targets, search.avoid, note)
 
 
 def pack(
-    learned: LearnedPrompt, fixed: frozenset[int], asked: Asked, targets: Targets, note: str = ""
+    learned: LearnedPrompt,
+    fixed: frozenset[int],
+    asked: Asked,
+    targets: Targets,
+    avoid: tuple[str, ...] = (),
+    note: str = "",
 ) -> io.NodeOutput:
     """The outputs of a node that learns, and what the front end shows."""
     best = learned.best
@@ -82,7 +91,7 @@ def pack(
     return io.NodeOutput(
         escape(best.text),
         best.similarity,
-        PromptTokens(best.text, fixed, asked, targets.to("cpu")),
+        PromptTokens(best.text, fixed, asked, targets.to("cpu"), avoid),
         [escape(candidate.text) for candidate in learned.candidates],
         ui={"pez": [message], "text": [best.text]},
     )

@@ -93,6 +93,16 @@ def ban_input() -> Any:
     )
 
 
+def avoid_input(whose: str) -> Any:
+    return io.String.Input(
+        "avoid",
+        default="",
+        dynamic_prompts=False,
+        tooltip=f"Meanings that {whose} keep away from, in whatever words, separated by commas, "
+        "such as: text, a person.",
+    )
+
+
 def clip_input() -> Any:
     return io.Clip.Input(
         "clip",

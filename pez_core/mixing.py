@@ -117,7 +117,7 @@ def learn_apart(
         words.append(own)
     permits = mask.permits if mask else _anything
     text = concatenate(model, words, targets, tokens, permits=permits)
-    best = _candidate(model, text, targets, guard)
+    best = measured(model, text, targets, guard)
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
     told = {"template": f"{{{tokens}}}", **config.to_json(), **(settings or {}), "parts": words}
     stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
@@ -125,7 +125,7 @@ def learn_apart(
     return LearnedPrompt((best,), history, steps, seconds, stopped, seed, model.name, told)
 
 
-def _candidate(
+def measured(
     model: ClipModel, text: str, targets: Targets, guard: Guard | None = None
 ) -> Candidate:
     """A text with the similarity of its own encoding, and what a guard says of it."""
