@@ -13,12 +13,14 @@ PROGRESS = {
 }  # fmt: skip
 LEARNED = {
     "schema": int, "kind": str, "text": str, "similarity": float, "tokens": list,
-    "candidates": list, "guard": list, "stopped": str, "steps": int, "seconds": float, "model": str, "note": str,
+    "candidates": list, "guard": list, "stopped": str, "steps": int, "seconds": float,
+    "model": str, "note": str,
 }  # fmt: skip
 VIEWED = {
     "schema": int, "kind": str, "source": str, "text": str, "similarity": (float, type(None)),
     "similarities": dict, "compared_with": (str, type(None)), "words": list, "guard": list,
-    "chunk": int, "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str, "edits": dict,
+    "chunk": int, "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str,
+    "edits": dict,
 }  # fmt: skip
 WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),
