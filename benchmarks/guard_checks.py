@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pez_core.guard import FALSE_ALARMS
 from pez_core.models import ClipModel
-from pez_core.neutral import NEUTRAL, SHRINKAGE, neutral_space, read_lines
+from pez_core.neutral import SHRINKAGE, neutral_prompts, neutral_space
 from pez_core.vocabulary import clip_vocabulary
 from training.neutral import sample_captions
 from training.reserved_set import ReservedSet
@@ -33,7 +33,7 @@ def deciders(models: dict[str, ClipModel], concepts: Sequence[str]) -> dict[str,
     shrinkages, of which one is the guard's, and plain cosines."""
     found: dict[str, Near] = {}
     for who, model in models.items():
-        spread = model.encode_texts(read_lines(NEUTRAL)[::2])
+        spread = model.encode_texts(neutral_prompts()[::2])
         found[f"{who}, plain"] = decider(model, concepts, Tensor.clone)
         for shrinkage in SHRINKAGES:
             unit = neutral_space(spread, shrinkage).unit
@@ -48,7 +48,7 @@ def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], 
     def cosines(texts: Sequence[str]) -> Tensor:
         return unit(model.encode_texts(texts)) @ named.T
 
-    calibration = cosines(read_lines(NEUTRAL)[1::2])
+    calibration = cosines(neutral_prompts()[1::2])
     rank = int((len(calibration) + 1) * FALSE_ALARMS)
     limits = calibration.topk(rank, dim=0).values[-1]
     return lambda texts: (cosines(texts) > limits).numpy()
@@ -61,7 +61,7 @@ def checks(
     chosen: the pictures whose names are the concepts. learned: a free prompt of each."""
     names = reserved.names
     concepts = [names[i] for i in chosen]
-    seen = set(read_lines(NEUTRAL))
+    seen = set(neutral_prompts())
     drawn = sample_captions(clip_vocabulary(), FRESH, FRESH_SEED)
     fresh = [text for text in drawn if text not in seen]
     # Which concepts each text is about.

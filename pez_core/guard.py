@@ -10,6 +10,9 @@ all directions (`neutral`). Thresholds come from neutral prompts that took no pa
 cosines the k-th largest, k = ⌊(N + 1)·rate⌋, which a further one exceeds with probability k/(N + 1)
 (split conformal prediction, arXiv 2107.07511 §1).
 
+The words that say a concept outright are kept out as well (`concept_words`): a prompt may hold such
+a word and yet lie clear of its meaning.
+
 But: the false-alarm rate is that of texts like the neutral ones, and a guard knows only what its
 CLIP has learned.
 """
@@ -18,18 +21,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from .concept_words import concept_words
 from .errors import GuardError
+from .line_files import read_lines
 from .models import ClipModel
-from .neutral import NEUTRAL, NeutralSpace, neutral_space, read_lines
+from .neutral import NeutralSpace, neutral_prompts, neutral_space
 from .prompt import Nearness
 from .targets import make_targets
+from .vocabulary import escape_ban, words_in
 
 FALSE_ALARMS = 0.01
 # While searching, so far below its threshold a concept begins to cost: half precision moves
@@ -49,6 +56,7 @@ class Guard:
 
     names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
     cosines above which a text is too near. false_alarms: the share of neutral texts above each.
+    words: those that say a concept outright, by its name; a search does not use them.
     """
 
     names: tuple[str, ...]
@@ -56,6 +64,28 @@ class Guard:
     thresholds: Tensor
     space: NeutralSpace
     false_alarms: float
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def ban(self) -> list[str]:
+        """Its words as `make_mask` takes them."""
+        return [escape_ban(word) for words in self.words.values() for word in words]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a result's `settings` say of it."""
+        return {"avoided_words": {name: list(words) for name, words in self.words.items()}}
+
+    def says(self, text: str) -> dict[str, tuple[str, ...]]:
+        """The words in a text that say a concept outright, by the concept's name; {} where there
+        are none. They count by their letters, whatever the text means."""
+        there = words_in(text)
+        said = {n: tuple(word for word in ws if word in there) for n, ws in self.words.items()}
+        return {name: words for name, words in said.items() if words}
+
+    def near(self, features: Tensor) -> Tensor:
+        """Which concepts each text is too near to. (…, E) unit features → (…, C) bool"""
+        return self.cosines(features) > self.thresholds
 
     def cosines(self, features: Tensor) -> Tensor:
         """Of texts with the concepts, in the neutral space. (…, E) unit features → (…, C)"""
@@ -128,7 +158,7 @@ def make_guard(
         )
     if not all(named):
         raise GuardError("an empty text is no concept: give it some words")
-    prompts = list(read_lines(NEUTRAL) if neutral is None else neutral)
+    prompts = neutral_prompts() if neutral is None else list(neutral)
     calibration = prompts[1::2]
     rank = _rank(len(calibration), false_alarms)
     features = [model.encode_texts(named)] if named else []
@@ -141,7 +171,11 @@ def make_guard(
     if not bool(torch.isfinite(cosines).all()):
         raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
     thresholds = cosines.topk(rank, dim=0).values[-1]
-    return Guard(concepts.labels, directions, thresholds, space, false_alarms)
+    guard = Guard(concepts.labels, directions, thresholds, space, false_alarms)
+    words = concept_words(
+        named, model.vocabulary, lambda texts: guard.near(model.encode_texts(texts))
+    )
+    return replace(guard, words=words)
 
 
 def _rank(count: int, false_alarms: float) -> int:
@@ -165,7 +199,7 @@ def read_concepts(path: str | Path) -> list[str]:
 
     Raises GuardError when the file cannot be read or names no concept.
     """
-    concepts = [line for line in read_lines(path) if not line.startswith("#")]
+    concepts = read_lines(path, GuardError)
     if not concepts:
         raise GuardError(f"{path} names no concept: write one on each line")
     return concepts

@@ -9,13 +9,13 @@ says and others do not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import GuardError
+from .line_files import read_lines
 from .model_names import DEMO_FOLDER
 
 # Captions drawn from the bigram prior of `fluency`, on whatever the embedded model was trained on.
@@ -42,14 +42,9 @@ class NeutralSpace:
         return NeutralSpace(self.centre.to(device), self.scale.to(device))
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file that are not empty. Raises GuardError when it cannot be
-    read."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise GuardError(f"cannot read {path}: {error}; give a UTF-8 text file") from error
-    return [line.strip() for line in lines if line.strip()]
+def neutral_prompts() -> list[str]:
+    """Those of the package."""
+    return read_lines(NEUTRAL, GuardError)
 
 
 def neutral_space(features: Tensor, shrinkage: float = SHRINKAGE) -> NeutralSpace:

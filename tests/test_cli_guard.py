@@ -23,7 +23,7 @@ def test_the_exit_code_tells_near_from_clear(pez: Pez, demo: ClipModel) -> None:
     assert dog.split()[0] == "clear" and pizza.split()[0] == "near"
     (found,) = make_guard(demo, ["pizza"]).check(demo, ["a hot slice of pizza"])
     numbers = [f"{found['pizza'].similarity:.4f}", f"{found['pizza'].threshold:.4f}"]
-    assert pizza.split() == ["near", *numbers, "pizza"]
+    assert pizza.split() == ["near", *numbers, "pizza", "(says", "pizza)"]
     assert pez("check", "a castle", "--avoid", "pizza")[0] == 0
 
 
@@ -34,7 +34,7 @@ def test_the_json_and_a_list_of_concepts(pez: Pez, tmp_path: Path, picture: str)
     arguments = ("--avoid", "dog", "--avoid-file", str(path), "--json")
     code, out, _ = pez("check", "a pizza", *arguments)
     said = json.loads(out)
-    assert list(said) == ["schema", "text", "model", "near", "guard"]
+    assert list(said) == ["schema", "text", "model", "near", "says", "guard"]
     assert (code, said["schema"], said["near"]) == (1, 1, True)
     assert list(said["guard"]) == ["dog", picture]
     assert [said["guard"][name]["near"] for name in said["guard"]] == [False, True]

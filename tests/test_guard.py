@@ -17,7 +17,7 @@ from pez_core import (
 )
 from pez_core.errors import GuardError, TargetError
 from pez_core.guard import MARGIN, SLOPE, STEP, read_concepts
-from pez_core.neutral import NEUTRAL, neutral_space, read_lines
+from pez_core.neutral import neutral_prompts, neutral_space
 from tests.oracle import DemoOracle
 from tests.towers import unit_rows
 from training.neutral import sample_captions
@@ -29,7 +29,7 @@ CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
 @pytest.fixture(scope="module")
 def fresh(demo: ClipModel) -> list[str]:
     """Neutral prompts of another seed, less those that the guards have seen."""
-    seen = set(read_lines(NEUTRAL))
+    seen = set(neutral_prompts())
     return [text for text in sample_captions(demo.vocabulary, FRESH, seed=1) if text not in seen]
 
 
@@ -45,7 +45,7 @@ def test_neutral_prompts_are_spread_alike_in_their_space() -> None:
 
 def test_a_threshold_is_the_cosine_of_its_rank(demo: ClipModel, oracle: DemoOracle) -> None:
     """Counted by hand, with open_clip's features: of 200 cosines, two are at it or above."""
-    prompts = read_lines(NEUTRAL)[:400]
+    prompts = neutral_prompts()[:400]
     guard = make_guard(demo, ["a pizza"], neutral=prompts)
     space = neutral_space(oracle.texts(prompts[::2]))
     concept = space.unit(oracle.texts(["a pizza"]))[0]

@@ -21,7 +21,7 @@ from pez_core import (
 )
 from pez_core.config import DEFAULT, OPTIMIZERS
 from pez_core.errors import GuardError
-from pez_core.neutral import NEUTRAL, read_lines
+from pez_core.neutral import neutral_prompts
 from tests.oracle import DemoOracle
 from training.reserved_set import load_reserved
 
@@ -111,7 +111,7 @@ def test_without_a_guard_the_json_has_no_such_field(demo: ClipModel, pizza: Targ
 def test_a_guard_of_an_ensemble(demo: ClipModel, root: Path) -> None:
     """Two encoders as one: their joint features have a space of their own."""
     joint = load_model(f"demo@0.6+{root / 'benchmarks' / 'judge'}@0.4")
-    guard = make_guard(joint, ["pizza"], neutral=read_lines(NEUTRAL)[:600])
+    guard = make_guard(joint, ["pizza"], neutral=neutral_prompts()[:600])
     picture = open_picture(root / "examples" / "pizza.png")
     targets = make_targets(joint.encode_pictures([picture]))
     plain = learn_prompt(joint, targets)

@@ -11,12 +11,12 @@ from ..models import load_model
 from ..prompt import SCHEMA, Nearness
 from .avoid import add_avoid_options, guard_maker
 
-NEAR = 1  # the exit code of a text that is too near
+NEAR = 1  # the exit code of a text that does not keep away
 
 _CODES = """
 exit codes:
   0  the text keeps away from every concept
-  1  it is too near to one or more
+  1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
   2  an error, told in one line
 """
 
@@ -45,20 +45,23 @@ def run(arguments: argparse.Namespace) -> int:
     if maker is None:
         raise GuardError("nothing to keep away from: give --avoid or --avoid-file")
     model = load_model(arguments.model, tower=arguments.tower)
-    (found,) = maker(model).check(model, [arguments.text])
+    keeper = maker(model)
+    (found,) = keeper.check(model, [arguments.text])
+    says = keeper.says(arguments.text)
     near = any(one.near for one in found.values())
     if arguments.json:
         guard = {name: one.to_json() for name, one in found.items()}
-        told = {"text": arguments.text, "model": model.name, "near": near, "guard": guard}
-        print(json.dumps({"schema": SCHEMA, **told}))
+        told = {"text": arguments.text, "model": model.name, "near": near, "says": says}
+        print(json.dumps({"schema": SCHEMA, **told, "guard": guard}))
     else:
-        print(_table(found))
-    return NEAR if near else 0
+        print(_table(found, says))
+    return NEAR if near or says else 0
 
 
-def _table(found: dict[str, Nearness]) -> str:
+def _table(found: dict[str, Nearness], says: dict[str, tuple[str, ...]]) -> str:
     lines = [f"{'':5}  {'is':>7}  {'at most':>7}  concept"]
     for name, one in found.items():
-        verdict = "near" if one.near else "clear"
-        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}")
+        verdict = "near" if one.near else "says" if name in says else "clear"
+        words = f" (says {', '.join(says[name])})" if name in says else ""
+        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}{words}")
     return "\n".join(lines)
