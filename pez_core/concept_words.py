@@ -10,8 +10,8 @@ from .vocabulary import WORD_END, Vocabulary, words_in
 
 Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool, which concepts each is near
 
-# They say nothing alone, but where a model knows little of a concept they may lie near it.
 LEAST_LETTERS = 3  # of a word that others are looked for that begin with it
+# They say nothing alone, but where a model knows little of a concept they may lie near it.
 FUNCTION_WORDS = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
     "its", "no", "not", "of", "on", "or", "over", "that", "the", "this", "to", "under", "was",
