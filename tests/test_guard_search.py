@@ -90,10 +90,11 @@ def test_it_goes_with_word_pieces_fluency_and_half_precision(
 def test_where_nothing_is_clear_the_result_says_so(
     demo: ClipModel, guard: Guard, pizza: Targets
 ) -> None:
-    """Of the one word that may be learned no prompt keeps away."""
-    mask = make_mask(demo.vocabulary, allow=["pizza"])
-    result = learn_prompt(demo, pizza, "a {2}", mask=mask, guard=guard)
-    assert result.best.near == ("pizza",) and result.best.text == "a pizza pizza"
+    """Of the one word that may be learned no prompt keeps away. What a template says is the
+    user's."""
+    mask = make_mask(demo.vocabulary, allow=["slice"])
+    result = learn_prompt(demo, pizza, "a pizza {1}", mask=mask, guard=guard)
+    assert result.best.near == ("pizza",) and result.best.text == "a pizza slice"
     said = result.to_json()
     assert said["guard"] == said["candidates"][0]["guard"]
     assert said["guard"]["pizza"] == {
