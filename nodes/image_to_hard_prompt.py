@@ -10,7 +10,6 @@ from comfy_api.latest import io
 from ..pez_core.config import PRESETS, SearchConfig
 from ..pez_core.targets import join_targets, make_targets
 from . import schema
-from .avoiding import concepts
 from .encoder import Asked
 from .joint import open_encoder
 from .learning import Search, run_search
@@ -70,7 +69,7 @@ class ImageToHardPrompt(io.ComfyNode):
             seed,
             vocabulary,
             ban,
-            concepts(avoid),
+            schema.concepts(avoid),
         )
         return run_search(cls.hidden.unique_id, asked, text, join_targets(parts), search)
 

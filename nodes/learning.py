@@ -17,7 +17,6 @@ from ..pez_core.search import learn_prompt
 from ..pez_core.targets import Targets
 from ..pez_core.template import parse_template
 from ..pez_core.vocabulary import clip_vocabulary, make_mask, split_bans
-from .avoiding import guard_of
 from .connection import PromptTokens
 from .encoder import Asked, TextEncoder
 from .live import Live, check_cancelled
@@ -63,7 +62,7 @@ def run_search(
             search.template,
             config=config,
             mask=mask,
-            guard=guard_of(model, search.avoid),
+            guard=encoder.guard(model, search.avoid),
             seed=search.seed,
             callback=live,
             dtype=best_dtype(model.device),

@@ -12,7 +12,6 @@ from ..pez_core.edits import Word
 from ..pez_core.mixing import measured
 from ..pez_core.targets import Targets, make_targets
 from ..pez_core.vocabulary import escape_ban, make_mask
-from .avoiding import guard_of
 from .connection import PromptTokens
 from .encoder import Asked, Encoder, TextEncoder
 from .joint import JointEncoder, open_encoder
@@ -47,7 +46,7 @@ def measure(
     if compared_with != ITSELF:
         candidate = measured(model, passed_on, targets)
         similarity, each = candidate.similarity, dict(candidate.similarities)
-    guard = guard_of(model, avoid)
+    guard = text.guard(model, avoid)
     kept = guard.check(model, [passed_on])[0] if guard else {}
     near = [name for name, found in kept.items() if found.near]
     added = pulls(model, words, guard, check_cancelled) if guard and near else []

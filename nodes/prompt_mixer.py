@@ -15,7 +15,6 @@ from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
 from ..pez_core.vocabulary import make_mask, split_bans
 from . import schema
-from .avoiding import concepts, guard_of
 from .encoder import Asked, Encoder, TextEncoder
 from .joint import JointEncoder, open_encoder
 from .learning import Search, pack, run_search
@@ -68,9 +67,10 @@ class PromptMixer(io.ComfyNode):
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
             )
         text, targets = _targets(open_encoder(asked), prompts, images, weights)
+        away = schema.concepts(avoid)
         if mode == "learn":
             config, template = PRESETS[preset], f"{{{tokens}}}"
-            search = Search(template, config, seed, vocabulary, ban, concepts(avoid))
+            search = Search(template, config, seed, vocabulary, ban, away)
             return run_search(cls.hidden.unique_id, asked, text, targets, search)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
@@ -78,8 +78,8 @@ class PromptMixer(io.ComfyNode):
                 "nothing to concatenate: connect a prompt with a positive weight, or choose the "
                 "mode learn"
             )
-        joined = _concatenate(text, kept, targets, tokens, ban, concepts(avoid))
-        return pack(joined, frozenset(), asked, targets, concepts(avoid), text.note)
+        joined = _concatenate(text, kept, targets, tokens, ban, away)
+        return pack(joined, frozenset(), asked, targets, away, text.note)
 
 
 def _targets(
@@ -109,8 +109,9 @@ def _concatenate(
     avoid: tuple[str, ...],
 ) -> LearnedPrompt:
     model = text.load()
-    guard = guard_of(model, avoid)
-    permits = make_mask(model.vocabulary, "all", ban=split_bans(ban)).permits
+    guard = text.guard(model, avoid)
+    bans = [*split_bans(ban), *(guard.ban if guard else [])]
+    permits = make_mask(model.vocabulary, "all", ban=bans).permits
     started = time.perf_counter()
     joined = concatenate(model, prompts, targets, budget, permits=permits, tick=check_cancelled)
     seconds = time.perf_counter() - started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from typing import Any
 
 from comfy_api.latest import io
@@ -101,6 +102,12 @@ def avoid_input(whose: str) -> Any:
         tooltip=f"Meanings that {whose} keep away from, in whatever words, separated by commas, "
         "such as: text, a person.",
     )
+
+
+def concepts(avoid: str) -> tuple[str, ...]:
+    """The meanings in the widget `avoid`, each once."""
+    named = (name.strip() for name in re.split(r"[,\n]", avoid))
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def clip_input() -> Any:

@@ -12,7 +12,6 @@ from ..pez_core.edits import Edits, Word, parse_edits, split_words
 from ..pez_core.errors import TargetError
 from ..pez_core.vocabulary import clip_vocabulary
 from . import schema
-from .avoiding import concepts
 from .connection import PromptTokens
 from .encoder import Asked, require_open_clip
 from .measuring import measure
@@ -62,7 +61,7 @@ class TokenViewer(io.ComfyNode):
             shown = write(words, edited, weights_of(words, plain, weights))
         passed_on = read(shown)[0]
         asked = _asked(model, clip, clip_vision, tokens)
-        kept_from = concepts(avoid) + (tokens.avoid if tokens else ())
+        kept_from = schema.concepts(avoid) + (tokens.avoid if tokens else ())
         if asked is None and image is not None:
             raise TargetError("to compare the prompt with the picture choose a model")
         if asked is None and kept_from:

@@ -134,11 +134,8 @@ def pulls(
     texts = [ids, *(ids[:i] + ids[i + 1 :] for i in range(len(ids)))]
     start, end = model.vocabulary.start, model.vocabulary.end
     sequences = [[start, *(token_id for word in text for token_id in word), end] for text in texts]
-    whole, *without = guard.to(model.device).measure(model.tower.encode_ids(sequences, tick))
-    return [
-        {name: whole[name].similarity - found.similarity for name, found in each.items()}
-        for each in without
-    ]
+    whole, *without = guard.to(model.device).cosines(model.tower.encode_ids(sequences, tick))
+    return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 
 def _within_context(words: Sequence[Word]) -> int:

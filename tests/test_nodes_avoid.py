@@ -58,14 +58,14 @@ def test_where_nothing_keeps_away_the_node_says_so(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best there is is handed on all the same."""
-    learning = comfy.module("nodes.learning")
-    true_guard = learning.guard_of
+    encoder = comfy.module("nodes.encoder")
+    true_guard = encoder.make_guard
 
-    def strictest(*given: Any) -> Any:
-        guard = true_guard(*given)
+    def strictest(*given: Any, **options: Any) -> Any:
+        guard = true_guard(*given, **options)
         return replace(guard, thresholds=torch.full_like(guard.thresholds, -1.0))
 
-    monkeypatch.setattr(learning, "guard_of", strictest)
+    monkeypatch.setattr(encoder, "make_guard", strictest)
     out = comfy.learn(image_of(example()), avoid=FRUIT)
     (kept,) = assert_learned(json.loads(json.dumps(out.ui)))["guard"]
     assert kept["near"] and kept["threshold"] == -1.0 and out.result[0]
@@ -79,10 +79,12 @@ def test_a_mix_keeps_away(comfy: Comfy) -> None:
 
 
 def test_a_concatenation_says_where_it_is_too_near(comfy: Comfy) -> None:
-    """Its words are given."""
-    given = {"prompt_1": "a grey horse", "mode": "concatenate", "avoid": "a horse"}
+    """Its words are given; those that say a meaning outright are left out."""
+    scene = "a dog in the snow"
+    given = {"prompt_1": scene, "mode": "concatenate", "avoid": scene, "tokens": 9}
     (kept,) = assert_learned(comfy.mix(**given).ui)["guard"]
-    assert kept["concept"] == "a horse" and kept["near"]
+    assert kept["concept"] == scene and kept["near"]
+    assert comfy.mix(**{**given, "avoid": "dog"}).result[0] == "a in the snow"
     (kept,) = assert_learned(comfy.mix(**{**given, "avoid": FRUIT}).ui)["guard"]
     assert not kept["near"]
 
@@ -136,8 +138,32 @@ def test_beyond_the_first_75_tokens_words_add_nothing(comfy: Comfy) -> None:
     assert [bool(word["pulls"]) for word in shown["words"]] == [True] * 75 + [False] * 2
 
 
-def test_cancelling_ends_the_check(comfy: Comfy) -> None:
-    """Neutral prompts are many for a large encoder."""
-    comfy.mm.interrupt_after = 3
+def test_neutral_prompts_are_read_once_and_can_be_cancelled(
+    comfy: Comfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are two thousand, and an encoder may be large."""
+    encoder = comfy.module("nodes.encoder")
+    true_calibrate, ran = encoder.calibrate, []
+
+    def calibrate(*given: Any, **options: Any) -> Any:
+        ran.append("begun")
+        calibration = true_calibrate(*given, **options)
+        ran.append("done")
+        return calibration
+
+    monkeypatch.setattr(encoder, "calibrate", calibrate)
+    comfy.mm.interrupt_after = 9
     with pytest.raises(comfy.mm.InterruptProcessingException):
         comfy.view(prompt="a cat", model=DEMO, avoid=FRUIT)
+    assert ran == ["begun"]
+    comfy.view(prompt="a cat", model=DEMO, avoid=FRUIT)
+    comfy.view(prompt="a cat", model=DEMO, avoid="a horse")
+    comfy.learn(image_of(example()), avoid="a horse")
+    assert ran == ["begun", "begun", "done"]
+
+
+def test_a_word_that_says_it_is_told_whatever_the_whole_means(comfy: Comfy) -> None:
+    """The words of a template are the user's."""
+    out = comfy.learn(image_of(example()), template="a watermelon golfing {1}", avoid=FRUIT)
+    (kept,) = assert_learned(out.ui)["guard"]
+    assert kept["says"] == [FRUIT] and not kept["near"]

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..config import OPTIMIZERS, PRESETS, SearchConfig
 from ..devices import DEVICES, DTYPES
-from ..errors import ConfigError
+from ..errors import ConfigError, VocabularyError
+from ..line_files import read_lines
 from ..template import MOST_TOKENS
-from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, split_bans
+from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
 from .avoid import add_avoid_options, avoided
 
 TOKENS = 8  # of the paper's tables
@@ -115,7 +116,7 @@ def search_mask(
         vocabulary,
         arguments.vocabulary,
         ban=[word for group in arguments.ban for word in split_bans(group)],
-        allow=None if arguments.allow is None else read_words(arguments.allow),
+        allow=None if arguments.allow is None else read_lines(arguments.allow, VocabularyError),
         words=words,
     )
 

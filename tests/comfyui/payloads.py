@@ -26,7 +26,7 @@ WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),
     "tokens": list, "alternatives": list, "pulls": dict,
 }  # fmt: skip
-KEPT = {"concept": str, "similarity": float, "threshold": float, "near": bool}
+KEPT = {"concept": str, "similarity": float, "threshold": float, "near": bool, "says": list}
 PART = {"id": int, "text": str, "contribution": (float, type(None))}
 
 

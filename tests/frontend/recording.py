@@ -71,7 +71,8 @@ def learned(stopped: str = "plateau", text: str | None = None) -> dict[str, Any]
 def kept(concept: str, similarity: float, threshold: float = 0.3932) -> dict[str, Any]:
     """How near a prompt is to what it should keep away from."""
     near = similarity > threshold
-    return {"concept": concept, "similarity": similarity, "threshold": threshold, "near": near}
+    numbers = {"similarity": similarity, "threshold": threshold}
+    return {"concept": concept, **numbers, "near": near, "says": []}
 
 
 def _word(number: int, word: str, contribution: float | None) -> dict[str, Any]:

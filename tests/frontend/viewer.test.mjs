@@ -79,6 +79,17 @@ test("what it keeps away from, what it is too near to, and the words at fault", 
   assert.match(wordCard(words[1]).textContent, /−0\.310 to “<b>a person<\/b>” without it/);
 });
 
+test("a word that says it outright is told and marked, whatever the whole means", () => {
+  const kept = { concept: "a lady", similarity: 0.2, threshold: 0.4, near: false, says: ["lady"] };
+  const view = viewedView({ ...VIEWED, guard: [kept] }, plain, NONE);
+  assert.equal(
+    view.querySelector(".pez-guard").textContent,
+    "Says outright “a lady” (0.200, at most 0.400)",
+  );
+  const marked = chipsOf(view).map((chip) => chip.className.includes("pez-near"));
+  assert.deepEqual(marked, [false, true, false]);
+});
+
 test("no word is at fault where none makes it nearer, or nothing is near", () => {
   const kept = { concept: "text", similarity: 0.5, threshold: 0.4, near: true };
   const at = (pulls, guard) =>

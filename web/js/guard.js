@@ -5,11 +5,14 @@ import { el } from "./dom.js";
 import { asSimilarity } from "./words.js";
 
 /**
- * @typedef {{concept: string, similarity: number, threshold: number, near: boolean}} Kept
- *          similarity: the guard's own, which is not that with pictures; near: it is above threshold
+ * @typedef {{concept: string, similarity: number, threshold: number, near: boolean,
+ *            says?: string[]}} Kept
+ *          similarity: the guard's own, which is not that with pictures; near: it is above threshold;
+ *          says: words of the prompt that say the concept outright, whatever the whole means
  */
 
 const MOST_AT_FAULT = 0.5; // of the largest pull: from there on a word is marked as well
+const TITLE = "Nearness of meaning, as CLIP sees it, and where too near begins";
 
 /**
  * @param {Kept[] | undefined} guard  older workflows have none saved
@@ -17,10 +20,12 @@ const MOST_AT_FAULT = 0.5; // of the largest pull: from there on a word is marke
  */
 export function guardLines(guard) {
   if (!guard?.length) return null;
-  const near = guard.filter((kept) => kept.near);
-  const clear = guard.filter((kept) => !kept.near);
+  const clear = guard.filter((kept) => !kept.near && !kept.says?.length);
   return el("div", { class: "pez-guard" }, [
-    ...near.map((kept) => line("pez-warning", "Too near to", [kept])),
+    ...guard.map((kept) => {
+      if (kept.near) return line("pez-warning", "Too near to", [kept]);
+      return kept.says?.length ? line("pez-warning", "Says outright", [kept]) : null;
+    }),
     clear.length ? line("pez-quiet", "Keeps away from", clear) : null,
   ]);
 }
@@ -29,26 +34,29 @@ function line(kind, words, kept) {
   const each = kept.map((k) => {
     return `“${k.concept}” (${asSimilarity(k.similarity)}, at most ${asSimilarity(k.threshold)})`;
   });
-  const title = "Nearness of meaning, as CLIP sees it, and where too near begins";
-  return el("div", { class: kind, role: "note", title, text: `${words} ${each.join(", ")}` });
+  const text = `${words} ${each.join(", ")}`;
+  return el("div", { class: kind, role: "note", title: TITLE, text });
 }
 
 /**
- * The concepts that the prompt is too near to because of each word.
+ * The concepts that the prompt is too near to, or says outright, because of each word.
  * @param {Kept[] | undefined} guard
  * @param {import("./edits.js").Word[]} words
  * @returns {string[][]} concepts, for each word
  */
 export function faults(guard, words) {
-  /** @type {string[][]} */
-  const found = words.map(() => []);
-  for (const { concept, near } of guard ?? []) {
-    if (!near) continue;
-    const pulls = words.map((word) => word.pulls?.[concept] ?? 0);
-    const least = MOST_AT_FAULT * Math.max(...pulls);
-    pulls.forEach((pull, i) => {
-      if (pull > 0 && pull >= least) found[i].push(concept);
-    });
-  }
-  return found;
+  return words.map((word) => {
+    const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(word, kept));
+    return at.map((kept) => kept.concept);
+  });
+}
+
+function pullsMost(word, { concept, near }, words) {
+  const pullOf = (one) => one.pulls?.[concept] ?? 0;
+  const pull = pullOf(word);
+  return near && pull > 0 && pull >= MOST_AT_FAULT * Math.max(...words.map(pullOf));
+}
+
+function says(word, kept) {
+  return kept.says?.includes(word.text.toLowerCase());
 }
