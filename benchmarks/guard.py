@@ -38,7 +38,7 @@ from pez_core import Guard, learn_prompt, load_model, make_guard, make_mask, mak
 from pez_core.models import ClipModel
 from training.reserved_set import ReservedSet, load_reserved
 
-from .guard_checks import checked, checks, interval
+from .guard_checks import alarms, checked, checks, interval
 from .judge import FOLDER, RESERVED
 from .measure import machine, save
 from .weakened import weakened
@@ -199,6 +199,7 @@ def main() -> None:
         [run[FREE][0] for run in runs],
     )  # fmt: skip
     result["checks"] = checked(rates)
+    result["checks"] += alarms(own.model, own.reserved.names)
     result["words"] = own.guards["model"].words
     print(*result["searches"], "", *result["checks"], "", sep="\n")
     result["prompts"] = {

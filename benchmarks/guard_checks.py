@@ -5,7 +5,7 @@ Wrongly: neutral prompts that took no part in a guard, captions of the other pic
 freely learned of them. Rightly: captions of the concept in six forms, and the picture's tags
 without the word. A column for each shrinkage of the neutral space (`pez_core.neutral`), of which
 0.3 is the guard's, and one for the plain cosine, all calibrated alike. Neither the concepts nor the
-forms took part in the choice of 0.3.
+new forms took part in the choice of 0.3; the first forms did.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import Tensor
 
+from pez_core import make_guard
 from pez_core.guard import FALSE_ALARMS
 from pez_core.models import ClipModel
 from pez_core.neutral import SHRINKAGE, neutral_prompts, neutral_space
@@ -24,12 +25,19 @@ from training.reserved_set import ReservedSet
 
 from .measure import paired_bootstrap
 
-RIGHTLY = ("captions of the concept", "its tags, without the word")
+RIGHTLY = (
+    "captions of the concept, new forms", "captions of the concept, first forms",
+    "its tags, without the word",
+)  # fmt: skip
 FRESH, FRESH_SEED = 1000, 1  # neutral prompts of another seed
 SHRINKAGES = (0.03, SHRINKAGE, 3.0)
-FORMS = (
+NEW_FORMS = (
     "the {} at night", "a drawing of the {}, black and white", "one large {} between two houses",
     "a man holding a {}", "blue and green {} icon", "i like this {}",
+)  # fmt: skip
+FIRST_FORMS = (
+    "a photo of a {}", "an emoji of a {} on a red background", "a small {} beside a tree",
+    "a cartoon {}, flat style", "a woman with a {}, line drawing", "a {} and a fork",
 )  # fmt: skip
 
 
@@ -69,9 +77,7 @@ def checks(
     chosen: the pictures whose names are the concepts. learned: a free prompt of each."""
     names = reserved.names
     concepts = [names[i] for i in chosen]
-    seen = set(neutral_prompts())
-    drawn = sample_captions(clip_vocabulary(), FRESH, FRESH_SEED)
-    fresh = [text for text in drawn if text not in seen]
+    fresh = fresh_prompts()
     # Which concepts each text is about.
     captions = np.array([[concept in name.split() for concept in concepts] for name in names])
     tags = [[t for t in reserved.tags[i] if names[i] not in t] for i in chosen]
@@ -83,15 +89,42 @@ def checks(
         def rates(texts: list[str], counted: np.ndarray, near: Near = near) -> np.ndarray:
             return (near(texts) & counted).sum(axis=0) / counted.sum(axis=0)
 
-        forms = np.mean([near([f.format(c) for c in concepts])[itself] for f in FORMS], axis=0)
+        def hits(forms: Sequence[str], near: Near = near) -> np.ndarray:
+            return np.mean([near([f.format(c) for c in concepts])[itself] for f in forms], axis=0)
+
         found[who] = {
             "fresh neutral prompts": near(fresh).mean(axis=0),
             "captions of other pictures": rates([f"an emoji of a {n}" for n in names], ~captions),
             "learned of other pictures": rates(learned, ~itself),
-            RIGHTLY[0]: forms,
-            RIGHTLY[1]: near([" ".join(tags[row]) for row in told])[range(len(told)), told],
+            RIGHTLY[0]: hits(NEW_FORMS),
+            RIGHTLY[1]: hits(FIRST_FORMS),
+            RIGHTLY[2]: near([" ".join(tags[row]) for row in told])[range(len(told)), told],
         }
     return found
+
+
+def fresh_prompts() -> list[str]:
+    """Neutral prompts that took no part in a guard."""
+    seen = set(neutral_prompts())
+    drawn = sample_captions(clip_vocabulary(), FRESH, FRESH_SEED)
+    return [text for text in drawn if text not in seen]
+
+
+def alarms(model: ClipModel, names: Sequence[str]) -> list[str]:
+    """What the words of a guard add to its false alarms, for names of one word and of several."""
+    fresh, lines = fresh_prompts(), []
+    for kind in ("one word", "several words"):
+        some = [name for name in names if (len(name.split()) == 1) == (kind == "one word")]
+        guard = make_guard(model, some)
+        near = guard.near(model.encode_texts(fresh)).numpy()  # (N, C)
+        said = np.array([[name in guard.says(text) for name in guard.names] for text in fresh])
+        count = np.array([len(guard.words[name]) for name in guard.names])
+        lines.append(
+            f"{len(count)} concepts of {kind}, {count.mean():.1f} words each, {(count == 0).sum()} "
+            f"with none: fresh neutral prompts near {interval(near.mean(axis=0), '.1%')}, near or "
+            f"saying a word {interval((near | said).mean(axis=0), '.1%')}"
+        )
+    return lines
 
 
 def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:

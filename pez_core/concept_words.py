@@ -10,7 +10,7 @@ from .vocabulary import WORD_END, Vocabulary, words_in
 
 Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool, which concepts each is near
 
-LEAST_LETTERS = 3  # of a word that others are looked for that begin with it
+LEAST_LETTERS = 3  # that words which begin alike share
 # They say nothing alone, but where a model knows little of a concept they may lie near it.
 FUNCTION_WORDS = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
@@ -23,21 +23,26 @@ def concept_words(
     concepts: Sequence[str], vocabulary: Vocabulary, near: Near
 ) -> dict[str, tuple[str, ...]]:
     """The words of each concept that are near it as a text of one word, and the vocabulary's words
-    that begin with such a one and are near as well: "pizzas" for "pizza", and for "cat" no
-    "catalog". Of a concept of one word that word is always there; of others there may be none.
+    that begin alike, one with all of the other, and are near as well: for "pizza" also "pizzas",
+    for "cats" also "cat", but no "catalog". Of a concept of one word that word is always there; of
+    others there may be none.
     """
     own = [_content_words(concept) for concept in concepts]
     found = _those_near(own, near)
     for place, concept in enumerate(concepts):
         if len(concept.split()) == 1:
             found[place] = list(dict.fromkeys([concept.lower(), *found[place]]))
-    alone = [vocabulary.symbol(i).removesuffix(WORD_END) for i in vocabulary.standing_alone]
-    longer = []
-    for words in found:
-        stems = tuple(word for word in words if len(word) >= LEAST_LETTERS)
-        longer.append([word for word in alone if word.startswith(stems) and word not in words])
-    both = zip(found, _those_near(longer, near), strict=True)
+    alike = [_beginning_alike(words, vocabulary) for words in found]
+    both = zip(found, _those_near(alike, near), strict=True)
     return {c: (*some, *more) for c, (some, more) in zip(concepts, both, strict=True)}
+
+
+def _beginning_alike(words: Sequence[str], vocabulary: Vocabulary) -> list[str]:
+    """The vocabulary's words that begin with one of these, or one of these with them."""
+    starts = {word[:LEAST_LETTERS] for word in words if len(word) >= LEAST_LETTERS}
+    alone = (vocabulary.symbol(i).removesuffix(WORD_END) for i in vocabulary.standing_alone)
+    near_by = [word for word in alone if word[:LEAST_LETTERS] in starts and word not in words]
+    return [w for w in near_by if any(w.startswith(o) or o.startswith(w) for o in words)]
 
 
 def _content_words(concept: str) -> list[str]:

@@ -60,6 +60,7 @@ def test_they_are_those_that_alone_are_near(demo: ClipModel, oracle: DemoOracle)
         ("C*", {"c*"}),
         ("Castle!", {"castle!", "castle", "castles"}),
         ("the", {"the"}),
+        ("Dogs", {"dogs", "dog"}),
     ],
 )
 def test_the_word_of_a_single_word_is_always_there(

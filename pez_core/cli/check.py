@@ -25,7 +25,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="tell whether a text is too near to a meaning, in whatever words",
+        help="tell whether a text keeps away from a meaning, in whatever words",
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -122,7 +122,8 @@ def search_mask(
 
 
 def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, Any]:
-    """What a result's `settings` say beside its targets, its device and the search itself."""
+    """What a result's `settings` say beside its targets, its device and the search itself. The
+    vocabulary is the one asked for; a guard's words go from it in the search, which tells them."""
     digest = hashlib.sha256(",".join(map(str, mask.ids)).encode()).hexdigest()
     return {
         "vocabulary": mask.kind, "vocabulary_size": len(mask.ids),
