@@ -8,10 +8,10 @@ export const viewer = {
     const panel = front.panel("view");
     assert.match(await panel.innerText(), /Too near to “a person” \(0\.522, at most 0\.393\)/);
     assert.deepEqual(await panel.locator(".pez-near").allTextContents(), ["lady"]);
-    const line = await panel
-      .locator(".pez-near .pez-chip")
-      .evaluate((chip) => window.getComputedStyle(chip).textDecorationStyle);
-    assert.equal(line, "wavy");
+    const frame = await panel
+      .locator(".pez-near")
+      .evaluate((chip) => window.getComputedStyle(chip).borderTopStyle);
+    assert.equal(frame, "dashed");
     await assertInside(front);
   },
 
