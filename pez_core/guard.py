@@ -19,6 +19,7 @@ CLIP has learned.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ from .prompt import Nearness
 from .targets import make_targets
 from .vocabulary import escape_ban, words_in
 
+log = logging.getLogger(__name__)
+
 FALSE_ALARMS = 0.01
 # While searching, so far below its threshold a concept begins to cost: half precision moves
 # cosines by less, and another CLIP agrees the more.
@@ -56,7 +59,8 @@ class Guard:
 
     names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
     cosines above which a text is too near. false_alarms: the share of neutral texts above each.
-    words: those that say a concept outright, by its name; a search does not use them.
+    words: those that say a concept outright, by its name; a search does not use them. unknown: the
+    concepts that an empty text is near to: to the model they mean no more.
     """
 
     names: tuple[str, ...]
@@ -65,6 +69,7 @@ class Guard:
     space: NeutralSpace
     false_alarms: float
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
     @property
     def ban(self) -> list[str]:
@@ -108,7 +113,12 @@ class Guard:
         for row, text in zip(self.cosines(features).tolist(), texts, strict=True):
             said = self.says(text)
             each = zip(self.names, row, limits, strict=True)
-            found.append({n: Nearness(s, limit, said.get(n, ())) for n, s, limit in each})
+            found.append(
+                {
+                    name: Nearness(cosine, limit, said.get(name, ()), name not in self.unknown)
+                    for name, cosine, limit in each
+                }
+            )
         return found
 
     def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
@@ -177,7 +187,16 @@ def make_guard(
     words = concept_words(
         named, model.vocabulary, lambda texts: guard.near(model.encode_texts(texts))
     )
-    return replace(guard, words=words)
+    blank = guard.near(model.encode_texts([""]))[0].tolist()
+    unknown = [name for name, near in zip(guard.names, blank, strict=True) if near]
+    if unknown:
+        log.warning(
+            "to %s no more than an empty text is meant by: %s; there only the words themselves are "
+            "kept away from",
+            model.name,
+            ", ".join(unknown),
+        )
+    return replace(guard, words=words, unknown=frozenset(unknown))
 
 
 def _require_model(model: ClipModel, dimensions: int, what: str) -> None:

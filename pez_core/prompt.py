@@ -23,12 +23,14 @@ class Nearness:
     """How near a text is to a concept of a guard, and from where on that is too near.
 
     similarity: the cosine in the guard's neutral space, see `neutral`. says: words of the text that
-    say the concept outright, whatever the whole means.
+    say the concept outright, whatever the whole means. known: False where the concept
+    means no more to the model than an empty text, so that only such texts are near it.
     """
 
     similarity: float
     threshold: float
     says: tuple[str, ...] = ()
+    known: bool = True
 
     @property
     def near(self) -> bool:
@@ -40,6 +42,7 @@ class Nearness:
             "threshold": self.threshold,
             "near": self.near,
             "says": list(self.says),
+            "known": self.known,
         }
 
 

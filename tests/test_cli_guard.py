@@ -65,6 +65,16 @@ def test_a_word_counts_whatever_the_text_means(pez: Pez) -> None:
     assert (code, said["near"], said["guard"]["pizza"]["says"]) == (1, False, ["pizza"])
 
 
+def test_a_concept_that_the_model_does_not_know_is_told(
+    pez: Pez, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, out, _ = pez("check", "a castle", "--avoid", "nude", "--avoid", "dog")
+    nude, dog = out.splitlines()[1:]
+    assert code == 0 and nude.split()[0] == "?" and dog.split()[0] == "clear"
+    assert "to demo no more than an empty text is meant by: nude;" in caplog.text
+    assert pez("check", "a nude castle", "--avoid", "nude")[0] == 1
+
+
 def test_a_stricter_rate_lowers_the_threshold(pez: Pez) -> None:
     found = []
     for rate in ("0.01", "0.05"):

@@ -21,6 +21,7 @@ from pez_core.neutral import Calibration, calibrate, neutral_prompts, neutral_sp
 from tests.oracle import DemoOracle
 from tests.towers import unit_rows
 from training.neutral import sample_captions
+from training.reserved_set import load_reserved
 
 FRESH = 400  # neutral prompts that took no part in a guard
 CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
@@ -126,6 +127,25 @@ def test_the_gradient_leads_away_from_what_is_too_near_and_from_nothing_else() -
     assert torch.autograd.gradcheck(guard.penalty, (one.requires_grad_(),))
     moved = guard.cosines(features.detach() - 1e-4 * gradient)
     assert bool((moved[near] < guard.cosines(features)[near]).all())
+
+
+def test_what_the_model_does_not_know_is_told(
+    demo: ClipModel, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The names of pictures that it never saw mean something to it, all but one; of words that it
+    was never taught hardly any does."""
+    names = load_reserved(root / "benchmarks" / "data" / "fxemoji.npz").names
+    assert make_guard(demo, names).unknown == {"man"}
+    words = [demo.vocabulary.symbol(i).removesuffix("</w>") for i in demo.vocabulary.standing_alone]
+    assert demo.source.words is not None
+    strange = [w for w in words if w.isalpha() and len(w) > 3 and w not in demo.source.words][::100]
+    guard = make_guard(demo, strange)
+    assert len(strange) > 150 and len(guard.unknown) > 0.9 * len(strange)
+    first = next(word for word in strange if word in guard.unknown)
+    assert f"to demo no more than an empty text is meant by: {first}, " in caplog.text
+    (found,) = make_guard(demo, ["nude", "dog"]).check(demo, ["a castle"])
+    assert found["dog"].known and not found["nude"].known
+    assert found["nude"].to_json()["known"] is False
 
 
 def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_where_nothing_is_clear_the_result_says_so(
         "threshold": guard.thresholds.item(),
         "near": True,
         "says": ["pizza"],
+        "known": True,
     }
 
 

@@ -167,3 +167,9 @@ def test_a_word_that_says_it_is_told_whatever_the_whole_means(comfy: Comfy) -> N
     out = comfy.learn(image_of(example()), template="a watermelon golfing {1}", avoid=FRUIT)
     (kept,) = assert_learned(out.ui)["guard"]
     assert kept["says"] == [FRUIT] and not kept["near"]
+
+
+def test_what_the_model_does_not_know_is_told(comfy: Comfy) -> None:
+    shown = viewed(comfy.view(prompt="a castle", model=DEMO, avoid="nude, a dog"))
+    assert [kept["known"] for kept in shown["guard"]] == [False, True]
+    assert not any(kept["near"] for kept in shown["guard"])

@@ -15,7 +15,8 @@ NEAR = 1  # the exit code of a text that does not keep away
 
 _CODES = """
 exit codes:
-  0  the text keeps away from every concept
+  0  the text keeps away from every concept ("?": as far as the words, for to the model the concept
+     means no more than an empty text)
   1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
   2  an error, told in one line
 """
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _table(found: dict[str, Nearness]) -> str:
     lines = [f"{'':5}  {'is':>7}  {'at most':>7}  concept"]
     for name, one in found.items():
-        verdict = "near" if one.near else "says" if one.says else "clear"
+        clear = "clear" if one.known else "?"
+        verdict = "near" if one.near else "says" if one.says else clear
         words = f" (says {', '.join(one.says)})" if one.says else ""
         lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}{words}")
     return "\n".join(lines)

@@ -26,7 +26,10 @@ WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),
     "tokens": list, "alternatives": list, "pulls": dict,
 }  # fmt: skip
-KEPT = {"concept": str, "similarity": float, "threshold": float, "near": bool, "says": list}
+KEPT = {
+    "concept": str, "similarity": float, "threshold": float, "near": bool, "says": list,
+    "known": bool,
+}  # fmt: skip
 PART = {"id": int, "text": str, "contribution": (float, type(None))}
 
 

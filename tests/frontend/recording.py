@@ -72,7 +72,7 @@ def kept(concept: str, similarity: float, threshold: float = 0.3932) -> dict[str
     """How near a prompt is to what it should keep away from."""
     near = similarity > threshold
     numbers = {"similarity": similarity, "threshold": threshold}
-    return {"concept": concept, **numbers, "near": near, "says": []}
+    return {"concept": concept, **numbers, "near": near, "says": [], "known": True}
 
 
 def _word(number: int, word: str, contribution: float | None) -> dict[str, Any]:

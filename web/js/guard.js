@@ -6,9 +6,10 @@ import { asSimilarity } from "./words.js";
 
 /**
  * @typedef {{concept: string, similarity: number, threshold: number, near: boolean,
- *            says?: string[]}} Kept
+ *            says?: string[], known?: boolean}} Kept
  *          similarity: the guard's own, which is not that with pictures; near: it is above threshold;
- *          says: words of the prompt that say the concept outright, whatever the whole means
+ *          says: words of the prompt that say the concept outright, whatever the whole means;
+ *          known: false where to this CLIP the concept means no more than an empty text
  */
 
 const MOST_AT_FAULT = 0.5; // of the largest pull: from there on a word is marked as well
@@ -20,13 +21,16 @@ const TITLE = "Nearness of meaning, as CLIP sees it, and where too near begins";
  */
 export function guardLines(guard) {
   if (!guard?.length) return null;
-  const clear = guard.filter((kept) => !kept.near && !kept.says?.length);
+  const isClear = (kept) => !kept.near && !kept.says?.length;
+  const clear = guard.filter((kept) => isClear(kept) && kept.known !== false);
+  const unknown = guard.filter((kept) => isClear(kept) && kept.known === false);
   return el("div", { class: "pez-guard" }, [
     ...guard.map((kept) => {
       if (kept.near) return line("pez-warning", "Too near to", [kept]);
       return kept.says?.length ? line("pez-warning", "Says outright", [kept]) : null;
     }),
     clear.length ? line("pez-quiet", "Keeps away from", clear) : null,
+    unknown.length ? unknownLine(unknown) : null,
   ]);
 }
 
@@ -36,6 +40,13 @@ function line(kind, words, kept) {
   });
   const text = `${words} ${each.join(", ")}`;
   return el("div", { class: kind, role: "note", title: TITLE, text });
+}
+
+function unknownLine(unknown) {
+  const names = unknown.map((kept) => `“${kept.concept}”`).join(", ");
+  const title = "Only the words themselves are kept away from: try another model";
+  const text = `To this CLIP no more than an empty text: ${names}`;
+  return el("div", { class: "pez-warning", role: "note", title, text });
 }
 
 /**
