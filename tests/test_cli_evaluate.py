@@ -13,7 +13,10 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
+from pez_core.cli import _parser, _verbs
+from pez_core.evaluation.plan import PIPELINE, Diffusion
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
+from pez_core.model_names import PRESETS
 from tests.commands import Pez
 from tests.evaluation_support import Command, contents
 from tests.many_pictures import lines
@@ -191,3 +194,22 @@ def test_the_help_says_what_a_script_needs(pez: Pez) -> None:
     assert code == 0 and out.startswith("usage: pez evaluate DIR --out FOLDER [option]...\n")
     for needed in ("exit codes", "--captions", "2302.03668", "default: 9.0", "kill", "bigG"):
         assert needed in out, needed
+
+
+def test_the_defaults_are_of_one_text_encoder(tmp_path: Path) -> None:
+    """The guide is the CLIP that the default pipeline listens to, and not the judge."""
+    asked = _parser(_verbs()).parse_args(["evaluate", str(tmp_path), "--out", "x"])
+    assert (asked.model, asked.pipeline) == ("sd2", PIPELINE)
+    assert PRESETS[asked.model].source == "ViT-H-14:laion2b_s32b_b79k" != asked.judge
+    painted = Diffusion(asked.pipeline, asked.guidance, asked.diffusion_steps)
+    assert painted == Diffusion() and (asked.guidance, asked.diffusion_steps) == (9.0, 25)
+
+
+def test_a_concept_is_avoided_in_every_prompt(pez: Pez, evaluate: Command, tmp_path: Path) -> None:
+    """As `invert-folder` does; and what was to be avoided decides the results."""
+    assert pez(*evaluate("out"), "--avoid", "watermelon")[0] == 0
+    for record in lines(tmp_path / "out" / "prompts" / "pez.jsonl"):
+        assert record["settings"]["avoid"] == ["watermelon"]
+        assert list(record["guard"]) == ["watermelon"]
+    code, _, err = pez(*evaluate("out"), "--avoid", "dog")
+    assert code == 2 and "avoid" in err

@@ -17,14 +17,45 @@ from .avoid import add_avoid_options, avoided
 TOKENS = 8  # of the paper's tables
 
 
-def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = False) -> None:
-    """Adds the options of a model, a search and its vocabulary. compare: several optimizers."""
+def add_search_options(
+    parser: argparse._ActionsContainer, *, model: str = "demo", compare: bool = False
+) -> None:
+    """Adds the options of a model, a search and its vocabulary. model: the default. compare:
+    several optimizers."""
+    _add_model_options(parser, model)
+    _add_shape_options(parser)
+    _add_optimizer_options(parser, compare)
+    _add_word_options(parser)
+    add_avoid_options(parser)
+    parser.add_argument("--candidates", type=int, help="how many prompts to return at most")
+
+
+def _add_model_options(parser: argparse._ActionsContainer, default: str) -> None:
     add = parser.add_argument
-    add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
+    add(
+        "--model",
+        default=default,
+        metavar="NAME_OR_FILE",
+        help="see `pez models` (default: %(default)s)",
+    )
     add("--tower", help="which text encoder of a file that holds several, such as clip_l")
+    add("--device", choices=DEVICES, default="auto")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        default="auto",
+        help="of the text encoder's weights while searching (default: what the device is fast in)",
+    )
+
+
+def _add_shape_options(parser: argparse._ActionsContainer) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--tokens", type=int, help="how many tokens to learn (default: 8)")
     shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
+
+
+def _add_optimizer_options(parser: argparse._ActionsContainer, compare: bool) -> None:
+    add = parser.add_argument
     add(
         "--preset",
         choices=list(PRESETS),
@@ -49,13 +80,10 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
     add("--lr", type=float, help="learning rate")
     add("--weight-decay", type=float)
     add("--seed", type=int, default=0, help="same seed, same result (default: 0)")
-    add("--device", choices=DEVICES, default="auto")
-    add(
-        "--dtype",
-        choices=DTYPES,
-        default="auto",
-        help="of the text encoder's weights while searching (default: what the device is fast in)",
-    )
+
+
+def _add_word_options(parser: argparse._ActionsContainer) -> None:
+    add = parser.add_argument
     add(
         "--vocabulary",
         choices=KINDS,
@@ -76,8 +104,6 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
         help="prefer what reads like a caption: the weight of log P(text) per token beside the "
         "similarity, such as 0.01 (default: 0)",
     )
-    add_avoid_options(parser)
-    add("--candidates", type=int, help="how many prompts to return at most")
 
 
 def search_config(arguments: argparse.Namespace) -> SearchConfig:

