@@ -48,6 +48,18 @@ def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
     assert large.about["scheduler"] == "EulerDiscreteScheduler"
 
 
+def test_a_pipeline_comes_in_the_precision_asked_for(
+    pipeline: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a word of diffusers about the argument, which two versions of it call differently."""
+    for name in ("float32", "bfloat16"):
+        painter = Painter(Diffusion(str(pipeline), dtype=name), CPU)
+        parts = (painter._pipeline.unet, painter._pipeline.vae, painter._pipeline.text_encoder)
+        assert {str(part.dtype) for part in parts} == {f"torch.{name}"}
+        assert painter.settings["precision"] == name
+    assert not [m for m in caplog.messages if "dtype" in m]
+
+
 def test_pictures_of_no_numbers_are_refused(
     pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

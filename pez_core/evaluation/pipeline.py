@@ -153,15 +153,13 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
                 use_safetensors=True,
                 local_files_only=True,
                 low_cpu_mem_usage=False,  # the other way needs accelerate
-                dtype=dtype,  # here, as some parts stay in float32
+                **{_dtype_name(diffusers): dtype},  # here, as some parts stay in float32
             )
         except Exception as error:  # of diffusers, transformers and safetensors
             raise ModelError(
                 f"the pipeline {diffusion.pipeline} cannot be loaded ({_first_line(error)}): it "
                 "needs whole safetensors files in diffusers' layout"
             ) from error
-    if pipeline.dtype != dtype:  # an older diffusers, which knows no such argument
-        pipeline.to(dtype)
     if diffusion.scheduler is not None:
         kind: Any = getattr(diffusers, diffusion.scheduler, None)
         known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
@@ -185,6 +183,12 @@ def _quiet(diffusers: Any) -> Iterator[None]:
     finally:
         for one in drawn:
             one.enable_progress_bar()
+
+
+def _dtype_name(diffusers: Any) -> str:
+    """What the argument for the precision is called: diffusers 0.38 has renamed it."""
+    version = tuple(int(part) for part in diffusers.__version__.split(".")[:2])
+    return "dtype" if version >= (0, 38) else "torch_dtype"
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
