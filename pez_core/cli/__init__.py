@@ -56,6 +56,7 @@ def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
     from . import (
         check,
+        compare_text,
         distill,
         evaluate,
         explain,
@@ -76,6 +77,7 @@ def _verbs() -> dict[str, Any]:
         "mix": mix,
         "evaluate": evaluate,
         "learn-text": learn_text,
+        "compare-text": compare_text,
         "explain": explain,
         "check": check,
         "tokens": tokens,
