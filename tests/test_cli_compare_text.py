@@ -112,9 +112,7 @@ def test_a_method_changes_what_it_names_alone() -> None:
     base = TextConfig(steps=7, lr=0.2)
     method = read_method("fluentprompt,fluency=0.003,steps=9", base)
     assert method.config == base.replace(optimizer="fluentprompt", fluency=0.003, steps=9)
-    assert (
-        math.isclose(method.config.lr, 0.2) and method.name == "fluentprompt,fluency=0.003,steps=9"
-    )
+    assert method.config.lr == 0.2 and method.name == "fluentprompt,fluency=0.003,steps=9"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

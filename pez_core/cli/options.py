@@ -24,7 +24,7 @@ def add_search_options(
     several optimizers."""
     _add_model_options(parser, model)
     _add_shape_options(parser)
-    _add_optimizer_options(parser, compare)
+    add_optimizer_options(parser, compare)
     _add_word_options(parser)
     add_avoid_options(parser)
     parser.add_argument("--candidates", type=int, help="how many prompts to return at most")
@@ -54,7 +54,8 @@ def _add_shape_options(parser: argparse._ActionsContainer) -> None:
     shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
 
 
-def _add_optimizer_options(parser: argparse._ActionsContainer, compare: bool) -> None:
+def add_optimizer_options(parser: argparse._ActionsContainer, compare: bool = False) -> None:
+    """Adds the options of a search alone. compare: several optimizers."""
     add = parser.add_argument
     add(
         "--preset",
