@@ -15,7 +15,7 @@ from ..language_model import (
     carried,
     compare_texts,
     load_language_model,
-    read_method,
+    text_method,
 )
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.holdout is None:
         raise ConfigError("a comparison needs a --holdout file to measure on: give one")
     config, verbalizers = text_config(arguments), verbalizer_words(arguments.verbalizer)
-    methods = [read_method(name, config) for name in dict.fromkeys(arguments.methods)]
+    methods = [text_method(name, config) for name in dict.fromkeys(arguments.methods)]
     data, held = read_data(arguments)
     assert held is not None
     device, after = find_device(arguments.device), arguments.after

@@ -9,8 +9,7 @@ from typing import Any
 
 from ..config import OPTIMIZERS, PRESETS, SearchConfig
 from ..devices import DEVICES, DTYPES
-from ..errors import ConfigError
-from ..template import MOST_TOKENS
+from ..template import plain_template
 from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, split_bans
 from .avoid import add_avoid_options, avoided
 
@@ -67,11 +66,11 @@ def add_optimizer_options(parser: argparse._ActionsContainer, compare: bool = Fa
         add(
             "--optimizers",
             nargs="*",
-            choices=OPTIMIZERS,
             default=["pez"],
-            metavar="NAME",
-            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}; none for captions alone "
-            "(default: pez)",
+            metavar="METHOD",
+            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}, each with settings of "
+            "its own where they follow, such as pez,tokens=16 autoprompt_sgd,lr=1; none for "
+            "captions alone (default: pez)",
         )
     else:
         add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
@@ -129,9 +128,7 @@ def search_template(arguments: argparse.Namespace) -> str:
     if arguments.template is not None:
         return str(arguments.template)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    if not 1 <= tokens <= MOST_TOKENS:
-        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
-    return f"{{{tokens}}}"
+    return plain_template(tokens)
 
 
 def search_mask(

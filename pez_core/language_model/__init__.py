@@ -6,7 +6,7 @@ back from a sentence encoder's embeddings to words (`inversion`). Needs transfor
 'pez-prompts[lm]'.
 """
 
-from .comparison import Comparison, Method, carried, compare_texts, read_method
+from .comparison import Comparison, Method, carried, compare_texts, text_method
 from .examples import Example, read_examples
 from .inversion import invert_sentence
 from .measure import Measure, score_text
@@ -34,6 +34,6 @@ __all__ = [
     "load_language_model",
     "load_sentence_encoder",
     "read_examples",
-    "read_method",
+    "text_method",
     "score_text",
 ]

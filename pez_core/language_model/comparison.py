@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import OPTIMIZERS
-from ..errors import ConfigError
+from ..methods import read_method
 from ..prompt import SCHEMA
 from .examples import Example, few
 from .measure import Measure, score_text
@@ -23,7 +22,8 @@ from .results import LearnedText
 from .search import Callback, learn_text_prompt
 from .settings import TextConfig
 
-CHANGES: Mapping[str, Callable[[str], float]] = {
+# What a method may set for itself.
+NUMBERS: Mapping[str, Callable[[str], float]] = {
     "fluency": float, "lr": float, "weight_decay": float, "steps": int, "restarts": int,
 }  # fmt: skip
 
@@ -36,21 +36,12 @@ class Method:
     config: TextConfig
 
 
-def read_method(name: str, config: TextConfig) -> Method:
-    """The method of OPTIMIZER[,NAME=NUMBER]..., such as "pez,fluency=0.003"; what it does not name
-    is taken from `config`. Raises ConfigError."""
-    optimizer, *changes = name.split(",")
-    changed: dict[str, Any] = {"optimizer": optimizer}
-    for change in changes:
-        key, equals, number = change.partition("=")
-        try:
-            changed[key] = CHANGES[key](number)
-        except (KeyError, ValueError) as error:
-            raise ConfigError(
-                f"{name!r} is no method: write OPTIMIZER[,NAME=NUMBER]..., OPTIMIZER any of "
-                f"{', '.join(OPTIMIZERS)} and NAME any of {', '.join(CHANGES)}"
-            ) from error
-    return Method(name, config.replace(**changed))
+def text_method(name: str, config: TextConfig) -> Method:
+    """The method of a name such as "pez,fluency=0.003"; what it does not name is that of `config`.
+    Raises ConfigError."""
+    optimizer, changes = read_method(name, NUMBERS)
+    asked: dict[str, Any] = {"optimizer": optimizer, **changes}
+    return Method(name, config.replace(**asked))
 
 
 @dataclass(frozen=True)
