@@ -8,18 +8,16 @@ import json
 import sys
 from typing import Any
 
-from ..devices import find_device
 from ..errors import ConfigError
 from ..language_model import (
     TextStep,
     carried,
     compare_texts,
-    load_language_model,
     text_method,
 )
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
-from .text_options import add_text_options, read_data, text_config, verbalizer_words
+from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
 
 METHODS = [
     "pez",
@@ -68,8 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     methods = [text_method(name, config) for name in dict.fromkeys(arguments.methods)]
     data, held = read_data(arguments)
     assert held is not None
-    device, after = find_device(arguments.device), arguments.after
-    model = load_language_model(arguments.model, device)
+    after, model = arguments.after, text_model(arguments, arguments.model)
     with Progress(None) as progress, interruptible() as interrupted:
 
         def watch(method: str, seed: int) -> Any:
@@ -87,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     stopped = found.entries[-1].learned.stopped == "user"
     del model
     for name in arguments.transfer_to:
-        found = carried(found, load_language_model(name, device), held, verbalizers, after=after)
+        found = carried(found, text_model(arguments, name), held, verbalizers, after=after)
     print(json.dumps(found.to_json()) if arguments.json else found.to_markdown().rstrip())
     print(
         f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "

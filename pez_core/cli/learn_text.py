@@ -9,19 +9,17 @@ import sys
 from typing import Any
 
 from ..config import OPTIMIZERS
-from ..devices import find_device
 from ..errors import ConfigError
 from ..language_model import (
     LearnedText,
     Measure,
     TextStep,
     learn_text_prompt,
-    load_language_model,
     score_text,
 )
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
-from .text_options import add_text_options, read_data, text_config, verbalizer_words
+from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -42,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     data, held = read_data(arguments)
     if held is None and arguments.transfer_to:
         raise ConfigError("--transfer-to needs a --holdout file to measure on: give one")
-    model = load_language_model(arguments.model, find_device(arguments.device))
+    model = text_model(arguments, arguments.model)
     with Progress(config.seconds) as progress, interruptible() as interrupted:
 
         def callback(info: TextStep) -> bool:
@@ -57,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     del model
     transfers = {}
     for name in arguments.transfer_to:
-        other = load_language_model(name, find_device(arguments.device))
+        other = text_model(arguments, name)
         texts = ["", *(candidate.text for candidate in result.candidates)]
         transfers[name] = [
             score_text(other, text, held or [], verbalizers, after=arguments.after)

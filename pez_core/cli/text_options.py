@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from ..devices import DEVICES
+from ..devices import DEVICES, DTYPES, find_device, find_dtype
 from ..errors import ConfigError
-from ..language_model import Example, TextConfig, read_examples
+from ..language_model import (
+    Example,
+    LanguageModel,
+    TextConfig,
+    load_language_model,
+    read_examples,
+)
 from ..language_model.settings import VOCABULARIES
 
 TOKENS = 8
@@ -32,6 +38,7 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     add("--tokens", type=int, default=TOKENS, help="how many to learn (default: %(default)s)")
     _add_search_options(parser)
     add("--device", choices=DEVICES, default="auto")
+    add("--dtype", choices=DTYPES, default="float32", help="of the models (default: %(default)s)")
     add("--transfer-to", action="append", default=[], metavar="FOLDER_OR_NAME", help="measure the "
         "prompts on this model as well; may be repeated")  # fmt: skip
     add("--json", action="store_true", help="print one JSON object")
@@ -75,3 +82,9 @@ def read_data(arguments: argparse.Namespace) -> tuple[list[Example], list[Exampl
     """The examples to learn from and those held out, where a file of them is given."""
     held = None if arguments.holdout is None else read_examples(arguments.holdout)
     return read_examples(arguments.data), held
+
+
+def text_model(arguments: argparse.Namespace, name: str) -> LanguageModel:
+    """A model on the device and in the precision asked for. Raises ModelError, ConfigError."""
+    device = find_device(arguments.device)
+    return load_language_model(name, device, find_dtype(arguments.dtype, device))
