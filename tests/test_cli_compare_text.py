@@ -10,13 +10,17 @@ import pytest
 
 from pez_core.errors import ConfigError, TargetError
 from pez_core.language_model import (
+    LanguageModel,
     TextConfig,
+    carried,
+    compare_texts,
     learn_text_prompt,
     load_language_model,
     score_text,
     text_method,
 )
 from pez_core.language_model.examples import few
+from pez_core.language_model.search import Callback
 from tests.commands import Pez
 from tests.language_support import VERBALIZERS, reviews
 from training.instructed import AFTER, train
@@ -88,6 +92,25 @@ def test_every_figure_is_that_of_a_search_of_its_own(
     assert lines[2] == f"| no prompt |  | {100 * found['empty'][model]['accuracy']:.2f} | " + (
         f"{100 * nothing.accuracy:.2f} |"
     )
+
+
+def test_a_search_that_is_stopped_ends_the_comparison(instructed: LanguageModel) -> None:
+    """With what was found until then; and a text is carried to the model that it came from."""
+    data, seen = reviews("food", 40, 5), list[tuple[str, int]]()
+
+    def watch(method: str, seed: int) -> Callback:
+        seen.append((method, seed))
+        return lambda info: (method, seed, info.step) != ("pez", 1, 3)
+
+    method = text_method("pez", TextConfig(steps=6, restarts=1))
+    found = compare_texts(
+        instructed, data[:20], VERBALIZERS, [method, method], range(3), data[20:], after=AFTER,
+        tokens=2, watch=watch,
+    )  # fmt: skip
+    assert seen == [("pez", 0), ("pez", 1)]
+    assert [e.learned.stopped for e in found.entries] == ["steps", "user"]
+    again = carried(found, instructed, data[20:], VERBALIZERS, after=AFTER)
+    assert again.to_json() == found.to_json()
 
 
 def test_few_examples_are_as_many_of_each_label() -> None:
