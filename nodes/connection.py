@@ -12,10 +12,12 @@ from .encoder import Asked
 class PromptTokens:
     """A prompt (not escaped) with what it was learned for.
 
-    fixed: the places of its tokens that a template holds. targets: on the CPU.
+    fixed: the places of its tokens that a template holds. targets: on the CPU. avoid: the meanings
+    it was to keep away from.
     """
 
     text: str
     fixed: frozenset[int]
     asked: Asked
     targets: Targets
+    avoid: tuple[str, ...] = ()

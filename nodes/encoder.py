@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from ..pez_core.architecture import Architecture
 from ..pez_core.errors import ModelError
+from ..pez_core.guard import Guard, make_guard
 from ..pez_core.image_tower import AT_ONCE, encode_pictures, load_image_tower
 from ..pez_core.models import ClipModel, read_model
+from ..pez_core.neutral import calibrate
 from ..pez_core.source import JointSource, Source
 from ..pez_core.text_tower import TextTower, Tower
 from ..pez_core.vocabulary import clip_vocabulary
@@ -65,6 +67,15 @@ class TextEncoder:
         """The tower on its device, with room for so many bytes beside it."""
         tower = self._held.load(working_memory).tower()
         return ClipModel(self.source, tower, clip_vocabulary())
+
+    def guard(self, model: ClipModel, avoid: tuple[str, ...]) -> Guard | None:
+        """What keeps prompts away from these meanings; None where there are none. model: this one,
+        loaded. The neutral prompts are read once, as they are many."""
+        if not avoid:
+            return None
+        if self._held.calibration is None:
+            self._held.calibration = calibrate(model, tick=check_cancelled).to("cpu")
+        return make_guard(model, avoid, calibration=self._held.calibration)
 
 
 @dataclass(frozen=True)

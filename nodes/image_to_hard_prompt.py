@@ -48,6 +48,7 @@ class ImageToHardPrompt(io.ComfyNode):
         template: str,
         text_targets: str,
         ban: str,
+        avoid: str,
         negative_image: torch.Tensor | None = None,
         clip: Any = None,
         clip_vision: Any = None,
@@ -68,6 +69,7 @@ class ImageToHardPrompt(io.ComfyNode):
             seed,
             vocabulary,
             ban,
+            schema.concepts(avoid),
         )
         return run_search(cls.hidden.unique_id, asked, text, join_targets(parts), search)
 
@@ -152,6 +154,7 @@ def _inputs() -> list[Any]:
             tooltip="Texts that the prompt should come near to as well, one a line.",
         ),
         schema.ban_input(),
+        schema.avoid_input("the prompt must"),
         io.Image.Input(
             "negative_image", optional=True, tooltip="Pictures that the prompt keeps away from."
         ),

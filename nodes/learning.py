@@ -27,13 +27,14 @@ from .prompt_text import escape
 
 @dataclass(frozen=True)
 class Search:
-    """What to search for, in a node's words. ban: separated by commas or lines."""
+    """What to search for, in a node's words. ban: separated by commas or lines. avoid: meanings."""
 
     template: str
     config: SearchConfig
     seed: int
     vocabulary: str
     ban: str
+    avoid: tuple[str, ...] = ()
 
 
 def run_search(
@@ -61,6 +62,7 @@ def run_search(
             search.template,
             config=config,
             mask=mask,
+            guard=encoder.guard(model, search.avoid),
             seed=search.seed,
             callback=live,
             dtype=best_dtype(model.device),
@@ -70,11 +72,17 @@ def run_search(
         learned, few = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
-    return pack(learned, fixed, asked, targets, "; ".join(filter(None, (encoder.note, few))))
+    note = "; ".join(filter(None, (encoder.note, few)))
+    return pack(learned, fixed, asked, targets, search.avoid, note)
 
 
 def pack(
-    learned: LearnedPrompt, fixed: frozenset[int], asked: Asked, targets: Targets, note: str = ""
+    learned: LearnedPrompt,
+    fixed: frozenset[int],
+    asked: Asked,
+    targets: Targets,
+    avoid: tuple[str, ...] = (),
+    note: str = "",
 ) -> io.NodeOutput:
     """The outputs of a node that learns, and what the front end shows."""
     best = learned.best
@@ -82,7 +90,7 @@ def pack(
     return io.NodeOutput(
         escape(best.text),
         best.similarity,
-        PromptTokens(best.text, fixed, asked, targets.to("cpu")),
+        PromptTokens(best.text, fixed, asked, targets.to("cpu"), avoid),
         [escape(candidate.text) for candidate in learned.candidates],
         ui={"pez": [message], "text": [best.text]},
     )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..pez_core.architecture import Architecture
 from ..pez_core.config import SearchConfig
+from ..pez_core.neutral import Calibration
 from ..pez_core.refine import ON_GPU, WIDEST
 from ..pez_core.text_tower import Tower
 
@@ -49,6 +50,7 @@ class Managed(Generic[Module]):
     def __init__(self, module: Module, owner: Any = None) -> None:
         """owner: what the module is a copy of; when that is gone, so is the use of the copy."""
         self._module = module
+        self.calibration: Calibration | None = None  # of this tower, once something needs it
         self._owner = None if owner is None else weakref.ref(owner)
         self._patcher = ModelPatcher(
             module,

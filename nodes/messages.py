@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..pez_core.edits import Edits, Word, template
-from ..pez_core.prompt import SCHEMA, Candidate, LearnedPrompt
+from ..pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
 from ..pez_core.search import StepInfo
 from ..pez_core.template import MOST_TOKENS
 from ..pez_core.vocabulary import Vocabulary, escape_ban
@@ -19,7 +19,9 @@ class Effects:
     """What was measured of a prompt. compared_with: what similarities are with; None: nothing was.
 
     similarity: of the text passed on. similarities: by each encoder where there are several, by
-    its name. contributions: of each token of the first 75. alternatives: of each word.
+    its name. contributions: of each token of the first 75. alternatives: of each word. guard: how
+    near the text passed on is to what it is to keep away from. pulls: what each word of the first
+    75 tokens adds to what it is too near to.
     """
 
     compared_with: str | None = None
@@ -27,6 +29,8 @@ class Effects:
     similarities: Mapping[str, float] = field(default_factory=dict)
     contributions: tuple[float, ...] = ()
     alternatives: tuple[tuple[Candidate, ...], ...] = ()
+    guard: Mapping[str, Nearness] = field(default_factory=dict)
+    pulls: tuple[Mapping[str, float], ...] = ()
 
 
 def tokens_message(
@@ -66,6 +70,7 @@ def learned_message(
         "similarity": learned.best.similarity,
         "tokens": tokens_message(learned.best.ids, fixed, vocabulary),
         "candidates": candidates_message(learned.candidates),
+        "guard": guard_message(learned.best.guard),
         "stopped": learned.stopped,
         "steps": learned.steps,
         "seconds": round(learned.seconds, 2),
@@ -81,6 +86,10 @@ def _of_each(best: Candidate) -> str:
 
 def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     return [{"text": c.text, "similarity": c.similarity} for c in candidates]
+
+
+def guard_message(guard: Mapping[str, Nearness]) -> list[dict[str, Any]]:
+    return [{"concept": name, **found.to_json()} for name, found in guard.items()]
 
 
 def viewed_message(
@@ -103,6 +112,7 @@ def viewed_message(
         "similarities": dict(effects.similarities),
         "compared_with": effects.compared_with,
         "words": _words(words, edits, effects, vocabulary),
+        "guard": guard_message(effects.guard),
         "chunk": MOST_TOKENS,
         "counts": list(counts),
         "exact": comes_back is None,
@@ -136,6 +146,7 @@ def _words(
                 "alternatives": candidates_message(
                     effects.alternatives[index] if effects.alternatives else ()
                 ),
+                "pulls": dict(effects.pulls[index]) if index < len(effects.pulls) else {},
             }
         )
     return described

@@ -10,9 +10,8 @@ from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS
 from ..pez_core.errors import TargetError
-from ..pez_core.mixing import concatenate
-from ..pez_core.objective import weighted_similarity
-from ..pez_core.prompt import Candidate, LearnedPrompt
+from ..pez_core.mixing import concatenate, measured
+from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
 from ..pez_core.vocabulary import make_mask, split_bans
 from . import schema
@@ -51,6 +50,7 @@ class PromptMixer(io.ComfyNode):
         seed: int,
         vocabulary: str,
         ban: str,
+        avoid: str,
         clip: Any = None,
         clip_vision: Any = None,
         **mixed: Any,
@@ -67,8 +67,10 @@ class PromptMixer(io.ComfyNode):
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
             )
         text, targets = _targets(open_encoder(asked), prompts, images, weights)
+        away = schema.concepts(avoid)
         if mode == "learn":
-            search = Search(f"{{{tokens}}}", PRESETS[preset], seed, vocabulary, ban)
+            config, template = PRESETS[preset], f"{{{tokens}}}"
+            search = Search(template, config, seed, vocabulary, ban, away)
             return run_search(cls.hidden.unique_id, asked, text, targets, search)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
@@ -76,8 +78,8 @@ class PromptMixer(io.ComfyNode):
                 "nothing to concatenate: connect a prompt with a positive weight, or choose the "
                 "mode learn"
             )
-        joined = _concatenate(text, kept, targets, tokens, ban)
-        return pack(joined, frozenset(), asked, targets, text.note)
+        joined = _concatenate(text, kept, targets, tokens, ban, away)
+        return pack(joined, frozenset(), asked, targets, away, text.note)
 
 
 def _targets(
@@ -99,17 +101,21 @@ def _targets(
 
 
 def _concatenate(
-    text: TextEncoder, prompts: list[str], targets: Targets, budget: int, ban: str
+    text: TextEncoder,
+    prompts: list[str],
+    targets: Targets,
+    budget: int,
+    ban: str,
+    avoid: tuple[str, ...],
 ) -> LearnedPrompt:
     model = text.load()
-    permits = make_mask(model.vocabulary, "all", ban=split_bans(ban)).permits
+    guard = text.guard(model, avoid)
+    bans = [*split_bans(ban), *(guard.ban if guard else [])]
+    permits = make_mask(model.vocabulary, "all", ban=bans).permits
     started = time.perf_counter()
     joined = concatenate(model, prompts, targets, budget, permits=permits, tick=check_cancelled)
     seconds = time.perf_counter() - started
-    features, goals = model.encode_texts([joined]), targets.to(model.device)
-    score = weighted_similarity(features, goals).item()
-    (each,) = model.similarities(features, goals)
-    best = Candidate(joined, tuple(model.vocabulary.encode(joined)), score, each)
+    best = measured(model, joined, targets, guard)
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
 
 
@@ -137,6 +143,7 @@ def _inputs() -> list[Any]:
             )
             for name in (*PROMPTS, *IMAGES)
         ),
+        schema.avoid_input("the prompt must"),
         *(
             io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
             for name in PROMPTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from typing import Any
 
 from comfy_api.latest import io
@@ -91,6 +92,22 @@ def ban_input() -> Any:
         dynamic_prompts=False,
         tooltip="Words that must not appear, separated by commas. cat* also bans cats.",
     )
+
+
+def avoid_input(whose: str) -> Any:
+    return io.String.Input(
+        "avoid",
+        default="",
+        dynamic_prompts=False,
+        tooltip=f"Meanings that {whose} keep away from, in whatever words, separated by commas, "
+        "such as: text, a person.",
+    )
+
+
+def concepts(avoid: str) -> tuple[str, ...]:
+    """The meanings in the widget `avoid`, each once."""
+    named = (name.strip() for name in re.split(r"[,\n]", avoid))
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def clip_input() -> Any:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.attribution import alternatives, contributions
 from ..pez_core.edits import Edits, Word, parse_edits, split_words
 from ..pez_core.errors import TargetError
-from ..pez_core.objective import weighted_similarity
-from ..pez_core.targets import Targets, make_targets
-from ..pez_core.vocabulary import clip_vocabulary, escape_ban, make_mask
+from ..pez_core.vocabulary import clip_vocabulary
 from . import schema
 from .connection import PromptTokens
-from .encoder import Asked, Encoder, TextEncoder, require_open_clip
-from .joint import JointEncoder, open_encoder
-from .live import check_cancelled
+from .encoder import Asked, require_open_clip
+from .measuring import measure
 from .messages import Effects, viewed_message
 from .prompt_text import escape, read, weights_of, write
 from .reading import counts, text_that_comes_back
 
 NO_MODEL = "none (tokens only)"
-ITSELF = "the prompt itself"
 
 
 class TokenViewer(io.ComfyNode):
@@ -46,6 +40,7 @@ class TokenViewer(io.ComfyNode):
         cls,
         model: str,
         edits: str,
+        avoid: str,
         prompt: str | None = None,
         tokens: PromptTokens | None = None,
         image: torch.Tensor | None = None,
@@ -64,17 +59,23 @@ class TokenViewer(io.ComfyNode):
         shown = prompt
         if edited.replaced or any(edited.bans(word) for word in words):
             shown = write(words, edited, weights_of(words, plain, weights))
+        passed_on = read(shown)[0]
         asked = _asked(model, clip, clip_vision, tokens)
-        effects = (
-            _measure(asked, image, tokens, words, read(shown)[0], edited.banned) if words else None
-        )
+        kept_from = schema.concepts(avoid) + (tokens.avoid if tokens else ())
+        if asked is None and image is not None:
+            raise TargetError("to compare the prompt with the picture choose a model")
+        if asked is None and kept_from:
+            raise TargetError("to check the prompt against `avoid` choose a model")
+        effects = Effects()
+        if asked and words:
+            effects = measure(asked, words, passed_on, edited.banned, kept_from, image, tokens)
         message = viewed_message(
             plain,
-            read(shown)[0],
+            passed_on,
             words,
             edited,
-            effects or Effects(),
-            counts(clip, shown, split_words(read(shown)[0], vocabulary), vocabulary),
+            effects,
+            counts(clip, shown, split_words(passed_on, vocabulary), vocabulary),
             text_that_comes_back(clip, prompt, plain, words, vocabulary),
             vocabulary,
         )
@@ -106,57 +107,6 @@ def _asked(model: str, clip: Any, clip_vision: Any, tokens: PromptTokens | None)
     return tokens.asked if tokens else None
 
 
-def _measure(
-    asked: Asked | None,
-    image: torch.Tensor | None,
-    tokens: PromptTokens | None,
-    words: list[Word],
-    shown: str,
-    banned: Sequence[str],
-) -> Effects | None:
-    if asked is None:
-        if image is not None:
-            raise TargetError("to compare the prompt with the picture choose a model")
-        return None
-    encoder = open_encoder(asked)
-    text, targets, compared_with = _targets(encoder, image, tokens)
-    model = text.load()
-    check_cancelled()
-    if targets is None:
-        source = " ".join(word.text for word in words)
-        targets = make_targets(model.encode_texts([source]))
-    targets = targets.to(model.device)
-    bans = [escape_ban(word) for word in banned]
-    mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
-    ids = [token_id for word in words for token_id in word.ids]
-    similarity, each = None, dict[str, float]()
-    if compared_with != ITSELF:
-        features = model.encode_texts([shown])
-        similarity = weighted_similarity(features, targets).item()
-        (each,) = model.similarities(features, targets)
-    return Effects(
-        compared_with,
-        similarity,
-        each,
-        tuple(contributions(model, ids, targets, check_cancelled)),
-        tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
-    )
-
-
-def _targets(
-    encoder: Encoder | JointEncoder, image: torch.Tensor | None, tokens: PromptTokens | None
-) -> tuple[TextEncoder, Targets | None, str]:
-    """The text tower, and what similarities are with: the picture, or what the tokens were learned
-    for, or None for the prompt itself."""
-    if image is not None:
-        targets = make_targets(encoder.see(image, "image"))
-        return encoder.text(targets.features.shape[1]), targets, "the picture"
-    text = encoder.text()
-    if tokens is not None and tokens.targets.features.shape[1] == text.embed_dim:
-        return text, tokens.targets, "what it was learned for"
-    return text, None, ITSELF
-
-
 def _inputs() -> list[Any]:
     return [
         schema.model_input((NO_MODEL,)),
@@ -166,6 +116,7 @@ def _inputs() -> list[Any]:
             dynamic_prompts=False,
             tooltip="What you have done to the words, as JSON; made by clicking them.",
         ),
+        schema.avoid_input("the prompt should"),
         io.String.Input(
             "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
         ),

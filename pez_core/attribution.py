@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .edits import Edits, Word, edited_text
+from .guard import Guard
 from .linear import product
 from .models import ClipModel
 from .objective import weighted_similarity
@@ -116,6 +117,25 @@ def alternatives(
     for (index, token_id, text), score in zip(trials, scores, strict=True):
         found[index].append(Candidate(text, (token_id,), score))
     return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
+
+
+@torch.inference_mode(False)
+def pulls(
+    model: ClipModel, words: Sequence[Word], guard: Guard, tick: Callable[[], None] = nothing
+) -> list[dict[str, float]]:
+    """By how much the nearness to each concept of a guard drops when a word is left out: for each
+    word within the first 75 tokens, by the concept's name.
+
+    tick: called between passes.
+    """
+    ids = [word.ids for word in words[: _within_context(words)]]
+    if not ids:
+        return []
+    texts = [ids, *(ids[:i] + ids[i + 1 :] for i in range(len(ids)))]
+    start, end = model.vocabulary.start, model.vocabulary.end
+    sequences = [[start, *(token_id for word in text for token_id in word), end] for text in texts]
+    whole, *without = guard.to(model.device).cosines(model.tower.encode_ids(sequences, tick))
+    return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 
 def _within_context(words: Sequence[Word]) -> int:

@@ -116,7 +116,7 @@ class Board:
         scores = weighted_similarity(features, self._targets)
         fines = torch.zeros_like(scores) if guard is None else guard.penalty(features, margin=0.0)
         near: list[dict[str, Nearness]]
-        near = [{} for _ in texts] if guard is None else guard.measure(features)
+        near = [{} for _ in texts] if guard is None else guard.measure(features, texts)
         each = model.similarities(features, self._targets)
         found = []
         for row, text in enumerate(texts):

@@ -10,6 +10,9 @@ all directions (`neutral`). Thresholds come from neutral prompts that took no pa
 cosines the k-th largest, k = ⌊(N + 1)·rate⌋, which a further one exceeds with probability k/(N + 1)
 (split conformal prediction, arXiv 2107.07511 §1).
 
+The words that say a concept outright are kept out as well (`concept_words`): a prompt may hold such
+a word and yet lie clear of its meaning.
+
 But: the false-alarm rate is that of texts like the neutral ones, and a guard knows only what its
 CLIP has learned.
 """
@@ -18,18 +21,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from .concept_words import concept_words
 from .errors import GuardError
+from .line_files import read_lines
 from .models import ClipModel
-from .neutral import NEUTRAL, NeutralSpace, neutral_space, read_lines
+from .neutral import Calibration, NeutralSpace, calibrate
 from .prompt import Nearness
 from .targets import make_targets
+from .vocabulary import escape_ban, words_in
 
 FALSE_ALARMS = 0.01
 # While searching, so far below its threshold a concept begins to cost: half precision moves
@@ -49,6 +56,7 @@ class Guard:
 
     names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
     cosines above which a text is too near. false_alarms: the share of neutral texts above each.
+    words: those that say a concept outright, by its name; a search does not use them.
     """
 
     names: tuple[str, ...]
@@ -56,6 +64,28 @@ class Guard:
     thresholds: Tensor
     space: NeutralSpace
     false_alarms: float
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def ban(self) -> list[str]:
+        """Its words as `make_mask` takes them."""
+        return [escape_ban(word) for words in self.words.values() for word in words]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a result's `settings` say of it."""
+        return {"avoided_words": {name: list(words) for name, words in self.words.items()}}
+
+    def says(self, text: str) -> dict[str, tuple[str, ...]]:
+        """The words in a text that say a concept outright, by the concept's name; {} where there
+        are none. They count by their letters, whatever the text means."""
+        there = words_in(text)
+        said = {n: tuple(word for word in ws if word in there) for n, ws in self.words.items()}
+        return {name: words for name, words in said.items() if words}
+
+    def near(self, features: Tensor) -> Tensor:
+        """Which concepts each text is too near to. (…, E) unit features → (…, C) bool"""
+        return self.cosines(features) > self.thresholds
 
     def cosines(self, features: Tensor) -> Tensor:
         """Of texts with the concepts, in the neutral space. (…, E) unit features → (…, C)"""
@@ -71,13 +101,15 @@ class Guard:
         excess = (self.cosines(features) - self.thresholds + margin).clamp_min(0)  # (…, C)
         return SLOPE * excess.sum(dim=-1) + STEP * (excess > 0).any(dim=-1)
 
-    def measure(self, features: Tensor) -> list[dict[str, Nearness]]:
-        """How near each text is to each concept, by the concept's name. (N, E) → N dicts"""
+    def measure(self, features: Tensor, texts: Sequence[str]) -> list[dict[str, Nearness]]:
+        """How near each of N texts is to each concept, by the concept's name. (N, E) → N dicts"""
         limits = self.thresholds.tolist()
-        return [
-            {n: Nearness(*pair) for n, *pair in zip(self.names, row, limits, strict=True)}
-            for row in self.cosines(features).tolist()
-        ]
+        found = []
+        for row, text in zip(self.cosines(features).tolist(), texts, strict=True):
+            said = self.says(text)
+            each = zip(self.names, row, limits, strict=True)
+            found.append({n: Nearness(s, limit, said.get(n, ())) for n, s, limit in each})
+        return found
 
     def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
         """`measure` of texts, encoded by the model that the guard was made with.
@@ -85,15 +117,11 @@ class Guard:
         Raises GuardError for another model, as far as its dimensions tell.
         """
         self.require(model)
-        return self.to(model.device).measure(model.encode_texts(texts))
+        return self.to(model.device).measure(model.encode_texts(texts), texts)
 
     def require(self, model: ClipModel) -> None:
         """Raises GuardError when the guard was made with a model of other dimensions."""
-        if self.directions.shape[1] != model.tower.embed_dim:
-            raise GuardError(
-                f"the guard has {self.directions.shape[1]} dimensions and the text tower "
-                f"{model.tower.embed_dim}: make it with the same model"
-            )
+        _require_model(model, self.directions.shape[1], "guard")
 
     def to(self, device: torch.device | str) -> Guard:
         directions, thresholds = self.directions.to(device), self.thresholds.to(device)
@@ -108,17 +136,16 @@ def make_guard(
     pictures: Mapping[str, Image.Image] | None = None,
     *,
     false_alarms: float = FALSE_ALARMS,
-    neutral: Sequence[str] | None = None,
+    calibration: Calibration | None = None,
 ) -> Guard:
     """The guard that keeps texts away from what these texts and pictures show.
 
     pictures: by the names to tell them by. false_alarms: the share of neutral prompts that each
-    concept may call too near; more of them, and less that is meant slips through. neutral: prompts
-    on anything, such as are usual with you; those of the package if left out. Every other one is
-    for the thresholds, the rest for the space.
-    Raises GuardError for no concept, one without words, a rate out of range, and fewer neutral
-    prompts than the rate needs; TargetError for features that are no numbers; ModelError when
-    pictures are given and there is no image tower.
+    concept may call too near; more of them, and less that is meant slips through. calibration: of
+    this model, by prompts of your own, or because it makes more than one guard.
+    Raises GuardError for no concept, one without words, a rate out of range, fewer neutral prompts
+    than the rate needs, and the calibration of another model; TargetError for features that are no
+    numbers; ModelError when pictures are given and there is no image tower.
     """
     pictures = pictures or {}
     named = [text.strip() for text in dict.fromkeys(texts)]
@@ -128,29 +155,41 @@ def make_guard(
         )
     if not all(named):
         raise GuardError("an empty text is no concept: give it some words")
-    prompts = list(read_lines(NEUTRAL) if neutral is None else neutral)
-    calibration = prompts[1::2]
-    rank = _rank(len(calibration), false_alarms)
-    features = [model.encode_texts(named)] if named else []
-    if pictures:
-        features.append(model.encode_pictures(list(pictures.values())))
-    concepts = make_targets(torch.cat(features), labels=[*named, *pictures])
-    space = neutral_space(model.encode_texts(prompts[::2]))
-    directions = space.unit(concepts.features.to(space.centre.dtype))
-    cosines = space.unit(model.encode_texts(calibration)) @ directions.T  # (N, C)
-    if not bool(torch.isfinite(cosines).all()):
-        raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
-    thresholds = cosines.topk(rank, dim=0).values[-1]
-    return Guard(concepts.labels, directions, thresholds, space, false_alarms)
-
-
-def _rank(count: int, false_alarms: float) -> int:
-    """The threshold's place among the largest cosines, from 1. Raises GuardError."""
     if not 0 < false_alarms <= 0.5:
         raise GuardError(
             f"the rate of false alarms must be above 0 and at most 0.5, got {false_alarms}: 0.01 "
             "is one of a hundred"
         )
+    features = [model.encode_texts(named)] if named else []
+    if pictures:
+        features.append(model.encode_pictures(list(pictures.values())))
+    concepts = make_targets(torch.cat(features), labels=[*named, *pictures])
+    calibration = (calibration or calibrate(model)).to(model.device)
+    space = calibration.space
+    _require_model(model, len(space.centre), "calibration")
+    rank = _rank(len(calibration.held_out), false_alarms)
+    directions = space.unit(concepts.features.to(space.centre.dtype))
+    cosines = calibration.held_out @ directions.T  # (N, C)
+    if not bool(torch.isfinite(cosines).all()):
+        raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
+    thresholds = cosines.topk(rank, dim=0).values[-1]
+    guard = Guard(concepts.labels, directions, thresholds, space, false_alarms)
+    words = concept_words(
+        named, model.vocabulary, lambda texts: guard.near(model.encode_texts(texts))
+    )
+    return replace(guard, words=words)
+
+
+def _require_model(model: ClipModel, dimensions: int, what: str) -> None:
+    if dimensions != model.tower.embed_dim:
+        raise GuardError(
+            f"the {what} has {dimensions} dimensions and the text tower {model.tower.embed_dim}: "
+            "make it with the same model"
+        )
+
+
+def _rank(count: int, false_alarms: float) -> int:
+    """The threshold's place among the largest cosines, from 1. Raises GuardError."""
     rank = math.floor((count + 1) * false_alarms + 1e-9)
     if rank < 1:
         raise GuardError(
@@ -165,7 +204,7 @@ def read_concepts(path: str | Path) -> list[str]:
 
     Raises GuardError when the file cannot be read or names no concept.
     """
-    concepts = [line for line in read_lines(path) if not line.startswith("#")]
+    concepts = read_lines(path, GuardError)
     if not concepts:
         raise GuardError(f"{path} names no concept: write one on each line")
     return concepts

@@ -115,17 +115,28 @@ def learn_apart(
             runs.append(run)
             own = run.best.text
         words.append(own)
-    permits = mask.permits if mask else _anything
+
+    def permits(word: str) -> bool:
+        allowed = mask is None or mask.permits(word)
+        return allowed and not (guard is not None and guard.says(word))
+
     text = concatenate(model, words, targets, tokens, permits=permits)
-    best = _candidate(model, text, targets, guard)
+    best = measured(model, text, targets, guard)
+    kept = guard.settings if guard else {}
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
-    told = {"template": f"{{{tokens}}}", **config.to_json(), **(settings or {}), "parts": words}
+    told = {
+        "template": f"{{{tokens}}}",
+        **config.to_json(),
+        **(settings or {}),
+        **kept,
+        "parts": words,
+    }
     stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
     history = ((steps, seconds, best.similarity),)
     return LearnedPrompt((best,), history, steps, seconds, stopped, seed, model.name, told)
 
 
-def _candidate(
+def measured(
     model: ClipModel, text: str, targets: Targets, guard: Guard | None = None
 ) -> Candidate:
     """A text with the similarity of its own encoding, and what a guard says of it."""

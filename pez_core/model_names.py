@@ -9,10 +9,10 @@ from pathlib import Path
 
 from .architecture import Architecture, from_open_clip, read_architecture
 from .download import Progress, download, placed_by_hand
-from .errors import ModelError
+from .errors import ModelError, VocabularyError
+from .line_files import read_lines
 from .open_clip_files import model_config, part
 from .source import JointSource, Source
-from .vocabulary import read_words
 from .weights_file import WeightsFile
 
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
@@ -102,7 +102,7 @@ def _in_folder(name: str, folder: Path) -> Source:
             f"and {' or '.join(WEIGHTS_NAMES)}"
         )
     words = folder / "words.txt"
-    known = frozenset(read_words(words)) if words.is_file() else None
+    known = frozenset(read_lines(words, VocabularyError)) if words.is_file() else None
     return Source(name, read_architecture(config), weights, known)
 
 

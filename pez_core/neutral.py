@@ -8,15 +8,18 @@ says and others do not.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import GuardError
+from .line_files import read_lines
 from .model_names import DEMO_FOLDER
+from .models import ClipModel
+from .text_tower import nothing
 
 # Captions drawn from the bigram prior of `fluency`, on whatever the embedded model was trained on.
 NEUTRAL = DEMO_FOLDER / "neutral.txt"  # made by training/neutral.py
@@ -42,14 +45,39 @@ class NeutralSpace:
         return NeutralSpace(self.centre.to(device), self.scale.to(device))
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 text file that are not empty. Raises GuardError when it cannot be
-    read."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise GuardError(f"cannot read {path}: {error}; give a UTF-8 text file") from error
-    return [line.strip() for line in lines if line.strip()]
+@dataclass(frozen=True)
+class Calibration:
+    """What neutral prompts say of a model. held_out: (N, E) at unit length in the space, of prompts
+    that took no part in making it."""
+
+    space: NeutralSpace
+    held_out: Tensor
+
+    def to(self, device: torch.device | str) -> Calibration:
+        return Calibration(self.space.to(device), self.held_out.to(device))
+
+
+@torch.inference_mode(False)
+def calibrate(
+    model: ClipModel,
+    prompts: Sequence[str] | None = None,
+    tick: Callable[[], None] = nothing,
+) -> Calibration:
+    """The calibration of a model: every other prompt makes the space, the rest are held out.
+
+    prompts: on anything, such as are usual with you; those of the package if left out. tick: called
+    between passes.
+    Raises what `neutral_space` raises.
+    """
+    prompts = neutral_prompts() if prompts is None else prompts
+    features = model.encode_texts(prompts, tick)
+    space = neutral_space(features[::2])
+    return Calibration(space, space.unit(features[1::2]))
+
+
+def neutral_prompts() -> list[str]:
+    """Those of the package."""
+    return read_lines(NEUTRAL, GuardError)
 
 
 def neutral_space(features: Tensor, shrinkage: float = SHRINKAGE) -> NeutralSpace:

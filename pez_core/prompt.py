@@ -22,18 +22,25 @@ class Token:
 class Nearness:
     """How near a text is to a concept of a guard, and from where on that is too near.
 
-    similarity: the cosine in the guard's neutral space, see `neutral`.
+    similarity: the cosine in the guard's neutral space, see `neutral`. says: words of the text that
+    say the concept outright, whatever the whole means.
     """
 
     similarity: float
     threshold: float
+    says: tuple[str, ...] = ()
 
     @property
     def near(self) -> bool:
         return not self.similarity <= self.threshold  # so that NaN is never clear
 
     def to_json(self) -> dict[str, Any]:
-        return {"similarity": self.similarity, "threshold": self.threshold, "near": self.near}
+        return {
+            "similarity": self.similarity,
+            "threshold": self.threshold,
+            "near": self.near,
+            "says": list(self.says),
+        }
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ Name = Any  # what a record is the result of: its picture, or (picture, method)
 START = b'{"picture": '  # of every line
 ANOTHER_WAY = "give the same ones, another --out, or --force to go on with the new ones"
 # What may differ between the lines of one file: the picture, where it was searched, and what a
-# dtype of "auto" came to there.
-FREE = ("pictures", "device", "precision")
+# dtype of "auto" came to there. And what a loaded model makes of the concepts, which decide.
+FREE = ("pictures", "device", "precision", "avoided_words")
 _LOCKED_BYTE = 2**31 - 2  # on Windows a lock keeps readers out as well: one far behind the end
 
 

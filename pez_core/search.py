@@ -45,8 +45,9 @@ def learn_prompt(
     """The hard prompts that say best what the targets show: distinct candidates, best first.
 
     template: fixed words with slots, "{8}" is 8 learned tokens. mask: the tokens allowed; printable
-    lower-case ASCII if left out. guard: what the prompts are to keep away from; where none is found
-    that does, the best is told all the same, and `best.near` says from what it does not. callback:
+    lower-case ASCII if left out. guard: what the prompts are to keep away from, in no words of its
+    own; where none is found that does, the best is told all the same, and `best.near` says from
+    what it does not. callback:
     called after every step, and within long ones; returning False stops with the best so far.
     dtype: of the tower's weights while searching (scores handed out are always those of float32).
     settings: more entries for the result's `settings`, such as what the caller was asked.
@@ -94,6 +95,10 @@ def learn_prompts(
         guard.require(model)
         guard = guard.to(model.device)
     mask = mask or make_mask(model.vocabulary, words=model.source.words)
+    told = dict(settings or {})
+    if guard is not None:
+        mask = mask.less(model.vocabulary, guard.ban)
+        told |= guard.settings
     half = dtype if dtype != torch.float32 else None
     table = token_table(
         model.tower.token_embedding,
@@ -106,8 +111,6 @@ def learn_prompts(
     if config.fluency:
         prior = read_prior(model.vocabulary, device=model.device)
         fluency = Fluency(prior, torch.tensor(parsed.layout), table.ids, config.fluency)
-    setting = Setting(
-        model, parsed, config, mask, table, seed, callback, fluency, settings or {}, guard
-    )
+    setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, told, guard)
     tower = model.tower.to(model.device, half) if half else model.tower
     return Group(setting, tower.for_search()).run(goals, at_once)

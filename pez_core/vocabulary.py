@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 from .errors import VocabularyError
@@ -109,6 +108,23 @@ class TokenMask:
         """Whether `text` holds no banned word."""
         return not _holds_banned(text, self.ban)
 
+    def less(self, vocabulary: Vocabulary, ban: Sequence[str]) -> TokenMask:
+        """The mask without some more words, as `make_mask` bans them, and raising the same."""
+        pattern = _ban_pattern(ban)
+        gone: list[Token] = []
+        if pattern:
+            gone = [t for t in vocabulary.tokens(self.ids) if _holds_banned(t.text, pattern)]
+        removed = (*self.removed, *gone)
+        left = sorted(set(self.ids) - {token.id for token in gone})
+        if not left:
+            raise VocabularyError(
+                f"no token is left of the vocabulary {self.kind!r} with {len(self.unusable)} "
+                f"unusable allowed lines and {len(removed)} banned tokens: allow or keep more words"
+            )
+        if pattern and self.ban:
+            pattern = re.compile(f"{self.ban.pattern}|{pattern.pattern}")
+        return replace(self, ids=tuple(left), removed=removed, ban=pattern or self.ban)
+
 
 def make_mask(
     vocabulary: Vocabulary,
@@ -132,35 +148,11 @@ def make_mask(
     """
     kind = kind or ("words" if allow is None else "ascii")
     ids = _ids_of_kind(vocabulary, kind, words)
-    pattern = _ban_pattern(ban)
     unusable: list[str] = []
     if allow is not None:
         ids, unusable = _within(vocabulary, ids, allow)
-    removed: list[Token] = []
-    if pattern:
-        removed = [t for t in vocabulary.tokens(ids) if _holds_banned(t.text, pattern)]
-    gone = {t.id for t in removed}
-    ids = [i for i in ids if i not in gone]
-    if not ids:
-        raise VocabularyError(
-            f"no token is left of the vocabulary {kind!r} with {len(unusable)} unusable allowed "
-            f"lines and {len(removed)} banned tokens: allow or keep more words"
-        )
-    return TokenMask(tuple(ids), kind, tuple(removed), tuple(unusable), pattern)
-
-
-def read_words(path: str | Path) -> list[str]:
-    """The non-empty lines of a UTF-8 text file; `#` starts a comment line.
-
-    Raises VocabularyError when the file cannot be read.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VocabularyError(
-            f"cannot read the word list {path}: {error}; give a UTF-8 text file"
-        ) from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    mask = TokenMask(tuple(ids), kind, unusable=tuple(unusable))
+    return mask.less(vocabulary, ban)
 
 
 def _ids_of_kind(vocabulary: Vocabulary, kind: str, words: Iterable[str] | None) -> list[int]:
@@ -224,6 +216,12 @@ def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:
     """Whether a word of `text`, with or without the punctuation around it, is banned."""
     if pattern is None:
         return False
+    return any(pattern.fullmatch(word) for word in words_in(text))
+
+
+def words_in(text: str) -> list[str]:
+    """The words of `text` in lower case, each once, with and without the punctuation and the
+    digits around them."""
     lowered = text.lower()
-    words = (*lowered.split(), *re.findall(r"\w+", lowered), *re.findall(r"[^\W\d_]+", lowered))
-    return any(pattern.fullmatch(word) for word in words)
+    pieces = (lowered.split(), re.findall(r"\w+", lowered), re.findall(r"[^\W\d_]+", lowered))
+    return list(dict.fromkeys(word for words in pieces for word in words))

@@ -24,7 +24,7 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "tokens and a template": (["invert", "--tokens", "8", "--template", "a {4}"], "not allowed"),
     "an empty text": (["invert", "--text", " "], "an empty text cannot be a target"),
     "a missing negative with spaces": (["invert", "--negative", "a b.png"], "a b.png: no such"),
-    "an empty name of a list": (["invert", "--text", "a", "--allow", ""], "cannot read the word"),
+    "an empty name of a list": (["invert", "--text", "a", "--allow", ""], "cannot read the list"),
     "tokens of letters": (["invert", "--tokens", "x"], "invalid int value: 'x'"),
     "no steps": (["invert", "--text", "a", "--steps", "0"], "steps must be a whole number"),
     "no restarts": (["invert", "--text", "a", "--restarts", "0"], "restarts must be a whole"),
@@ -35,7 +35,7 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "a negative seed": (["invert", "--text", "a", "--seed", "-1"], "seed must be .*got -1"),
     "an immense seed": (["invert", "--text", "a", "--seed", str(2**64)], "seed must be"),
     "a ban of a phrase": (["invert", "--text", "a", "--ban", "two words"], "cannot ban 'two words"),
-    "a missing word list": (["invert", "--text", "a", "--allow", "no.txt"], "word list no.txt"),
+    "a missing word list": (["invert", "--text", "a", "--allow", "no.txt"], "the list no.txt"),
     "an unknown vocabulary": (["invert", "--vocabulary", "latin"], "invalid choice: 'latin'"),
     "template and tokens": (
         ["invert", "--tokens", "3", "--template", "{3}"], "not allowed with argument",

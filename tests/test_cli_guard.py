@@ -23,7 +23,7 @@ def test_the_exit_code_tells_near_from_clear(pez: Pez, demo: ClipModel) -> None:
     assert dog.split()[0] == "clear" and pizza.split()[0] == "near"
     (found,) = make_guard(demo, ["pizza"]).check(demo, ["a hot slice of pizza"])
     numbers = [f"{found['pizza'].similarity:.4f}", f"{found['pizza'].threshold:.4f}"]
-    assert pizza.split() == ["near", *numbers, "pizza"]
+    assert pizza.split() == ["near", *numbers, "pizza", "(says", "pizza)"]
     assert pez("check", "a castle", "--avoid", "pizza")[0] == 0
 
 
@@ -46,11 +46,23 @@ def test_a_search_tells_what_check_tells(pez: Pez, picture: str) -> None:
     assert (code, said["schema"]) == (0, 1) and "keeps away" not in err
     assert said["settings"]["avoid"] == ["pizza"] and said["settings"]["false_alarms"] == 0.01
     assert said["guard"]["pizza"]["near"] is False
+    assert said["settings"]["avoided_words"] == {"pizza": ["pizza", "pizzas"]}
     code, out, _ = pez("check", said["prompt"], "--avoid", "pizza", "--json")
     again = json.loads(out)["guard"]["pizza"]
     assert code == 0
     assert again["similarity"] == pytest.approx(said["guard"]["pizza"]["similarity"], abs=1e-5)
     assert again["threshold"] == pytest.approx(said["guard"]["pizza"]["threshold"], abs=1e-6)
+
+
+def test_a_word_counts_whatever_the_text_means(pez: Pez) -> None:
+    """The text is clear of the meaning, but a guarded search would not hand it out."""
+    code, out, _ = pez("check", "pizza golfing", "--avoid", "pizza", "--avoid", "dog")
+    says, dog = out.splitlines()[1:]
+    assert code == 1 and dog.split()[0] == "clear"
+    assert says.split()[0] == "says" and says.endswith("pizza (says pizza)")
+    code, out, _ = pez("check", "pizza golfing", "--avoid", "pizza", "--json")
+    said = json.loads(out)
+    assert (code, said["near"], said["guard"]["pizza"]["says"]) == (1, False, ["pizza"])
 
 
 def test_a_stricter_rate_lowers_the_threshold(pez: Pez) -> None:
@@ -74,6 +86,9 @@ def test_a_folder_keeps_away_too(pez: Pez, tmp_path: Path, picture: str) -> None
     assert record["guard"]["pizza"]["near"] is False
     alone = json.loads(pez("invert", picture, "--steps", "5", "--avoid", "pizza", "--json")[1])
     assert record["prompt"] == alone["prompt"]
+    assert record["settings"]["avoided_words"] == alone["settings"]["avoided_words"]
+    code, _, err = pez("invert-folder", str(folder), *options, "--avoid", "pizza")
+    assert code == 0 and "0 of 1 pictures to do" in err  # the same command goes on
     code, _, err = pez("invert-folder", str(folder), *options, "--avoid", "dog")
     assert code == 2 and "avoid" in err
 

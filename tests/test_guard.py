@@ -17,7 +17,7 @@ from pez_core import (
 )
 from pez_core.errors import GuardError, TargetError
 from pez_core.guard import MARGIN, SLOPE, STEP, read_concepts
-from pez_core.neutral import NEUTRAL, neutral_space, read_lines
+from pez_core.neutral import Calibration, calibrate, neutral_prompts, neutral_space
 from tests.oracle import DemoOracle
 from tests.towers import unit_rows
 from training.neutral import sample_captions
@@ -29,7 +29,7 @@ CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
 @pytest.fixture(scope="module")
 def fresh(demo: ClipModel) -> list[str]:
     """Neutral prompts of another seed, less those that the guards have seen."""
-    seen = set(read_lines(NEUTRAL))
+    seen = set(neutral_prompts())
     return [text for text in sample_captions(demo.vocabulary, FRESH, seed=1) if text not in seen]
 
 
@@ -45,8 +45,8 @@ def test_neutral_prompts_are_spread_alike_in_their_space() -> None:
 
 def test_a_threshold_is_the_cosine_of_its_rank(demo: ClipModel, oracle: DemoOracle) -> None:
     """Counted by hand, with open_clip's features: of 200 cosines, two are at it or above."""
-    prompts = read_lines(NEUTRAL)[:400]
-    guard = make_guard(demo, ["a pizza"], neutral=prompts)
+    prompts = neutral_prompts()[:400]
+    guard = make_guard(demo, ["a pizza"], calibration=calibrate(demo, prompts))
     space = neutral_space(oracle.texts(prompts[::2]))
     concept = space.unit(oracle.texts(["a pizza"]))[0]
     cosines = (space.unit(oracle.texts(prompts[1::2])) @ concept).sort(descending=True).values
@@ -138,9 +138,12 @@ def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match=r"1000 neutral prompts .* at least 0.001"):
         make_guard(demo, ["dog"], false_alarms=0.0005)
     with pytest.raises(GuardError, match="4 neutral prompts"):
-        make_guard(demo, ["dog"], neutral=["a", "b"] * 4, false_alarms=0.5)
+        calibrate(demo, ["a", "b"] * 4)
     with pytest.raises(GuardError, match="different features"):
-        make_guard(demo, ["dog"], neutral=["a"] * 60, false_alarms=0.5)
+        calibrate(demo, ["a"] * 60)
+    space = neutral_space(unit_rows(200, 24, seed=1))
+    with pytest.raises(GuardError, match="calibration has 24 dimensions and the text tower 192"):
+        make_guard(demo, ["dog"], calibration=Calibration(space, torch.zeros(100, 24)))
     broken = replace(demo.tower, text_projection=demo.tower.text_projection * float("nan"))  # type: ignore[type-var,attr-defined]
     with pytest.raises(TargetError, match="no usable feature came out of dog"):
         make_guard(replace(demo, tower=broken), ["dog"])

@@ -21,7 +21,7 @@ from pez_core import (
 )
 from pez_core.config import DEFAULT, OPTIMIZERS
 from pez_core.errors import GuardError
-from pez_core.neutral import NEUTRAL, read_lines
+from pez_core.neutral import calibrate, neutral_prompts
 from tests.oracle import DemoOracle
 from training.reserved_set import load_reserved
 
@@ -90,16 +90,18 @@ def test_it_goes_with_word_pieces_fluency_and_half_precision(
 def test_where_nothing_is_clear_the_result_says_so(
     demo: ClipModel, guard: Guard, pizza: Targets
 ) -> None:
-    """Of the one word that may be learned no prompt keeps away."""
-    mask = make_mask(demo.vocabulary, allow=["pizza"])
-    result = learn_prompt(demo, pizza, "a {2}", mask=mask, guard=guard)
-    assert result.best.near == ("pizza",) and result.best.text == "a pizza pizza"
+    """Of the one word that may be learned no prompt keeps away. What a template says is the
+    user's."""
+    mask = make_mask(demo.vocabulary, allow=["slice"])
+    result = learn_prompt(demo, pizza, "a pizza {1}", mask=mask, guard=guard)
+    assert result.best.near == ("pizza",) and result.best.text == "a pizza slice"
     said = result.to_json()
     assert said["guard"] == said["candidates"][0]["guard"]
     assert said["guard"]["pizza"] == {
         "similarity": result.best.guard["pizza"].similarity,
         "threshold": guard.thresholds.item(),
         "near": True,
+        "says": ["pizza"],
     }
 
 
@@ -111,7 +113,7 @@ def test_without_a_guard_the_json_has_no_such_field(demo: ClipModel, pizza: Targ
 def test_a_guard_of_an_ensemble(demo: ClipModel, root: Path) -> None:
     """Two encoders as one: their joint features have a space of their own."""
     joint = load_model(f"demo@0.6+{root / 'benchmarks' / 'judge'}@0.4")
-    guard = make_guard(joint, ["pizza"], neutral=read_lines(NEUTRAL)[:600])
+    guard = make_guard(joint, ["pizza"], calibration=calibrate(joint, neutral_prompts()[:600]))
     picture = open_picture(root / "examples" / "pizza.png")
     targets = make_targets(joint.encode_pictures([picture]))
     plain = learn_prompt(joint, targets)

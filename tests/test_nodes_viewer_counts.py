@@ -35,7 +35,7 @@ class Clip:
 def counted(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A view with a CLIP that only counts."""
     viewer = comfy.module("nodes.token_viewer")
-    monkeypatch.setattr(viewer, "_measure", lambda *given: None)
+    monkeypatch.setattr(viewer, "measure", lambda *given: viewer.Effects())
     return comfy.view
 
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pez_core.errors import VocabularyError
+from pez_core.line_files import read_lines
 from pez_core.vocabulary import (
     KINDS,
     TokenMask,
     Vocabulary,
     clip_vocabulary,
     make_mask,
-    read_words,
     stands_alone,
 )
 
@@ -212,7 +212,7 @@ def test_word_lists_are_read_with_comments_and_any_line_ends(tmp_path: Path) -> 
     """UTF-8 with or without a byte order mark; blank lines and comments are no words."""
     path = tmp_path / "words.txt"
     path.write_bytes("\ufeff# birds\r\nowl\r\n\r\n  great tit \nüber".encode())
-    assert read_words(path) == ["owl", "great tit", "über"]
+    assert read_lines(path, VocabularyError) == ["owl", "great tit", "über"]
 
 
 def test_a_word_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_word_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     latin.write_bytes("über".encode("latin-1"))
     for path in (tmp_path / "none.txt", tmp_path, latin):
         with pytest.raises(VocabularyError, match=f"{re.escape(str(path))}.*UTF-8 text file"):
-            read_words(path)
+            read_lines(path, VocabularyError)
 
 
 def test_tokens_tell_pieces_from_ends_of_words(vocabulary: Vocabulary) -> None:

@@ -22,7 +22,7 @@ def add_avoid_options(parser: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         metavar="TEXT_OR_PICTURE",
-        help="a meaning to keep away from, in whatever words; may be repeated",
+        help="a meaning to keep away from, in its own words and in any others; may be repeated",
     )
     add("--avoid-file", metavar="FILE", help="concepts to keep away from, one a line")
     add(

@@ -11,12 +11,12 @@ from ..models import load_model
 from ..prompt import SCHEMA, Nearness
 from .avoid import add_avoid_options, guard_maker
 
-NEAR = 1  # the exit code of a text that is too near
+NEAR = 1  # the exit code of a text that does not keep away
 
 _CODES = """
 exit codes:
   0  the text keeps away from every concept
-  1  it is too near to one or more
+  1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
   2  an error, told in one line
 """
 
@@ -25,7 +25,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="tell whether a text is too near to a meaning, in whatever words",
+        help="tell whether a text keeps away from a meaning, in whatever words",
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,12 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"schema": SCHEMA, **told}))
     else:
         print(_table(found))
-    return NEAR if near else 0
+    return NEAR if near or any(one.says for one in found.values()) else 0
 
 
 def _table(found: dict[str, Nearness]) -> str:
     lines = [f"{'':5}  {'is':>7}  {'at most':>7}  concept"]
     for name, one in found.items():
-        verdict = "near" if one.near else "clear"
-        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}")
+        verdict = "near" if one.near else "says" if one.says else "clear"
+        words = f" (says {', '.join(one.says)})" if one.says else ""
+        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}{words}")
     return "\n".join(lines)

@@ -9,8 +9,10 @@ from typing import Any
 
 from ..config import OPTIMIZERS, PRESETS, SearchConfig
 from ..devices import DEVICES, DTYPES
+from ..errors import VocabularyError
+from ..line_files import read_lines
 from ..template import plain_template
-from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, read_words, split_bans
+from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
 from .avoid import add_avoid_options, avoided
 
 TOKENS = 8  # of the paper's tables
@@ -139,13 +141,14 @@ def search_mask(
         vocabulary,
         arguments.vocabulary,
         ban=[word for group in arguments.ban for word in split_bans(group)],
-        allow=None if arguments.allow is None else read_words(arguments.allow),
+        allow=None if arguments.allow is None else read_lines(arguments.allow, VocabularyError),
         words=words,
     )
 
 
 def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, Any]:
-    """What a result's `settings` say beside its targets, its device and the search itself."""
+    """What a result's `settings` say beside its targets, its device and the search itself. The
+    vocabulary is the one asked for; a guard's words go from it in the search, which tells them."""
     digest = hashlib.sha256(",".join(map(str, mask.ids)).encode()).hexdigest()
     return {
         "vocabulary": mask.kind, "vocabulary_size": len(mask.ids),

@@ -31,6 +31,7 @@ def learn(image: Link, **changes: Any) -> dict[str, Any]:
         "image": image, "model": DEMO, "tokens": 4, "preset": "fast", "steps": 20, "seed": 1,
         "restarts": 1, "learning_rate": 0.0, "weight_decay": -1.0, "vocabulary": "ascii",
         "seconds": 0.0, "template": "", "text_targets": "", "ban": "",
+        "avoid": "",
     }  # fmt: skip
     return node(LEARN, **{**inputs, **changes})
 
@@ -39,7 +40,7 @@ def mix(**changes: Any) -> dict[str, Any]:
     """Prompt Mixer with every widget set."""
     inputs: dict[str, Any] = {
         "mode": "learn", "tokens": 4, "model": DEMO, "preset": "fast", "seed": 1,
-        "vocabulary": "ascii", "ban": "",
+        "vocabulary": "ascii", "ban": "", "avoid": "",
     }  # fmt: skip
     inputs |= {f"prompt_{i}_weight": 1.0 for i in range(1, 9)}
     inputs |= {f"image_{i}_weight": 1.0 for i in range(1, 5)}
@@ -48,7 +49,7 @@ def mix(**changes: Any) -> dict[str, Any]:
 
 def view(**changes: Any) -> dict[str, Any]:
     """Token Viewer."""
-    return node(VIEW, **{"model": "none (tokens only)", "edits": "", **changes})
+    return node(VIEW, **{"model": "none (tokens only)", "edits": "", "avoid": "", **changes})
 
 
 def text(value: str) -> dict[str, Any]:

@@ -13,17 +13,20 @@ PROGRESS = {
 }  # fmt: skip
 LEARNED = {
     "schema": int, "kind": str, "text": str, "similarity": float, "tokens": list,
-    "candidates": list, "stopped": str, "steps": int, "seconds": float, "model": str, "note": str,
+    "candidates": list, "guard": list, "stopped": str, "steps": int, "seconds": float,
+    "model": str, "note": str,
 }  # fmt: skip
 VIEWED = {
     "schema": int, "kind": str, "source": str, "text": str, "similarity": (float, type(None)),
-    "similarities": dict, "compared_with": (str, type(None)), "words": list, "chunk": int,
-    "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str, "edits": dict,
+    "similarities": dict, "compared_with": (str, type(None)), "words": list, "guard": list,
+    "chunk": int, "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str,
+    "edits": dict,
 }  # fmt: skip
 WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),
-    "tokens": list, "alternatives": list,
+    "tokens": list, "alternatives": list, "pulls": dict,
 }  # fmt: skip
+KEPT = {"concept": str, "similarity": float, "threshold": float, "near": bool, "says": list}
 PART = {"id": int, "text": str, "contribution": (float, type(None))}
 
 
@@ -58,9 +61,18 @@ def assert_learned(output: Json) -> Json:
         assert_fields(token, TOKEN)
     for candidate in payload["candidates"]:
         assert_fields(candidate, CANDIDATE)
+    assert_guard(payload)
     scores = [candidate["similarity"] for candidate in payload["candidates"]]
-    assert scores == sorted(scores, reverse=True)
+    # Where none keeps away, they are ranked by how far they are from doing so as well.
+    near = any(kept["near"] for kept in payload["guard"])
+    assert near or scores == sorted(scores, reverse=True)
     return dict(payload)
+
+
+def assert_guard(payload: Json) -> None:
+    for kept in payload["guard"]:
+        assert_fields(kept, KEPT)
+        assert kept["near"] is (kept["similarity"] > kept["threshold"])
 
 
 def assert_viewed(output: Json) -> Json:
@@ -69,8 +81,11 @@ def assert_viewed(output: Json) -> Json:
     (payload,) = output["pez"]
     assert_fields(payload, VIEWED)
     assert payload["schema"] == 1 and payload["kind"] == "viewed" and payload["chunk"] == 75
+    assert_guard(payload)
+    near = {kept["concept"] for kept in payload["guard"] if kept["near"]}
     for word in payload["words"]:
         assert_fields(word, WORD)
+        assert word["pulls"].keys() <= near
         for part in word["tokens"]:
             assert_fields(part, PART)
         for alternative in word["alternatives"]:

@@ -102,6 +102,28 @@ def test_what_was_learned_arrives_with_its_picture(client: Client) -> None:
     assert ids == [token["id"] for token in learned["tokens"]]
 
 
+def test_what_to_avoid_arrives_with_what_was_learned(client: Client) -> None:
+    """And any prompt is checked against what the viewer itself is told."""
+    graph = {
+        "picture": picture(),
+        "learner": learn(["picture", 0], avoid="a horse, text"),
+        "viewer": view(tokens=["learner", 2]),
+        "text": text("a black horse"),
+        "checker": view(prompt=["text", 0], model=DEMO, avoid="a horse"),
+    }
+    run = client.run(graph)
+    assert run.succeeded, run.ending
+    learned, checked = assert_learned(run.output("learner")), assert_viewed(run.output("checker"))
+    found = [assert_viewed(run.output("viewer")), learned]
+    for payload in found:
+        assert [kept["concept"] for kept in payload["guard"]] == ["a horse", "text"]
+        assert not any(kept["near"] for kept in payload["guard"])
+    (kept,) = checked["guard"]
+    assert kept["near"]
+    pulls = [word["pulls"]["a horse"] for word in checked["words"]]
+    assert max(pulls) == pulls[2]
+
+
 def test_locked_words_stay_in_the_next_prompt(client: Client) -> None:
     """The viewer's template and ban go into a second learner."""
     wanted = edits(locked=[1, 2], banned=["sofa"])

@@ -101,3 +101,15 @@ test("the running view keeps its button, and ends once", async () => {
   await new Promise(setImmediate);
   assert.equal(button.disabled, true);
 });
+
+test("what a learned prompt keeps away from, and where it could not", () => {
+  const kept = (concept, near) => ({ concept, similarity: 0.4, threshold: 0.39, near });
+  const lines = (guard) =>
+    [...learnedView({ ...LEARNED, guard }, () => {}).querySelectorAll(".pez-guard > *")].map(
+      (line) => [line.className, line.textContent.split(" (")[0]],
+    );
+  assert.deepEqual(lines([kept("text", false)]), [["pez-quiet", "Keeps away from “text”"]]);
+  assert.deepEqual(lines([kept("text", true)]), [["pez-warning", "Too near to “text”"]]);
+  assert.deepEqual(lines([]), []);
+  assert.deepEqual(lines(undefined), [], "saved before there was a guard");
+});

@@ -59,12 +59,20 @@ def learned(stopped: str = "plateau", text: str | None = None) -> dict[str, Any]
         "similarity": similarity,
         "tokens": tokens,
         "candidates": [{"text": text_of(m), "similarity": s} for m, s in reversed(BEST)],
+        "guard": [kept("text", 0.1204), kept("a person", 0.2871)],
         "stopped": stopped,
         "steps": 163,
         "seconds": 2.31,
         "model": "demo",
         "note": text or "ran out of memory at 8 restarts: 4 were used",
     }
+
+
+def kept(concept: str, similarity: float, threshold: float = 0.3932) -> dict[str, Any]:
+    """How near a prompt is to what it should keep away from."""
+    near = similarity > threshold
+    numbers = {"similarity": similarity, "threshold": threshold}
+    return {"concept": concept, **numbers, "near": near, "says": []}
 
 
 def _word(number: int, word: str, contribution: float | None) -> dict[str, Any]:
@@ -85,6 +93,7 @@ def _word(number: int, word: str, contribution: float | None) -> dict[str, Any]:
             {"text": "melon", "similarity": 0.2011},
             {"text": "fruit", "similarity": 0.1922},
         ],
+        "pulls": {},
     }
 
 
@@ -109,6 +118,9 @@ def viewed(
     if edits.get("source") != source:
         bans = edits.get("banned", [])
         edits = {"schema": SCHEMA, "source": source, "locked": list(locked), "banned": bans}
+    if not text and not words:  # as it would be with "a person" in `avoid`
+        for part in parts:
+            part["pulls"] = {"a person": 0.2133 if part["text"] == "lady" else 0.0104}
     count = sum(len(p["tokens"]) for p in parts)
     return {
         "schema": SCHEMA,
@@ -119,6 +131,7 @@ def viewed(
         "similarities": {} if text or words else {"CLIP-L": 0.2301, "CLIP-G": 0.2483},
         "compared_with": None if text or words else "the picture",
         "words": parts,
+        "guard": [] if text or words else [kept("a person", 0.5217), kept("text", 0.1204)],
         "chunk": 75,
         "counts": [{"encoder": "CLIP-L", "tokens": count}, {"encoder": "CLIP-G", "tokens": count}],
         "exact": not text,

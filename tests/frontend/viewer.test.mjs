@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { noEdits, replaceWord, toggleBan, toggleLock } from "../../web/js/edits.js";
+import { faults } from "../../web/js/guard.js";
 import { withoutIt, wordCard, wordMenu } from "../../web/js/popup.js";
 import { unknownWords, viewedView } from "../../web/js/viewer.js";
 import { click, fire, newDocument } from "./fake_page.mjs";
@@ -56,6 +57,51 @@ test("each encoder's similarity stands beside the mean, where there are several"
   for (const one of [{ similarities: {} }, { similarities, similarity: null }]) {
     assert.doesNotMatch(viewedView({ ...VIEWED, ...one }, plain, NONE).textContent, /\(/);
   }
+});
+
+test("what it keeps away from, what it is too near to, and the words at fault", () => {
+  const near = { concept: "<b>a person</b>", similarity: 0.5217, threshold: 0.3932, near: true };
+  const clear = { concept: "text", similarity: 0.1204, threshold: 0.3512, near: false };
+  const pull = (amount) => ({ [near.concept]: amount, text: 0.5 });
+  const words = [0.02, 0.31, 0.16].map((amount, i) => ({ ...WORDS[i], pulls: pull(amount) }));
+  const view = viewedView({ ...VIEWED, words, guard: [clear, near] }, plain, NONE);
+  const lines = [...view.querySelectorAll(".pez-guard > *")];
+  assert.deepEqual(
+    lines.map((line) => [line.className, line.textContent]),
+    [
+      ["pez-warning", "Too near to “<b>a person</b>” (0.522, at most 0.393)"],
+      ["pez-quiet", "Keeps away from “text” (0.120, at most 0.351)"],
+    ],
+  );
+  const marked = chipsOf(view).map((chip) => chip.className.includes("pez-near"));
+  assert.deepEqual(marked, [false, true, true], "from half of the largest pull on");
+  assert.equal(chipsOf(view)[1].getAttribute("aria-label"), "lady, near <b>a person</b>");
+  assert.match(wordCard(words[1]).textContent, /−0\.310 to “<b>a person<\/b>” without it/);
+});
+
+test("a word that says it outright is told and marked, whatever the whole means", () => {
+  const kept = { concept: "a lady", similarity: 0.2, threshold: 0.4, near: false, says: ["lady"] };
+  const view = viewedView({ ...VIEWED, guard: [kept] }, plain, NONE);
+  assert.equal(
+    view.querySelector(".pez-guard").textContent,
+    "Says outright “a lady” (0.200, at most 0.400)",
+  );
+  const marked = chipsOf(view).map((chip) => chip.className.includes("pez-near"));
+  assert.deepEqual(marked, [false, true, false]);
+});
+
+test("no word is at fault where none makes it nearer, or nothing is near", () => {
+  const kept = { concept: "text", similarity: 0.5, threshold: 0.4, near: true };
+  const at = (pulls, guard) =>
+    faults(
+      guard,
+      pulls.map((amount) => ({ ...WORDS[0], pulls: { text: amount } })),
+    );
+  assert.deepEqual(at([-0.1, 0], [kept]), [[], []]);
+  assert.deepEqual(at([0.3, 0.1], [{ ...kept, near: false }]), [[], []]);
+  assert.deepEqual(at([0.3, 0.1], undefined), [[], []]);
+  assert.deepEqual(faults([kept], WORDS), [[], [], []], "saved before there was a guard");
+  assert.equal(viewedView(VIEWED, plain, NONE).querySelector(".pez-guard"), null);
 });
 
 test("what helps and what harms look different, unmeasured has no bar", () => {

@@ -2,6 +2,7 @@
 // Pure rendering: data in, elements out; what a click does is passed in.
 
 import { button, el } from "./dom.js";
+import { guardLines } from "./guard.js";
 import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
 
 /**
@@ -10,7 +11,7 @@ import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
  *            text: string, tokens: LearnedToken[]}} Progress
  * @typedef {{text: string, similarity: number, tokens: LearnedToken[], stopped: string,
  *            candidates: {text: string, similarity: number}[], steps: number, seconds: number,
- *            model: string, note: string}} Learned
+ *            model: string, note: string, guard?: import("./guard.js").Kept[]}} Learned
  */
 
 /** @param {string} text @returns {HTMLElement} a quiet line for an empty panel */
@@ -103,6 +104,7 @@ export function learnedView(learned, onCopy) {
       el("span", { class: "pez-quiet pez-grow", text: facts.filter(Boolean).join(" · ") }),
       copy,
     ]),
+    guardLines(learned.guard),
     learned.note ? el("div", { class: "pez-note", text: learned.note }) : null,
     others.length ? candidateList(others, onCopy) : null,
   ]);

@@ -4,7 +4,9 @@
 /**
  * @typedef {{id: number, text: string, contribution?: number | null}} Token
  * @typedef {{before: string, text: string, tokens: Token[],
- *            alternatives?: {text: string, similarity: number}[]}} Word
+ *            alternatives?: {text: string, similarity: number}[],
+ *            pulls?: Record<string, number>}} Word
+ *          pulls: by how much it is nearer to each concept of the guard because of this word
  * @typedef {{schema: 1, source: string, locked: number[], banned: string[],
  *            replaced: Record<string, string>}} Edits  indices are those of the words of `source`;
  *          bans are lower case

@@ -98,6 +98,9 @@ export function wordCard(word) {
   const near = word.alternatives ?? [];
   return el("div", {}, [
     el("table", {}, [el("tbody", {}, rows)]),
+    ...Object.entries(word.pulls ?? {}).map(([concept, pull]) =>
+      el("div", { text: `${signed(-pull)} to “${concept}” without it` }),
+    ),
     near.length ? el("div", { class: "pez-heading", text: "Nearest" }) : null,
     ...near.map((other) => el("div", { text: `${other.text}  ${asSimilarity(other.similarity)}` })),
   ]);

@@ -3,11 +3,13 @@
 
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
+import { faults, guardLines } from "./guard.js";
 import { asSimilarity, ofEach } from "./words.js";
 
 /**
  * @typedef {{source: string, text: string, similarity: number | null,
  *            similarities?: Object<string, number>, compared_with: string | null,
+ *            guard?: import("./guard.js").Kept[],
  *            words: import("./edits.js").Word[], chunk: number,
  *            counts: {encoder: string, tokens: number}[], exact: boolean, exact_text: string,
  *            edits?: object}} Viewed
@@ -34,6 +36,7 @@ export function viewedView(viewed, edits, actions) {
     wordRow(viewed, edits, actions),
     scoreLine(viewed, isOld),
     isOld ? nextText(textOf(viewed.words, edits)) : null,
+    guardLines(viewed.guard),
     bansLine(viewed.words, edits),
     !viewed.exact && !isOld ? warning(viewed.exact_text) : null,
     toolLine(actions),
@@ -101,6 +104,7 @@ function toolLine({ onReset, onSend }) {
 
 function wordRow(viewed, edits, actions) {
   const marks = marksOf(viewed.words, edits);
+  const near = faults(viewed.guard, viewed.words);
   const numbers = viewed.words.flatMap((w) => w.tokens.map((t) => Math.abs(t.contribution ?? 0)));
   const largest = Math.max(0, ...numbers);
   const row = el("div", { class: "pez-chips", role: "group", "aria-label": "words" });
@@ -116,7 +120,7 @@ function wordRow(viewed, edits, actions) {
       pieces[0].isBorder = false;
       row.appendChild(el("div", { class: "pez-border", text: borderText(count, viewed.chunk) }));
     }
-    row.appendChild(wordChip(word, i, marks[i], pieces, actions));
+    row.appendChild(wordChip(word, i, marks[i], near[i], pieces, actions));
   });
   return row;
 }
@@ -125,21 +129,22 @@ function borderText(count, chunk) {
   return `${Math.floor(count / chunk) * chunk} tokens: a new chunk begins`;
 }
 
-function wordChip(word, index, mark, pieces, actions) {
+function wordChip(word, index, mark, near, pieces, actions) {
   const state = [
     mark.locked && "locked",
     mark.banned && "banned",
     mark.replaced !== null && "replaced",
   ].filter(Boolean);
+  const kinds = [...state, near.length && "near"].filter(Boolean);
   const attached = index > 0 && word.before === "" ? "pez-attached" : "";
   const chip = el(
     "button",
     {
       type: "button",
-      class: ["pez-token-word", attached, ...state.map((s) => `pez-${s}`)]
+      class: ["pez-token-word", attached, ...kinds.map((s) => `pez-${s}`)]
         .filter(Boolean)
         .join(" "),
-      "aria-label": [word.text, ...state].join(", "),
+      "aria-label": [word.text, ...state, ...near.map((c) => `near ${c}`)].join(", "),
       "aria-haspopup": "menu",
       data: { word: index },
       on: {

@@ -12,7 +12,7 @@ export const learner = {
       window.made.view.widgets.map((w) => w.name.split("_")[0]),
       document.body.innerText.includes("edits"),
     ]);
-    assert.deepEqual(hidden, [["model", "edits", "pez"], false]);
+    assert.deepEqual(hidden, [["model", "edits", "avoid", "pez"], false]);
     await assertInside(front);
     await front.shot("01-hint");
   },
@@ -35,6 +35,7 @@ export const learner = {
     assert.ok(await panel.locator("button:disabled").count());
     await front.shot("03-finishing");
     await panel.getByText("stopped by you").waitFor();
+    assert.match(await panel.innerText(), /Keeps away from “text” \(0\.120, at most 0\.393\)/);
     const { finish, prompt } = await front.log();
     const learn = await front.page.evaluate(() => String(window.made.learn.id));
     assert.deepEqual(finish, [{ node: learn, prompt_id: prompt[0].prompt_id }]);

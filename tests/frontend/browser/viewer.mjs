@@ -4,6 +4,17 @@ import assert from "node:assert/strict";
 import { VIEW, assertInside, chips, choose, widgetValue } from "./helpers.mjs";
 
 export const viewer = {
+  "what the prompt is too near to, and the words at fault": async (front) => {
+    const panel = front.panel("view");
+    assert.match(await panel.innerText(), /Too near to “a person” \(0\.522, at most 0\.393\)/);
+    assert.deepEqual(await panel.locator(".pez-near").allTextContents(), ["lady"]);
+    const line = await panel
+      .locator(".pez-near .pez-chip")
+      .evaluate((chip) => window.getComputedStyle(chip).textDecorationStyle);
+    assert.equal(line, "wavy");
+    await assertInside(front);
+  },
+
   "an edit changes the view at once, the widget, and the next prompt": async (front) => {
     const panel = front.panel("view");
     await choose(front, panel, "watermelon", "Lock");

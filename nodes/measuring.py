@@ -1,0 +1,75 @@
+"""What the Token Viewer measures of a prompt: its similarity, what its words add, what could stand
+in their place, and whether it is near what it should keep away from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..pez_core.attribution import alternatives, contributions, pulls
+from ..pez_core.edits import Word
+from ..pez_core.mixing import measured
+from ..pez_core.targets import Targets, make_targets
+from ..pez_core.vocabulary import escape_ban, make_mask
+from .connection import PromptTokens
+from .encoder import Asked, Encoder, TextEncoder
+from .joint import JointEncoder, open_encoder
+from .live import check_cancelled
+from .messages import Effects
+
+ITSELF = "the prompt itself"
+
+
+def measure(
+    asked: Asked,
+    words: Sequence[Word],
+    passed_on: str,
+    banned: Sequence[str],
+    avoid: tuple[str, ...],
+    image: torch.Tensor | None,
+    tokens: PromptTokens | None,
+) -> Effects:
+    """passed_on: the text the words have become by the user's edits. banned: no alternatives.
+    Raises what the encoder and `make_guard` raise."""
+    encoder = open_encoder(asked)
+    text, targets, compared_with = _targets(encoder, image, tokens)
+    model = text.load()
+    check_cancelled()
+    if targets is None:
+        source = " ".join(word.text for word in words)
+        targets = make_targets(model.encode_texts([source]))
+    bans = [escape_ban(word) for word in banned]
+    mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
+    ids = [token_id for word in words for token_id in word.ids]
+    similarity, each = None, dict[str, float]()
+    if compared_with != ITSELF:
+        candidate = measured(model, passed_on, targets)
+        similarity, each = candidate.similarity, dict(candidate.similarities)
+    guard = text.guard(model, avoid)
+    kept = guard.check(model, [passed_on])[0] if guard else {}
+    near = [name for name, found in kept.items() if found.near]
+    added = pulls(model, words, guard, check_cancelled) if guard and near else []
+    return Effects(
+        compared_with,
+        similarity,
+        each,
+        tuple(contributions(model, ids, targets, check_cancelled)),
+        tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
+        kept,
+        tuple({name: each[name] for name in near} for each in added),
+    )
+
+
+def _targets(
+    encoder: Encoder | JointEncoder, image: torch.Tensor | None, tokens: PromptTokens | None
+) -> tuple[TextEncoder, Targets | None, str]:
+    """The text tower, and what similarities are with: the picture, or what the tokens were learned
+    for, or None for the prompt itself."""
+    if image is not None:
+        targets = make_targets(encoder.see(image, "image"))
+        return encoder.text(targets.features.shape[1]), targets, "the picture"
+    text = encoder.text()
+    if tokens is not None and tokens.targets.features.shape[1] == text.embed_dim:
+        return text, tokens.targets, "what it was learned for"
+    return text, None, ITSELF

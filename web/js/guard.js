@@ -1,0 +1,62 @@
+// Whether a prompt keeps away from what it should: a line for each concept, and the words at fault.
+// Pure rendering, for the nodes that learn and for the Token Viewer.
+
+import { el } from "./dom.js";
+import { asSimilarity } from "./words.js";
+
+/**
+ * @typedef {{concept: string, similarity: number, threshold: number, near: boolean,
+ *            says?: string[]}} Kept
+ *          similarity: the guard's own, which is not that with pictures; near: it is above threshold;
+ *          says: words of the prompt that say the concept outright, whatever the whole means
+ */
+
+const MOST_AT_FAULT = 0.5; // of the largest pull: from there on a word is marked as well
+const TITLE = "Nearness of meaning, as CLIP sees it, and where too near begins";
+
+/**
+ * @param {Kept[] | undefined} guard  older workflows have none saved
+ * @returns {HTMLElement | null}
+ */
+export function guardLines(guard) {
+  if (!guard?.length) return null;
+  const clear = guard.filter((kept) => !kept.near && !kept.says?.length);
+  return el("div", { class: "pez-guard" }, [
+    ...guard.map((kept) => {
+      if (kept.near) return line("pez-warning", "Too near to", [kept]);
+      return kept.says?.length ? line("pez-warning", "Says outright", [kept]) : null;
+    }),
+    clear.length ? line("pez-quiet", "Keeps away from", clear) : null,
+  ]);
+}
+
+function line(kind, words, kept) {
+  const each = kept.map((k) => {
+    return `“${k.concept}” (${asSimilarity(k.similarity)}, at most ${asSimilarity(k.threshold)})`;
+  });
+  const text = `${words} ${each.join(", ")}`;
+  return el("div", { class: kind, role: "note", title: TITLE, text });
+}
+
+/**
+ * The concepts that the prompt is too near to, or says outright, because of each word.
+ * @param {Kept[] | undefined} guard
+ * @param {import("./edits.js").Word[]} words
+ * @returns {string[][]} concepts, for each word
+ */
+export function faults(guard, words) {
+  return words.map((word) => {
+    const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(word, kept));
+    return at.map((kept) => kept.concept);
+  });
+}
+
+function pullsMost(word, { concept, near }, words) {
+  const pullOf = (one) => one.pulls?.[concept] ?? 0;
+  const pull = pullOf(word);
+  return near && pull > 0 && pull >= MOST_AT_FAULT * Math.max(...words.map(pullOf));
+}
+
+function says(word, kept) {
+  return kept.says?.includes(word.text.toLowerCase());
+}
