@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,10 +118,10 @@ class Inverter:
             for part in self.model.source.parts
         }
 
-    def with_config(self, config: SearchConfig) -> Inverter:
-        """The same loaded model for searches of other settings."""
+    def with_job(self, job: Job) -> Inverter:
+        """The same loaded model for another job on it: other settings, another template."""
         other = copy(self)
-        other.job = replace(self.job, config=config)
+        other.job = job
         return other
 
     def records(

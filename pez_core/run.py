@@ -16,6 +16,7 @@ from .fluency import Fluency
 from .guard import Guard
 from .models import ClipModel
 from .objective import Penalty
+from .optimizers import OPTIMIZERS
 from .projection import TokenTable
 from .prompt import Candidate, LearnedPrompt
 from .targets import Targets
@@ -137,10 +138,11 @@ class Search:
         """What it has found, or a SearchError when no text can be handed out."""
         setting, seconds = self._setting, self.seconds
         candidates = self.board.candidates(setting.config.candidates)
-        if not candidates and setting.config.optimizer == "soft" and self.stopped != "steps":
+        unfinished = OPTIMIZERS[setting.config.optimizer].unfinished
+        if not candidates and unfinished and self.stopped != "steps":
             return SearchError(
-                f"the search was ended after {self.step} steps, and a soft prompt has words only "
-                "behind the last step of a round: give it fewer steps or more seconds"
+                f"the search was ended after {self.step} steps, and {unfinished}: give it fewer "
+                "steps or more seconds"
             )
         if not candidates:
             return SearchError(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import TemplateError
+from .errors import ConfigError, TemplateError
 from .vocabulary import Vocabulary
 
 CONTEXT = 77  # positions of every CLIP text encoder, start and end included
@@ -68,6 +68,13 @@ class Template:
             attached = isinstance(part, Fixed) and piece[:1] in CLOSING and text[-1:].isalnum()
             text = text + piece if attached else f"{text.rstrip()} {piece.lstrip()}"
         return text.strip()
+
+
+def plain_template(tokens: int) -> str:
+    """The template of learned tokens alone. Raises ConfigError for a number out of range."""
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
+    return f"{{{tokens}}}"
 
 
 def parse_template(text: str, vocabulary: Vocabulary) -> Template:

@@ -45,8 +45,8 @@ def evaluate(tmp_path: Path, pipeline: Path, root: Path) -> Command:
     def arguments(out: str, *more: str) -> list[str]:
         return [
             "evaluate", str(tmp_path / "pictures"), "--out", str(tmp_path / out), *QUICK,
-            "--pipeline", str(pipeline), "--judge", str(root / "benchmarks" / "judge"),
-            "--diffusion-steps", "2", *more,
+            "--model", "demo", "--pipeline", str(pipeline),
+            "--judge", str(root / "benchmarks" / "judge"), "--diffusion-steps", "2", *more,
         ]  # fmt: skip
 
     return arguments

@@ -22,6 +22,7 @@ from tests.comfyui.payloads import assert_viewed
 from tests.load_pack import import_pack
 
 ROOT = Path(__file__).resolve().parent.parent
+CONTROL = "control_after_generate"  # the widget that the front end puts behind a seed
 STUBS = Path(__file__).with_name("stubs")
 NODE, PROMPT = "3:2", "a prompt's id"
 DEMO = "demo (offline)"
@@ -151,3 +152,11 @@ def edits(source: str, **changes: Any) -> str:
 def viewed(out: Any) -> dict[str, Any]:
     """What the Token Viewer sends to the front end, as it arrives there."""
     return assert_viewed(json.loads(json.dumps(out.ui)))
+
+
+def schema_of(comfy: Comfy, node_id: str) -> Any:
+    return comfy.nodes[node_id].define_schema()
+
+
+def output_name(output: Any) -> str:
+    return output.display_name or output.id

@@ -13,10 +13,13 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
+from pez_core.cli import _parser, _verbs
+from pez_core.evaluation.plan import PIPELINE, Diffusion
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
+from pez_core.model_names import PRESETS
 from tests.commands import Pez
 from tests.evaluation_support import Command, contents
-from tests.many_pictures import lines
+from tests.many_pictures import by_name, lines
 
 pytest_plugins = ("tests.evaluation_fixtures",)
 
@@ -162,7 +165,9 @@ def test_what_cannot_be_evaluated_is_one_line(
     for options, message in (
         (["--judge", "demo"], "the judge demo has learned the prompts itself"),
         (["--optimizers"], "nothing to evaluate: name an optimizer, or give captions"),
-        (["--optimizers", "adam"], "invalid choice: 'adam'"),
+        (["--optimizers", "adam"], "'adam' is no method: write OPTIMIZER"),
+        (["--optimizers", "pez,tokens=0"], "tokens must be between 1 and 75, got 0"),
+        (["--optimizers", "pez,lr=-1"], "lr must be a positive number"),
         (["--captions", str(captions)], "for none of the pictures .* 'pictures/1.png'.* '1.png'"),
         (["--pipeline", str(tmp_path)], "is no pipeline: it has no model_index.json"),
         (["--images", "0"], "images must be a whole number of at least 1"),
@@ -191,3 +196,42 @@ def test_the_help_says_what_a_script_needs(pez: Pez) -> None:
     assert code == 0 and out.startswith("usage: pez evaluate DIR --out FOLDER [option]...\n")
     for needed in ("exit codes", "--captions", "2302.03668", "default: 9.0", "kill", "bigG"):
         assert needed in out, needed
+
+
+def test_the_defaults_are_of_one_text_encoder(tmp_path: Path) -> None:
+    """The guide is the CLIP that the default pipeline listens to, and not the judge."""
+    asked = _parser(_verbs()).parse_args(["evaluate", str(tmp_path), "--out", "x"])
+    assert (asked.model, asked.pipeline) == ("sd2", PIPELINE)
+    assert PRESETS[asked.model].source == "ViT-H-14:laion2b_s32b_b79k" != asked.judge
+    painted = Diffusion(asked.pipeline, asked.guidance, asked.diffusion_steps)
+    assert painted == Diffusion() and (asked.guidance, asked.diffusion_steps) == (9.0, 25)
+
+
+def test_each_method_may_have_settings_of_its_own(
+    pez: Pez, evaluate: Command, tmp_path: Path
+) -> None:
+    """Lengths and rates in one table, as in the paper's figures; the same method without them is
+    another one, with the results that it would have alone."""
+    methods = ["pez", "pez,tokens=3", "autoprompt_sgd,lr=2,steps=4"]
+    assert pez(*evaluate("out"), "--optimizers", *methods)[0] == 0
+    wanted = [("{2}", 0.1, 3), ("{3}", 0.1, 3), ("{2}", 2.0, 4)]
+    for method, (template, rate, steps) in zip(methods, wanted, strict=True):
+        for record in lines(tmp_path / "out" / "prompts" / f"{method}.jsonl"):
+            asked = record["settings"]
+            assert (asked["template"], asked["lr"], asked["steps"]) == (template, rate, steps)
+    table = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert [(row["method"], row["pictures"]) for row in table["rows"]] == [(m, 3) for m in methods]
+    assert table["methods"]["pez,tokens=3"]["template"] == "{3}"
+    assert pez(*evaluate("alone", "--tokens", "3"))[0] == 0
+    together = lines(tmp_path / "out" / "prompts" / "pez,tokens=3.jsonl")
+    assert by_name(together) == by_name(lines(tmp_path / "alone" / "prompts" / "pez.jsonl"))
+
+
+def test_a_concept_is_avoided_in_every_prompt(pez: Pez, evaluate: Command, tmp_path: Path) -> None:
+    """As `invert-folder` does; and what was to be avoided decides the results."""
+    assert pez(*evaluate("out"), "--avoid", "watermelon")[0] == 0
+    for record in lines(tmp_path / "out" / "prompts" / "pez.jsonl"):
+        assert record["settings"]["avoid"] == ["watermelon"]
+        assert list(record["guard"]) == ["watermelon"]
+    code, _, err = pez(*evaluate("out"), "--avoid", "dog")
+    assert code == 2 and "avoid" in err

@@ -18,7 +18,7 @@ from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.judging import Judge
 from pez_core.evaluation.phases import check, phases
 from pez_core.evaluation.pipeline import Painter, to_picture
-from pez_core.evaluation.plan import Diffusion, Plan, noise_seed
+from pez_core.evaluation.plan import COPIES, PIPELINE, Diffusion, Plan, noise_seed
 from tests.tiny_pipeline import SIDE, save_pipeline
 
 pytest_plugins = ("tests.evaluation_fixtures",)
@@ -46,6 +46,18 @@ def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
     )
     assert large.paint("a red square", 7).size == (80, 80)
     assert large.about["scheduler"] == "EulerDiscreteScheduler"
+
+
+def test_a_pipeline_comes_in_the_precision_asked_for(
+    pipeline: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a word of diffusers about the argument, which two versions of it call differently."""
+    for name in ("float32", "bfloat16"):
+        painter = Painter(Diffusion(str(pipeline), dtype=name), CPU)
+        parts = (painter._pipeline.unet, painter._pipeline.vae, painter._pipeline.text_encoder)
+        assert {str(part.dtype) for part in parts} == {f"torch.{name}"}
+        assert painter.settings["precision"] == name
+    assert not [m for m in caplog.messages if "dtype" in m]
 
 
 def test_pictures_of_no_numbers_are_refused(
@@ -87,6 +99,47 @@ def test_pipelines_that_cannot_be_had(
     weights.unlink()
     with pytest.raises(ModelError, match="cannot be loaded .*needs whole safetensors"):
         Painter(Diffusion(str(pickled)), CPU)
+
+
+class Hub:
+    """A hub that has one pipeline; `asked` are the names that it was asked for."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name, self.asked = folder, name, list[str]()
+
+    def download(self, name: str, **options: object) -> str:
+        assert options["use_safetensors"] is True
+        self.asked.append(name)
+        if name != self.name:
+            raise OSError(f"401: {name} is not found\nand more lines")
+        return str(self.folder)
+
+
+@pytest.mark.parametrize(("kept", "asked"), [(PIPELINE, 1), (COPIES[PIPELINE], 2), ("none", 2)])
+def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
+    kept: str,
+    asked: int,
+    pipeline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The owner's name first; which one painted is told and kept, and so is that none was there."""
+    diffusers = pytest.importorskip("diffusers")
+    hub = Hub(pipeline, kept)
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
+    told = diffusers.utils.logging.get_verbosity()
+    if kept == "none":
+        both = ".*".join(f"{name}: 401.*" for name in (PIPELINE, COPIES[PIPELINE]))
+        with pytest.raises(ModelError, match=f"cannot be had .{both}give --pipeline"):
+            Painter(Diffusion(), CPU)
+    else:
+        painter = Painter(Diffusion(), CPU)
+        assert painter.about["pipeline"] == kept
+        assert painter.paint("a red square", 7).size == (SIDE, SIDE)
+        warned = f"{PIPELINE} cannot be had, so {kept} paints, a copy"
+        assert any(m.startswith(warned) for m in caplog.messages) == (kept != PIPELINE)
+    assert hub.asked == [PIPELINE, COPIES[PIPELINE]][:asked]
+    assert diffusers.utils.logging.get_verbosity() == told
 
 
 @pytest.mark.parametrize(

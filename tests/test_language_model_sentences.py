@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from pez_core.config import SearchConfig
 from pez_core.errors import ConfigError, ModelError, TargetError
 from pez_core.language_model import SentenceEncoder, invert_sentence, load_sentence_encoder
+from pez_core.search import StepInfo
+from tests.commands import Pez
 
 WORDS = [
     "red", "green", "blue", "apple", "pear", "plum", "house", "river", "stone", "dog", "cat",
@@ -31,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "##ing"]
     (folder / "vocab.txt").write_text("\n".join([*special, *WORDS]))
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = BertConfig(
@@ -101,6 +103,37 @@ def test_a_time_limit_ends_a_search(encoder: SentenceEncoder) -> None:
     config = SearchConfig(steps=100_000, seconds=0.2)
     found = invert_sentence(encoder, encoder.encode_texts(["red"])[0], tokens=2, config=config)
     assert found.stopped == "seconds" and found.steps < 100_000 and found.best.text
+
+
+def test_a_callback_ends_a_search_with_the_best_so_far(encoder: SentenceEncoder) -> None:
+    target, seen = encoder.encode_texts(["the quiet dog sleeps near water"])[0], list[StepInfo]()
+
+    def stop(info: StepInfo) -> bool:
+        seen.append(info)
+        return len(seen) < 17
+
+    found = invert_sentence(encoder, target, tokens=4, config=QUICK, callback=stop)
+    assert (found.stopped, found.steps) == ("user", 17) and seen[-1].phase == "refine"
+    assert [info.step for info in seen] == list(range(1, 18)) and seen[-1].total == 19
+    assert seen[14].best is None and seen[-1].best == found.best  # texts are measured behind PEZ
+
+
+def test_the_command_gives_what_the_call_gives(
+    pez: Pez, encoder: SentenceEncoder, folder: Path
+) -> None:
+    text = "the quiet dog sleeps near water"
+    options = ("--tokens", "3", "--steps", "9", "--restarts", "2", "--seed", "4", "--json")
+    code, out, _ = pez("invert-sentence", text, "--encoder", str(folder), *options)
+    config = SearchConfig(steps=9, restarts=2)
+    wanted = invert_sentence(
+        encoder, encoder.encode_texts([text])[0], tokens=3, config=config, seed=4
+    )
+    found = json.loads(out)
+    assert code == 0 and found["schema"] == 1 and found["steps"] == wanted.steps
+    assert [c["prompt"] for c in found["candidates"]] == [c.text for c in wanted.candidates]
+    assert found["similarity"] == pytest.approx(wanted.best.similarity, abs=1e-6)
+    code, out, err = pez("invert-sentence", " ", "--encoder", str(folder))
+    assert (code, out) == (2, "") and "nothing to invert" in err
 
 
 def test_what_cannot_be_inverted_is_told(encoder: SentenceEncoder) -> None:

@@ -43,7 +43,8 @@ def _tokenizer(folder: Path) -> object:
     vocab.write_text(json.dumps({SPECIAL.get(k, k): i for k, i in own.encoder.items()}))
     pairs = "\n".join(" ".join(pair) for pair in own.bpe_ranks)
     merges.write_text(f"#version: 0.2\n{pairs}\n", encoding="utf-8")
-    return CLIPTokenizer(vocab=str(vocab), merges=str(merges), model_max_length=77)
+    # From the folder, as the names of its arguments differ between versions of transformers.
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
 
 
 def _text_encoder() -> object:

@@ -56,11 +56,13 @@ def _verbs() -> dict[str, Any]:
     """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
     from . import (
         check,
+        compare_text,
         distill,
         evaluate,
         explain,
         invert,
         invert_folder,
+        invert_sentence,
         learn_text,
         mix,
         models,
@@ -76,6 +78,8 @@ def _verbs() -> dict[str, Any]:
         "mix": mix,
         "evaluate": evaluate,
         "learn-text": learn_text,
+        "compare-text": compare_text,
+        "invert-sentence": invert_sentence,
         "explain": explain,
         "check": check,
         "tokens": tokens,

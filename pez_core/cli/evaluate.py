@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from ..batch import Job, list_pictures
+from ..batch import list_pictures
 from ..devices import DTYPES
 from ..errors import ConfigError
 from ..evaluation.captions import join_captions
@@ -17,26 +16,19 @@ from ..evaluation.pipeline import require_diffusers
 from ..evaluation.plan import JUDGE, Diffusion, Plan
 from ..evaluation.sheet import write_sheet
 from ..evaluation.table import rows, to_markdown, write_table
-from ..model_names import find_model
-from ..vocabulary import clip_vocabulary
 from .folder_progress import FolderProgress, counted
-from .options import (
-    add_search_options,
-    asked_settings,
-    search_config,
-    search_mask,
-    search_template,
-)
+from .folder_verb import WITH_ERRORS, folder_job, folder_parser, tell
+from .options import add_search_options
 
-WITH_ERRORS = 1  # the exit code when something has no result
+GUIDE = "sd2"  # the CLIP whose text encoder the default pipeline listens to; paper §4.1
 SHEET = 12  # pictures of the contact sheet
 
-_USAGE = "pez evaluate DIR --out FOLDER [option]..."
 _ABOUT = """
 Learns a prompt for each picture of a folder with each optimizer, paints pictures from the prompts
 with a diffusion model, and asks another CLIP how alike they are to the originals: the measure of
-arXiv 2302.03668 §4.1, with its settings as defaults. Prompts of other tools are compared by
---captions. docs/evaluation.md tells the protocol and the files.
+arXiv 2302.03668 §4.1, with its models, guidance and steps as defaults; --preset paper searches as
+it does, too. Prompts of other tools are compared by --captions. docs/evaluation.md tells the
+protocol and the files.
 
 FOLDER gets prompts/, regenerated/, results.jsonl with a line for each picture and method, table.md,
 .csv and .json with intervals, and sheet.png. The table is printed as well.
@@ -52,26 +44,18 @@ exit codes:
   130  ended by Ctrl-C
 
 examples:
-  pez evaluate photos --out result --model sd2 --preset paper
-  pez evaluate photos --out result --model sd2 --optimizers pez autoprompt_sgd fluentprompt
-  pez evaluate photos --out result --model sd2 --captions interrogator.csv --images 4
+  pez evaluate photos --out result --preset paper
+  pez evaluate photos --out result --optimizers pez autoprompt_sgd fluentprompt
+  pez evaluate photos --out result --captions interrogator.csv --images 4
   jq -r 'select(.judge) | [.picture, .method, .judge, .prompt] | @tsv' result/results.jsonl
 """
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        allow_abbrev=False,
-        help="paint pictures from learned prompts, and let another CLIP judge them",
-        usage=_USAGE,
-        description=_ABOUT,
-        epilog=_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary = "paint pictures from learned prompts, and let another CLIP judge them"
+    out = ("FOLDER", "where everything goes; not within DIR")
+    parser = folder_parser(verbs, name, summary, _ABOUT, _CODES, out)
     add = parser.add_argument
-    add("folder", metavar="DIR")
-    add("--out", required=True, metavar="FOLDER", help="where everything goes; not within DIR")
     add(
         "--captions",
         action="append",
@@ -81,8 +65,6 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "repeated",
     )
     add("--judge", default=JUDGE, metavar="NAME_OR_FILE", help="a CLIP (default: %(default)s)")
-    add("--at-once", type=int, default=8, metavar="N", help="pictures searched together (8)")
-    add("--retry-errors", action="store_true", help="try what has an error again")
     add(
         "--sheet",
         type=int,
@@ -92,7 +74,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     )
     _add_diffusion_options(parser)
     add_search_options(
-        parser.add_argument_group("search, the same for each picture and optimizer"), compare=True
+        parser.add_argument_group("search, the same for each picture and optimizer"),
+        model=GUIDE,
+        compare=True,
     )
     return parser
 
@@ -120,8 +104,8 @@ def _add_diffusion_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.at_once < 1 or arguments.sheet < 0:
-        raise ConfigError("--at-once must be at least 1, and --sheet at least 0")
+    if arguments.sheet < 0:
+        raise ConfigError(f"--sheet must be at least 0, got {arguments.sheet}")
     require_diffusers()
     plan = _plan(arguments)
     names, _ = list_pictures(plan.pictures)
@@ -129,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     with EvaluationFolder(arguments.out, plan) as folder:
         check(plan)
         for phase in phases(plan, folder, names, arguments.retry_errors, arguments.at_once):
-            _tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
+            tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
             if phase.before < phase.total:
                 with FolderProgress(phase.total, phase.before, phase.noun) as progress:
                     for record in phase.records(progress.step):
@@ -143,24 +127,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(to_markdown(plan, found), end="")
     bad = sum(row.errors for row in found)
     if bad and not arguments.retry_errors:
-        _tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
+        tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    config, template = search_config(arguments), search_template(arguments)
-    mask = search_mask(arguments, clip_vocabulary(), find_model(arguments.model).words)
-    job = Job(
-        arguments.model,
-        template,
-        config,
-        mask,
-        tower=arguments.tower,
-        seed=arguments.seed,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        settings=asked_settings(arguments, mask),
-    )
     diffusion = Diffusion(
         pipeline=arguments.pipeline,
         guidance=arguments.guidance,
@@ -172,7 +143,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     )
     return Plan(
         Path(arguments.folder),
-        job,
+        folder_job(arguments),
         tuple(dict.fromkeys(arguments.optimizers)),
         join_captions(arguments.captions),
         diffusion,
@@ -196,8 +167,4 @@ def _require_known(plan: Plan, names: list[str]) -> None:
         )
         for count, what in told:
             if count:
-                _tell(f"{counted(count, 'caption')} of {method} {what}")
-
-
-def _tell(text: str) -> None:
-    print(f"pez: {text}", file=sys.stderr)
+                tell(f"{counted(count, 'caption')} of {method} {what}")

@@ -12,24 +12,13 @@ from typing import Any
 
 from ..batch import Inverter, Job, list_pictures
 from ..errors import ConfigError
-from ..model_names import find_model
 from ..pictures import open_picture
 from ..ray_batch import LOCAL, Cluster
 from ..results import Record, ResultsFile
-from ..vocabulary import clip_vocabulary
-from .avoid import guard_maker
 from .folder_progress import FolderProgress, counted
-from .options import (
-    add_search_options,
-    asked_settings,
-    search_config,
-    search_mask,
-    search_template,
-)
+from .folder_verb import WITH_ERRORS, folder_job, folder_parser, tell
+from .options import add_search_options
 
-WITH_ERRORS = 1  # the exit code when some pictures have no prompt
-
-_USAGE = "pez invert-folder DIR --out FILE [option]..."
 _ABOUT = """
 Learns a prompt for each picture of a folder, and of the folders in it. Hidden files are left out,
 links to folders are not followed.
@@ -59,31 +48,13 @@ examples:
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        allow_abbrev=False,
-        help="learn a prompt for each picture of a folder",
-        usage=_USAGE,
-        description=_ABOUT,
-        epilog=_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    out = ("FILE", "where the lines go; those in it are kept")
+    parser = folder_parser(
+        verbs, name, "learn a prompt for each picture of a folder", _ABOUT, _CODES, out
     )
-    add = parser.add_argument
-    add("folder", metavar="DIR")
-    add("--out", required=True, metavar="FILE", help="where the lines go; those in it are kept")
-    add(
-        "--at-once",
-        type=int,
-        default=8,
-        metavar="N",
-        help="pictures searched together: faster, more memory, same results (default: 8)",
+    parser.add_argument(
+        "--force", action="store_true", help="go on in FILE with other options than before"
     )
-    add(
-        "--retry-errors",
-        action="store_true",
-        help="try pictures with an error again; the last line of a picture counts",
-    )
-    add("--force", action="store_true", help="go on in FILE with other options than before")
     _add_ray_options(parser)
     add_search_options(parser.add_argument_group("search, the same for each picture"))
     return parser
@@ -119,36 +90,22 @@ def run(arguments: argparse.Namespace) -> int:
         again = arguments.retry_errors
         todo = results.todo(names, again)
         left_out = counted(others, "other file")
-        _tell(f"{len(todo)} of {len(names)} pictures to do, {left_out} left out")
+        tell(f"{len(todo)} of {len(names)} pictures to do, {left_out} left out")
         if todo:
             _search(arguments, job, todo, results, len(names))
         bad = sum(results.failed.get(name, False) for name in names)
     if bad and not again:
-        _tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
+        tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
 def _job(arguments: argparse.Namespace) -> Job:
-    for option, value in (("--at-once", arguments.at_once), ("--workers", arguments.workers)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{option} must be a whole number of at least 1, got {value}")
-    if arguments.workers is not None and arguments.ray is None:
+    workers = arguments.workers
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be a whole number of at least 1, got {workers}")
+    if workers is not None and arguments.ray is None:
         raise ConfigError("--workers is of use with --ray: give both or neither")
-    config, template = search_config(arguments), search_template(arguments)
-    words = find_model(arguments.model).words
-    mask = search_mask(arguments, clip_vocabulary(), words)
-    return Job(
-        arguments.model,
-        template,
-        config,
-        mask,
-        tower=arguments.tower,
-        seed=arguments.seed,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        settings=asked_settings(arguments, mask),
-        make_guard=guard_maker(arguments),
-    )
+    return folder_job(arguments)
 
 
 def _search(
@@ -173,7 +130,3 @@ def _keep(records: Iterator[Record], results: ResultsFile, progress: FolderProgr
     for record in records:
         results.append(record)
         progress.record(record)
-
-
-def _tell(text: str) -> None:
-    print(f"pez: {text}", file=sys.stderr)

@@ -9,23 +9,55 @@ from typing import Any
 
 from ..config import OPTIMIZERS, PRESETS, SearchConfig
 from ..devices import DEVICES, DTYPES
-from ..errors import ConfigError, VocabularyError
+from ..errors import VocabularyError
 from ..line_files import read_lines
-from ..template import MOST_TOKENS
+from ..template import plain_template
 from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
 from .avoid import add_avoid_options, avoided
 
 TOKENS = 8  # of the paper's tables
 
 
-def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = False) -> None:
-    """Adds the options of a model, a search and its vocabulary. compare: several optimizers."""
+def add_search_options(
+    parser: argparse._ActionsContainer, *, model: str = "demo", compare: bool = False
+) -> None:
+    """Adds the options of a model, a search and its vocabulary. model: the default. compare:
+    several optimizers."""
+    _add_model_options(parser, model)
+    _add_shape_options(parser)
+    add_optimizer_options(parser, compare)
+    _add_word_options(parser)
+    add_avoid_options(parser)
+    parser.add_argument("--candidates", type=int, help="how many prompts to return at most")
+
+
+def _add_model_options(parser: argparse._ActionsContainer, default: str) -> None:
     add = parser.add_argument
-    add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
+    add(
+        "--model",
+        default=default,
+        metavar="NAME_OR_FILE",
+        help="see `pez models` (default: %(default)s)",
+    )
     add("--tower", help="which text encoder of a file that holds several, such as clip_l")
+    add("--device", choices=DEVICES, default="auto")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        default="auto",
+        help="of the text encoder's weights while searching (default: what the device is fast in)",
+    )
+
+
+def _add_shape_options(parser: argparse._ActionsContainer) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--tokens", type=int, help="how many tokens to learn (default: 8)")
     shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
+
+
+def add_optimizer_options(parser: argparse._ActionsContainer, compare: bool = False) -> None:
+    """Adds the options of a search alone. compare: several optimizers."""
+    add = parser.add_argument
     add(
         "--preset",
         choices=list(PRESETS),
@@ -36,11 +68,11 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
         add(
             "--optimizers",
             nargs="*",
-            choices=OPTIMIZERS,
             default=["pez"],
-            metavar="NAME",
-            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}; none for captions alone "
-            "(default: pez)",
+            metavar="METHOD",
+            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}, each with settings of "
+            "its own where they follow, such as pez,tokens=16 autoprompt_sgd,lr=1; none for "
+            "captions alone (default: pez)",
         )
     else:
         add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
@@ -50,13 +82,10 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
     add("--lr", type=float, help="learning rate")
     add("--weight-decay", type=float)
     add("--seed", type=int, default=0, help="same seed, same result (default: 0)")
-    add("--device", choices=DEVICES, default="auto")
-    add(
-        "--dtype",
-        choices=DTYPES,
-        default="auto",
-        help="of the text encoder's weights while searching (default: what the device is fast in)",
-    )
+
+
+def _add_word_options(parser: argparse._ActionsContainer) -> None:
+    add = parser.add_argument
     add(
         "--vocabulary",
         choices=KINDS,
@@ -77,8 +106,6 @@ def add_search_options(parser: argparse._ActionsContainer, *, compare: bool = Fa
         help="prefer what reads like a caption: the weight of log P(text) per token beside the "
         "similarity, such as 0.01 (default: 0)",
     )
-    add_avoid_options(parser)
-    add("--candidates", type=int, help="how many prompts to return at most")
 
 
 def search_config(arguments: argparse.Namespace) -> SearchConfig:
@@ -103,9 +130,7 @@ def search_template(arguments: argparse.Namespace) -> str:
     if arguments.template is not None:
         return str(arguments.template)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    if not 1 <= tokens <= MOST_TOKENS:
-        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
-    return f"{{{tokens}}}"
+    return plain_template(tokens)
 
 
 def search_mask(

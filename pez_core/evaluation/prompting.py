@@ -46,7 +46,7 @@ def prompt_records(
             (name, partial(open_picture, plan.pictures / name)) for name, m in todo if m == method
         ]
         if method in plan.optimizers:
-            searching = inverter.with_config(plan.job_of(method).config)
+            searching = inverter.with_job(plan.job_of(method))
             records = searching.records(pictures, at_once, callback)
         else:
             records = _caption_records(plan, inverter, method, pictures)

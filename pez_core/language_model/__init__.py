@@ -6,6 +6,7 @@ back from a sentence encoder's embeddings to words (`inversion`). Needs transfor
 'pez-prompts[lm]'.
 """
 
+from .comparison import Comparison, Method, carried, compare_texts, text_method
 from .examples import Example, read_examples
 from .inversion import invert_sentence
 from .measure import Measure, score_text
@@ -16,18 +17,23 @@ from .sentence_encoder import SentenceEncoder, load_sentence_encoder
 from .settings import TextConfig
 
 __all__ = [
+    "Comparison",
     "Example",
     "LanguageModel",
     "LearnedText",
     "Measure",
+    "Method",
     "SentenceEncoder",
     "TextCandidate",
     "TextConfig",
     "TextStep",
+    "carried",
+    "compare_texts",
     "invert_sentence",
     "learn_text_prompt",
     "load_language_model",
     "load_sentence_encoder",
     "read_examples",
+    "text_method",
     "score_text",
 ]

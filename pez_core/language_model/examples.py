@@ -98,6 +98,25 @@ def split(
     return [examples[i] for i in order[held:]], [examples[i] for i in order[:held]]
 
 
+def few(examples: Sequence[Example], shots: int, seed: int) -> list[Example]:
+    """So many examples of each label, drawn at random: the paper's few-shot setting.
+
+    Raises TargetError when a label has fewer.
+    """
+    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(seed)).tolist()
+    drawn: dict[str, list[Example]] = {example.label: [] for example in examples}
+    for example in (examples[i] for i in order):
+        if len(drawn[example.label]) < shots:
+            drawn[example.label].append(example)
+    for label, some in drawn.items():
+        if shots < 1 or len(some) < shots:
+            raise TargetError(
+                f"{shots} examples of each label are asked for, and {label!r} gives {len(some)}: "
+                "ask for at least 1 and at most as many as there are"
+            )
+    return [example for some in drawn.values() for example in some]
+
+
 def _json_lines(lines: Iterator[str]) -> Iterator[Any]:
     return (json.loads(line) for line in lines if line.strip())
 

@@ -18,6 +18,7 @@ from ..optimizers import OPTIMIZERS
 from ..projection import token_table
 from ..prompt import Candidate, LearnedPrompt
 from ..refine import Refine
+from ..run import Callback, StepInfo
 from ..targets import Targets, make_targets
 from .sentence_encoder import SentenceEncoder
 from .tokens import handed_out, learnable
@@ -31,18 +32,21 @@ def invert_sentence(
     config: SearchConfig = DEFAULT,
     vocabulary: str = "words",
     seed: int = 0,
+    callback: Callback | None = None,
 ) -> LearnedPrompt:
     """The words whose embedding is nearest to a target's, distinct candidates, best first.
 
     target: (E,), of any length. Every similarity is that of the text handed out. vocabulary: see
-    `tokens.learnable`. Raises ConfigError for a number out of range and for settings that only
+    `tokens.learnable`. callback: called after every step; returning False stops with the best so
+    far. Raises ConfigError for a number out of range and for settings that only
     CLIP's search knows, TargetError for a target that is no usable embedding.
     """
     if not 1 <= tokens <= encoder.longest:
         raise ConfigError(f"tokens must be between 1 and {encoder.longest}, got {tokens}")
     if config.fluency or config.patience is not None:
         raise ConfigError("fluency and patience are of CLIP's search only: leave them out")
-    return _Inversion(encoder, make_targets(target[None]), tokens, config, vocabulary, seed).run()
+    targets = make_targets(target[None])
+    return _Inversion(encoder, targets, tokens, config, vocabulary, seed, callback).run()
 
 
 class _Inversion:
@@ -51,9 +55,10 @@ class _Inversion:
     @torch.inference_mode(False)
     def __init__(
         self, encoder: SentenceEncoder, targets: Targets, tokens: int, config: SearchConfig,
-        vocabulary: str, seed: int,
+        vocabulary: str, seed: int, callback: Callback | None,
     ) -> None:  # fmt: skip
         self._encoder, self._config, self._seed = encoder, config, seed
+        self._callback, self._stopped = callback, ""  # and why it has ended
         self._targets = targets.to(encoder.tower.device)
         tokenizer = encoder.tokenizer
         self._table = token_table(encoder.tower.token_embedding, learnable(tokenizer, vocabulary))
@@ -68,22 +73,34 @@ class _Inversion:
     @torch.inference_mode(False)
     def run(self) -> LearnedPrompt:
         for _ in range(self._config.rounds):
-            if not self._late():
+            if not self._stopped:
                 self._round()
-        ranked = sorted(self._found, key=lambda text: -self._found[text])
-        candidates = tuple(
-            Candidate(text, tuple(self._encoder.encode(text)), self._found[text])
-            for text in ranked[: self._config.candidates]
-        )
+        candidates = self._ranked(self._config.candidates)
         return LearnedPrompt(
             candidates, tuple(self._history), self._step, time.perf_counter() - self._start,
-            "seconds" if self._late() else "steps", self._seed, self._encoder.name,
+            self._stopped or "steps", self._seed, self._encoder.name,
             {**self._settings, **self._config.to_json()},
         )  # fmt: skip
 
-    def _late(self) -> bool:
-        limit = self._config.seconds
-        return limit is not None and time.perf_counter() - self._start >= limit
+    def _ranked(self, most: int) -> tuple[Candidate, ...]:
+        ranked = sorted(self._found, key=lambda text: -self._found[text])
+        return tuple(
+            Candidate(text, tuple(self._encoder.encode(text)), self._found[text])
+            for text in ranked[:most]
+        )
+
+    def _report(self, phase: str) -> None:
+        """Counts a step, tells the callback, and ends the search when it has to end."""
+        self._step += 1
+        config, seconds = self._config, time.perf_counter() - self._start
+        if self._callback is not None:
+            a_round = config.steps + config.refine * (len(self._layout) - 2)
+            total = max(self._step, config.rounds * a_round)
+            best = next(iter(self._ranked(1)), None)
+            if self._callback(StepInfo(self._step, total, seconds, phase, best)) is False:
+                self._stopped = "user"
+        if config.seconds is not None and not self._stopped and seconds >= config.seconds:
+            self._stopped = "seconds"
 
     def _round(self) -> None:
         """The optimiser's steps, and the refinement of its best prompts."""
@@ -94,12 +111,12 @@ class _Inversion:
         )
         for _ in range(config.steps):
             optimizer.step()
-            self._step += 1
-            if self._late():
+            self._report("pez")
+            if self._stopped:
                 break
         best = optimizer.best_scores.argsort(descending=True)
         self._put(optimizer.best_rows[best])
-        if config.refine:
+        if config.refine and not self._stopped:
             self._refine(optimizer.best_rows[best[: config.refine]])
 
     def _refine(self, rows: Tensor) -> None:
@@ -107,10 +124,10 @@ class _Inversion:
         refine = Refine(
             self._encoder.tower, self._table, self._layout, aims, rows, swaps=self._config.swaps
         )
-        while not all(refine.done) and not self._late():
+        while not all(refine.done) and not self._stopped:
             refine.step()
-            self._step += 1
             self._put(torch.stack(refine.rows))
+            self._report("refine")
 
     def _put(self, rows: Tensor) -> None:
         """Measures prompts as texts. rows: (N, n)"""

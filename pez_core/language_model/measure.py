@@ -59,7 +59,8 @@ def measure(
     loss, right = 0.0, 0
     for first in range(0, len(order), AT_ONCE):
         batch = order[first : first + AT_ONCE]
-        said = _answers(model, [sequences[i] for i in batch], answers)  # (B, C)
+        said = model.said([sequences[i] for i in batch], answers).cpu()  # (B, C)
+        said = said if said.dtype == torch.float64 else said.float()
         loss += F.cross_entropy(said, labels[batch], reduction="sum").item()
         right += int((said.argmax(dim=1) == labels[batch]).sum())
     return Measure(loss / len(examples), right / len(examples), len(examples))
@@ -76,17 +77,3 @@ def unlikeliness(model: LanguageModel, prompt: str) -> float:
         return 0.0
     logits = model.network(input_ids=ids, use_cache=False).logits.float()
     return F.cross_entropy(logits[0, first - 1 : -1], ids[0, first:]).item()
-
-
-def _answers(
-    model: LanguageModel, sequences: Sequence[list[int]], answers: torch.Tensor
-) -> torch.Tensor:
-    """The logits of the answers behind each sequence, (B, C), on the CPU in float32 or wider."""
-    longest = max(map(len, sequences))
-    ids = torch.tensor([s + s[-1:] * (longest - len(s)) for s in sequences], device=model.device)
-    ends = torch.tensor([len(s) - 1 for s in sequences], device=model.device)
-    kept, place = ends.unique(return_inverse=True)
-    logits = model.network(input_ids=ids, logits_to_keep=kept, use_cache=False).logits
-    rows = torch.arange(len(ids), device=model.device)
-    said: torch.Tensor = logits[rows, place][:, answers.to(model.device)].cpu()
-    return said if said.dtype == torch.float64 else said.float()

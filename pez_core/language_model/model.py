@@ -1,14 +1,15 @@
-"""A frozen causal language model with its tokenizer, through transformers.
+"""A frozen language model with its tokenizer, through transformers.
 
 Weights are read from safetensors only, and no code of a model's repository is run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,8 +21,10 @@ EXTRA = "pip install 'pez-prompts[lm]'"
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A causal language model, in evaluation mode, for which no gradient is ever made."""
+    """A causal language model, in evaluation mode, for which no gradient is ever made. learns:
+    whether a search can run on it."""
 
+    learns: ClassVar[bool] = True
     name: str
     network: Any = field(repr=False)
     tokenizer: Any = field(repr=False)
@@ -57,6 +60,17 @@ class LanguageModel:
             rows: Tensor = self.network.get_input_embeddings()(ids.to(self.device))
         return rows
 
+    def said(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
+        """The logits of some tokens behind each text. answers: (C,) → (B, C)"""
+        longest = max(map(len, sequences))
+        ids = torch.tensor([s + s[-1:] * (longest - len(s)) for s in sequences], device=self.device)
+        ends = torch.tensor([len(s) - 1 for s in sequences], device=self.device)
+        kept, place = ends.unique(return_inverse=True)
+        logits = self.network(input_ids=ids, logits_to_keep=kept, use_cache=False).logits
+        rows = torch.arange(len(ids), device=self.device)
+        found: Tensor = logits[rows, place][:, answers.to(self.device)]
+        return found
+
     def logits(self, embeddings: Tensor, positions: Tensor) -> Tensor:
         """The logits at some positions. embeddings: (B, T, D); positions: (P,) → (B, P, V).
         Differentiable with respect to `embeddings`."""
@@ -66,15 +80,47 @@ class LanguageModel:
         return logits
 
 
+class EncoderDecoder(LanguageModel):
+    """A model that reads with an encoder and answers with a decoder, such as T5, to which texts are
+    carried: the first token that its decoder says is the answer, the way of T5 adapted to language
+    modelling (arXiv 2104.08691). T5 as it was first trained fills marked gaps, and is asked
+    for none here. But: no search runs on it.
+    """
+
+    learns = False
+
+    def continuation(self, text: str) -> list[int]:
+        """Without what the tokenizer puts behind a text."""
+        first, whole = (
+            self.tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("a", "a" + text)
+        )
+        return list(whole[len(first) :])
+
+    def said(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
+        longest = max(map(len, sequences))
+        ids = torch.tensor([s + s[-1:] * (longest - len(s)) for s in sequences])
+        mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences])
+        start = torch.full((len(sequences), 1), self.network.config.decoder_start_token_id)
+        logits = self.network(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            decoder_input_ids=start.to(self.device),
+            use_cache=False,
+        ).logits
+        found: Tensor = logits[:, 0][:, answers.to(self.device)]
+        return found
+
+
 @torch.inference_mode(False)
 def load_language_model(
     name: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> LanguageModel:
     """The model of a folder with safetensors, a configuration and a tokenizer, or that of a name on
-    the Hugging Face hub, which is downloaded once.
+    the Hugging Face hub, which is downloaded once. Of an encoder with a decoder, such as T5, it is
+    an `EncoderDecoder`.
 
     Raises ModelError where transformers is missing, for a folder that is not there or holds no
-    safetensors, and for what is no causal language model.
+    safetensors, and for what is no language model.
     """
     try:
         import transformers
@@ -90,13 +136,15 @@ def load_language_model(
         raise ModelError(f"{name}: no such folder; give one, or a model's name on the hub")
     where = str(Path(name).expanduser()) if local else name
     try:
+        config = transformers.AutoConfig.from_pretrained(where, local_files_only=local)
+        two = bool(getattr(config, "is_encoder_decoder", False))
+        kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
         tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=local)
-        network: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        network: Any = kind.from_pretrained(
             where, local_files_only=local, use_safetensors=True, dtype=dtype
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"{name} is no causal language model that can be read here: {reason}"
-        ) from error
-    return LanguageModel(name, network.to(device).eval().requires_grad_(False), tokenizer)
+        raise ModelError(f"{name} is no language model that can be read here: {reason}") from error
+    network = network.to(device).eval().requires_grad_(False)
+    return (EncoderDecoder if two else LanguageModel)(name, network, tokenizer)

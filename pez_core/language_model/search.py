@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelError
 from ..optimizers import OPTIMIZERS
 from ..projection import token_table
 from .examples import Example, Question, split
@@ -61,10 +61,16 @@ def learn_text_prompt(
     is written between an input and the answer. tokens: how many are learned. callback: called after
     every step; returning False stops with the best so far.
     Raises ConfigError for a number out of range, TargetError for examples or verbalizers that
-    cannot be used, VocabularyError when no token can be learned.
+    cannot be used, VocabularyError when no token can be learned, ModelError for a model that only
+    measures.
     """
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise ConfigError(f"tokens must be a whole number of at least 1, got {tokens!r}")
+    if not model.learns:
+        raise ModelError(
+            f"{model.name} is an encoder with a decoder, and prompts are learned on causal models: "
+            "learn on one, and carry the text over"
+        )
     if not 0 <= seed < 2**64:
         raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
     if holdout is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..config import SearchConfig
@@ -56,6 +56,10 @@ class TextConfig:
             weight_decay=self.weight_decay, batch_size=self.batch_size, swaps=self.swaps,
             refine=0, seconds=self.seconds, candidates=self.candidates,
         )  # fmt: skip
+
+    def replace(self, **changes: Any) -> TextConfig:
+        """A copy with some settings changed and checked again."""
+        return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

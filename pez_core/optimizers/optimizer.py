@@ -22,10 +22,11 @@ class Optimizer(ABC):
     rows: (N, n) the tokens of each prompt at its last score, as rows of the table. best_scores:
     (N,) the best score of each prompt so far. best_rows: (N, n) its tokens. captures: whether a
     step may be recorded as a CUDA graph: it reads and writes the same tensors each time, and waits
-    for nothing.
+    for nothing. unfinished: why there is no prompt before the last step, empty where there is one.
     """
 
     captures = True
+    unfinished = ""
 
     @torch.inference_mode(False)
     def __init__(

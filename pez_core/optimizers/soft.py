@@ -13,6 +13,8 @@ from .pez import Pez
 
 
 class Soft(Pez):
+    unfinished = "a soft prompt has words only behind the last step of a round"
+
     def _prepare(self) -> None:
         super()._prepare()
         self._left = self._config.steps
