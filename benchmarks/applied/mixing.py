@@ -15,7 +15,7 @@ from pez_core.mixing import learn_apart
 
 from .shared import FLOAT32, bench, interval, markdown
 
-COUNT = 150  # all 300 reserved pictures, each once
+COUNT = 100
 APART, AT_ONCE = "learned apart", "learned at once"
 LENGTHS = (8, 16)
 # Of the table: what is told of a prompt, its digits, and what it is multiplied by.
