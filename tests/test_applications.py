@@ -36,6 +36,7 @@ def test_the_page_holds_the_blocks_that_were_saved(saved: dict[str, Any], page: 
     """All of them, and none that is empty: to write them once more changes nothing."""
     names = {f"{name} {kind}" for name in APPLICATIONS for kind in ("example", "figures")}
     assert set(saved["blocks"]) == names and all(saved["blocks"].values())
+    assert saved["machine"].keys() == saved["figures"].keys() == APPLICATIONS.keys()
     assert with_blocks(page, {**saved["blocks"], **length_blocks()}) == page
 
 
