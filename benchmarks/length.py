@@ -1,6 +1,6 @@
 """How many tokens a prompt should have: what grows with its length, and what transfers.
 
-    python -m benchmarks.length [--preset fast] [--pictures 48] [--lengths 1 2 4 …] [--save]
+    python -m benchmarks.length [--preset fast] [--pictures 100] [--lengths 1 2 4 …] [--save]
 
 The paper's Figure 5b: the similarity on the CLIP that is searched rises with the length, while what
 a generator makes of the prompt is best at 8 to 16 tokens. Here the embedded model is searched, on
@@ -32,7 +32,6 @@ from .measure import RESULTS, machine, paired_bootstrap, save
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32)
 BASE = 8
-PICTURES = 48
 AT_ONCE = 8
 MEASURES = ("own", "judge", "log rank", "recall")
 TITLES = (
@@ -79,11 +78,14 @@ def run_all(
                 part = f"{preset} {length} {first} {last}"
                 if part not in known:
                     waiting[pool.submit(run_length, length, preset, first, last)] = part
-        for future in as_completed(waiting):
-            known[waiting[future]] = future.result()
-            if parts is not None:
-                with parts.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps((waiting[future], future.result())) + "\n")
+        try:
+            for future in as_completed(waiting):
+                known[waiting[future]] = future.result()
+                if parts is not None:
+                    with parts.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps((waiting[future], future.result())) + "\n")
+        finally:
+            pool.shutdown(cancel_futures=True)  # broken off, what waits is not run
     return {
         length: [
             pair
@@ -171,7 +173,7 @@ def plot(saved: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Runs all pictures and prints the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--preset", choices=PRESETS, default="fast")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
