@@ -3,9 +3,10 @@
     python -m benchmarks.applications [--jobs 2] [--only style …] [--cases 10] [--save]
 
 Runs the worked examples of docs/applications.md on the embedded model, and what is measured over
-reserved pictures (`benchmarks/applied/`); `--only` without a name runs nothing. `--save` writes
-results/applications.json and puts examples and tables into the page, between its marker comments:
-nothing there is typed by hand.
+reserved pictures (`benchmarks/applied/`). `--save` writes results/applications.json and puts
+examples and tables into the page, between its marker comments: nothing there is typed by hand. The
+tables of `benchmarks.length` and `benchmarks.length_steps` go there too: `--only --save` runs
+nothing and writes what they saved last.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import torch
 
 from pez_core.cli import main as pez
 
-from . import length
+from . import length, length_steps
 from .applied import avoiding, distilling, mixing, styling
 from .measure import RESULTS, machine, save
 
@@ -70,18 +71,21 @@ def measured(name: str, cases: int, pool: ProcessPoolExecutor) -> list[dict[str,
     return list(pool.map(APPLICATIONS[name].run, range(cases)))
 
 
-def write(blocks: dict[str, str], figures: dict[str, Any], jobs: int) -> None:
-    """Saves what is known, and puts it into the page, with the table of `benchmarks.length`."""
-    about = f"{jobs} processes, each with {machine(1)}"
-    save("applications", {"machine": about, "blocks": blocks, "figures": figures})
+def write(known: dict[str, dict[str, Any]]) -> None:
+    """Saves what is known, and puts it into the page, with the tables of the benchmarks of length.
+    known: machine, blocks and figures, each by application."""
+    save("applications", known)
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_blocks(page, {**blocks, **length_block()}), encoding="utf-8")
+    PAGE.write_text(with_blocks(page, {**known["blocks"], **length_blocks()}), encoding="utf-8")
 
 
-def length_block() -> dict[str, str]:
-    """The table of the last `python -m benchmarks.length --save`."""
+def length_blocks() -> dict[str, str]:
+    """The tables that `benchmarks.length` and `benchmarks.length_steps` saved last."""
     saved = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))
-    return {"length figures": "\n".join(length.summary(saved["fast"]["rows"]))}
+    tables = {f"length {preset} figures": length.summary(saved[preset]["rows"]) for preset in saved}
+    steps = json.loads((RESULTS / "length_steps.json").read_text(encoding="utf-8"))
+    tables["length steps figures"] = length_steps.summary(steps["rows"])
+    return {name: "\n".join(table) for name, table in tables.items()}
 
 
 def main() -> None:
@@ -97,21 +101,22 @@ def main() -> None:
     torch.set_num_threads(1)
     path = RESULTS / "applications.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    blocks, figures = known.get("blocks", {}), known.get("figures", {})
+    machines, blocks, figures = (known.setdefault(k, {}) for k in ("machine", "blocks", "figures"))
     styling.prepare()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         for name in options.only:
             application = APPLICATIONS[name]
             if options.cases != 0:
+                machines[name] = machine(1, processes=options.jobs)
                 figures[name] = measured(name, options.cases or application.COUNT, pool)
             blocks[f"{name} example"] = example(application.EXAMPLES)
             blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
             print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)
             if options.save:  # after each: all of them take minutes
-                write(blocks, figures, options.jobs)
+                write(known)
     if options.save:
-        write(blocks, figures, options.jobs)
+        write(known)
 
 
 if __name__ == "__main__":

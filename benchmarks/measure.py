@@ -15,14 +15,17 @@ from pez_core.evaluation.intervals import DRAWS, mean_interval
 RESULTS = Path(__file__).parent / "results"
 
 
-def machine(threads: int, device: str = "cpu") -> str:
-    """The processor or GPU and the versions, for the head of a table."""
+def machine(threads: int, device: str = "cpu", processes: int = 1) -> str:
+    """The processor or GPU and the versions, for the head of a table. threads: of each process."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         name = lines[0].split(":")[1].strip() if lines else name
-    where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} threads of {name}"
+    where = f"{threads} thread{'' if threads == 1 else 's'} of {name}"
+    where = torch.cuda.get_device_name() if device == "cuda" else where
+    if processes > 1:
+        where = f"{processes} processes, each with {where}"
     return f"{where}, torch {torch.__version__.split('+')[0]}, Python {platform.python_version()}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.applications import APPLICATIONS, PAGE, length_block, with_blocks
+from benchmarks.applications import APPLICATIONS, PAGE, length_blocks, with_blocks
 from pez_core import Targets, make_targets, open_picture
 from tests.commands import environment
 from tests.oracle import DemoOracle
@@ -36,7 +36,8 @@ def test_the_page_holds_the_blocks_that_were_saved(saved: dict[str, Any], page: 
     """All of them, and none that is empty: to write them once more changes nothing."""
     names = {f"{name} {kind}" for name in APPLICATIONS for kind in ("example", "figures")}
     assert set(saved["blocks"]) == names and all(saved["blocks"].values())
-    assert with_blocks(page, {**saved["blocks"], **length_block()}) == page
+    assert saved["machine"].keys() == saved["figures"].keys() == APPLICATIONS.keys()
+    assert with_blocks(page, {**saved["blocks"], **length_blocks()}) == page
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

@@ -1,7 +1,7 @@
 """Mixing: two reserved pictures in one prompt, their words learned apart or all at once.
 
-The judge ranks either picture among the 300 by the prompt; the worse of the two tells whether both
-are in it.
+The judge tells how near the prompt is to either picture, and ranks it among the 300 by the prompt;
+the worse of the two tells whether both are in it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pez_core.mixing import learn_apart
 
 from .shared import FLOAT32, bench, interval, markdown
 
-COUNT = 40
+COUNT = 100
 APART, AT_ONCE = "learned apart", "learned at once"
 LENGTHS = (8, 16)
+# Of the table: what is told of a prompt, its digits, and what it is multiplied by.
+COLUMNS = (("near", 3, 1), ("worse", 2, 1), ("mean", 2, 1), ("named", 0, 100))
 BOTH = ("examples/penguin.png", "examples/strawberry.png")
 EXAMPLES = (
     ("mix", *BOTH, "--mode", "learn", "--candidates", "2", *FLOAT32),
@@ -41,7 +43,8 @@ def run(case: int) -> dict[str, Any]:
             verdict = judge.verdict([prompt.text] * 2, pair)
             ranks = np.log(verdict.rank)
             found[f"{method}, {length} tokens"] = {
-                "prompt": prompt.text, "own": prompt.similarity, "mean": float(ranks.mean()),
+                "prompt": prompt.text, "own": prompt.similarity,
+                "near": float(verdict.similarity.min()), "mean": float(ranks.mean()),
                 "worse": float(ranks.max()), "named": float(verdict.recall.mean()),
             }  # fmt: skip
     return {"pair": [judge.reserved.names[i] for i in pair], "methods": found}
@@ -55,10 +58,13 @@ def table(cases: list[dict[str, Any]]) -> list[str]:
         for name in names:
             found = [case["methods"][name] for case in cases]
             row = [name, f"{np.mean([f['own'] for f in found]):.3f}"]
-            for key in ("mean", "worse"):
-                row.append(f"{np.mean([f[key] for f in found]):.2f}")
-                less = [f[key] - b[key] for f, b in zip(found, base, strict=True)]
-                row.append(interval(less, 2, "+") if name != names[0] else "")
-            rows.append([*row, f"{np.mean([f['named'] for f in found]):.0%}"])
-    head = ["words", "own similarity", "log rank, mean of both", "difference"]
-    return markdown([*head, "log rank, worse of both", "difference", "named"], rows)
+            for key, digits, scale in COLUMNS:
+                values = [scale * f[key] for f in found]
+                less = [value - scale * b[key] for value, b in zip(values, base, strict=True)]
+                row.append(f"{np.mean(values):.{digits}f}")
+                row.append(interval(less, digits, "+") if name != names[0] else "")
+            rows.append(row)
+    head = ["words", "own similarity"]
+    for column in ("judge's to the worse", "log rank, worse", "log rank, mean", "named, %"):
+        head += [column, "difference"]
+    return markdown(head, rows)

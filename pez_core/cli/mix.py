@@ -37,8 +37,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "--mode",
         choices=MODES,
         default="learn",
-        help="learn: new words for all at once (default). concatenate: words learned for each "
-        "picture and those of each text, one behind the other, within --tokens",
+        help="learn: new words for all at once, nearer to the one that comes off worse (default). "
+        "concatenate: words learned for each picture and those of each text, one behind the other, "
+        "within --tokens; they name the things more often",
     )
     add_search_options(parser)
     add("--json", action="store_true", help="print one JSON object, that of pez invert")
