@@ -9,6 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS
+from ..pez_core.distillation import text_targets
 from ..pez_core.errors import TargetError
 from ..pez_core.mixing import concatenate, measured
 from ..pez_core.prompt import LearnedPrompt
@@ -88,15 +89,18 @@ def _targets(
     images: dict[str, torch.Tensor],
     weights: dict[str, float],
 ) -> tuple[TextEncoder, Targets]:
-    """The text tower, and every prompt and picture as a target; a batch shares its weight."""
+    """The text tower, and every prompt and picture as a target. A batch shares its weight, and so do
+    the parts of a prompt that is longer than CLIP reads at once."""
     parts = []
     for name, image in images.items():
         seen = encoder.see(image, name)
         parts.append(make_targets(seen, [weights[name] / len(seen)] * len(seen)))
     text = encoder.text(parts[0].features.shape[1] if parts else None)
-    if prompts:
-        read_ = text.load().encode_texts(list(prompts.values()), check_cancelled).cpu()
-        parts.append(make_targets(read_, [weights[name] for name in prompts]))
+    for name, prompt in prompts.items():
+        check_cancelled()
+        told = text_targets(text.load(), prompt).to("cpu")
+        shares = [share * weights[name] for share in told.weights.tolist()]
+        parts.append(make_targets(told.features, shares))
     return text, join_targets(parts)
 
 

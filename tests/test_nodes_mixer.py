@@ -167,6 +167,20 @@ def test_a_longer_text_than_clip_reads_is_shortened(comfy: Comfy, vocabulary: Vo
     assert is_subsequence(found, pieces(", ".join(given.values()), vocabulary))
 
 
+def test_a_longer_prompt_is_read_in_parts_that_share_its_weight(
+    comfy: Comfy, oracle: DemoOracle
+) -> None:
+    """What stands behind the 75 tokens that CLIP reads counts as well."""
+    halves = ["a watermelon " * 37 + "fruit", "a penguin " * 30 + "bird"]
+    out = comfy.mix(prompt_1=" ".join(halves), prompt_1_weight=0.5, tokens=4)
+    shares = [75 / 136, 61 / 136]
+    goal = make_targets(oracle.texts(halves), shares)
+    assert out.result[1] == pytest.approx(oracle.similarity(out.result[0], goal), abs=CLOSE)
+    travels = out.result[2].targets
+    assert travels.weights.tolist() == pytest.approx([share / 2 for share in shares])
+    assert not travels.weights.is_inference() and not travels.features.is_inference()
+
+
 @pytest.mark.parametrize("mode", ["learn", "concatenate"])
 def test_banned_words_are_not_kept(comfy: Comfy, mode: str) -> None:
     """With the star for any ending."""
