@@ -89,8 +89,8 @@ def _targets(
     images: dict[str, torch.Tensor],
     weights: dict[str, float],
 ) -> tuple[TextEncoder, Targets]:
-    """The text tower, and every prompt and picture as a target. A batch shares its weight, and so do
-    the parts of a prompt that is longer than CLIP reads at once."""
+    """The text tower, and every prompt and picture as a target. A batch shares its weight, and so
+    do the parts of a prompt that is longer than CLIP reads at once."""
     parts = []
     for name, image in images.items():
         seen = encoder.see(image, name)

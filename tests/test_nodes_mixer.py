@@ -101,6 +101,15 @@ def test_a_negative_weight_keeps_away(comfy: Comfy, oracle: DemoOracle) -> None:
     assert oracle.similarity(far, away) < oracle.similarity(near, away) - 0.05
 
 
+def test_a_negative_weight_alone_gives_a_prompt_far_from_the_picture(
+    comfy: Comfy, oracle: DemoOracle
+) -> None:
+    """For the negative prompt of a generator; the similarity is minus the cosine."""
+    out = comfy.mix(image_1=image_of(example()), image_1_weight=-1.0)
+    cosine = oracle.similarity(out.result[0], make_targets(oracle.pictures([example()])))
+    assert out.result[1] == pytest.approx(-cosine, abs=CLOSE) and cosine < -0.15
+
+
 def test_a_weight_of_nothing_changes_nothing(comfy: Comfy) -> None:
     """Neither what is not connected nor what weighs nothing is looked at."""
     plain = comfy.mix(prompt_1="a red cat").result[:2]
