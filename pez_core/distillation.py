@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from .config import DEFAULT, SearchConfig
 from .errors import ConfigError, TargetError
-from .guard import Guard
 from .models import ClipModel
 from .objective import weighted_similarity
 from .prompt import LearnedPrompt
-from .run import Callback
-from .search import learn_prompt
+from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
 from .template import MOST_TOKENS, parse_template
-from .vocabulary import TokenMask, Vocabulary
+from .vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -83,21 +81,11 @@ def text_targets(model: ClipModel, text: str) -> Targets:
 
 
 def distill(
-    model: ClipModel,
-    text: str,
-    template: str = "{8}",
-    *,
-    config: SearchConfig = DEFAULT,
-    mask: TokenMask | None = None,
-    guard: Guard | None = None,
-    seed: int = 0,
-    callback: Callback | None = None,
-    dtype: torch.dtype | None = None,
-    settings: dict[str, Any] | None = None,
+    model: ClipModel, text: str, template: str = "{8}", **options: Unpack[SearchOptions]
 ) -> LearnedPrompt:
     """The short prompts nearest to a long text; the similarity is that to the whole text.
 
-    The arguments are those of `learn_prompt`. Raises TargetError for a text without a token,
+    options: those of `learn_prompt`. Raises TargetError for a text without a token,
     ConfigError when the prompt would not be shorter than the text, and what `learn_prompt` raises.
     """
     targets = text_targets(model, text)
@@ -108,10 +96,7 @@ def distill(
             f"{tokens} tokens are no shorter than the text, which has {own}: ask for fewer tokens"
             + (" or give a longer text" if own < 2 else "")
         )
-    return learn_prompt(
-        model, targets, template, config=config, mask=mask, guard=guard, seed=seed,
-        callback=callback, dtype=dtype, settings=settings,
-    )  # fmt: skip
+    return learn_prompt(model, targets, template, **options)
 
 
 def text_length(text: str, vocabulary: Vocabulary) -> int:
@@ -126,29 +111,18 @@ def curve_lengths(tokens: int) -> list[int]:
 
 
 def distillation_curve(
-    model: ClipModel,
-    text: str,
-    *,
-    config: SearchConfig = DEFAULT,
-    mask: TokenMask | None = None,
-    guard: Guard | None = None,
-    seed: int = 0,
-    callback: Callback | None = None,
-    dtype: torch.dtype | None = None,
+    model: ClipModel, text: str, **options: Unpack[SearchOptions]
 ) -> Iterator[Point]:
     """The points of ratio against similarity at 1, 2, 4, 8, … tokens below the text's own, each
     when it is found; a callback that returns False ends the curve with the point it was at.
 
-    The rest as in `distill`.
+    options: those of `learn_prompt`.
     """
     targets = text_targets(model, text)
     own = text_length(text, model.vocabulary)
     start = model.vocabulary.encode(text_parts(text, model.vocabulary)[0])
     for tokens in curve_lengths(own):
-        learned = distill(
-            model, text, f"{{{tokens}}}", config=config, mask=mask, guard=guard, seed=seed,
-            callback=callback, dtype=dtype,
-        )  # fmt: skip
+        learned = distill(model, text, f"{{{tokens}}}", **options)
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])
         plain = weighted_similarity(model.encode_texts([cut]), targets.to(model.device)).item()

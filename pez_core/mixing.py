@@ -10,23 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from .config import DEFAULT, SearchConfig
+from .config import DEFAULT
 from .edits import Word, join, split_words
 from .errors import ConfigError
 from .guard import Guard
 from .models import ClipModel
 from .objective import weighted_similarity
 from .prompt import Candidate, LearnedPrompt
-from .run import Callback
-from .search import learn_prompt
+from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
 from .template import MOST_TOKENS
 from .text_tower import nothing
-from .vocabulary import TokenMask
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
@@ -77,21 +78,14 @@ def learn_apart(
     targets: Targets,
     prompts: Sequence[str | None],
     tokens: int,
-    *,
-    config: SearchConfig = DEFAULT,
-    mask: TokenMask | None = None,
-    guard: Guard | None = None,
-    seed: int = 0,
-    callback: Callback | None = None,
-    dtype: torch.dtype | None = None,
-    settings: dict[str, Any] | None = None,
+    **options: Unpack[SearchOptions],
 ) -> LearnedPrompt:
     """A prompt learned for each target alone, and these concatenated in at most `tokens` tokens.
 
     prompts: the words of a target that has its own, None for one whose words are learned: its share
     of the tokens by weight. Targets to keep away from get no words; they count where words are
-    left out.
-    The rest as in `learn_prompt`. Raises ConfigError for tokens out of range and when no target has
+    left out. options: those of `learn_prompt`.
+    Raises ConfigError for tokens out of range and when no target has
     a positive weight, and what `learn_prompt` raises.
     """
     _check(tokens)
@@ -108,13 +102,12 @@ def learn_apart(
         if own is None:
             goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
             share = max(1, round(tokens * weights[place] / total))
-            run = learn_prompt(
-                model, goal, f"{{{share}}}", config=config, mask=mask, guard=guard, seed=seed,
-                callback=callback, dtype=dtype,
-            )  # fmt: skip
+            run = learn_prompt(model, goal, f"{{{share}}}", **options)
             runs.append(run)
             own = run.best.text
         words.append(own)
+
+    mask, guard = options.get("mask"), options.get("guard")
 
     def permits(word: str) -> bool:
         allowed = mask is None or mask.permits(word)
@@ -122,18 +115,26 @@ def learn_apart(
 
     text = concatenate(model, words, targets, tokens, permits=permits)
     best = measured(model, text, targets, guard)
-    kept = guard.settings if guard else {}
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
     told = {
         "template": f"{{{tokens}}}",
-        **config.to_json(),
-        **(settings or {}),
-        **kept,
+        **options.get("config", DEFAULT).to_json(),
+        **(options.get("settings") or {}),
+        **(guard.settings if guard else {}),
         "parts": words,
     }
     stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
     history = ((steps, seconds, best.similarity),)
-    return LearnedPrompt((best,), history, steps, seconds, stopped, seed, model.name, told)
+    return LearnedPrompt(
+        candidates=(best,),
+        history=history,
+        steps=steps,
+        seconds=seconds,
+        stopped=stopped,
+        seed=options.get("seed", 0),
+        model=model.name,
+        settings=told,
+    )
 
 
 def measured(

@@ -8,7 +8,7 @@ the tower (`group`); each draws from its own generator, so its result is the one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -26,7 +26,19 @@ from .targets import Targets
 from .template import parse_template
 from .vocabulary import TokenMask, make_mask
 
-__all__ = ["Callback", "StepInfo", "learn_prompt", "learn_prompts"]
+__all__ = ["Callback", "SearchOptions", "StepInfo", "learn_prompt", "learn_prompts"]
+
+
+class SearchOptions(TypedDict, total=False):
+    """What `learn_prompt` takes beside its targets and its template, for what hands it on."""
+
+    config: SearchConfig
+    mask: TokenMask | None
+    guard: Guard | None
+    seed: int
+    callback: Callback | None
+    dtype: torch.dtype | None
+    settings: dict[str, Any] | None
 
 
 def learn_prompt(

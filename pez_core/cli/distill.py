@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     with watched(config.seconds) as callback:
         result = distill(model, text, template, callback=callback, **options)
         if arguments.curve and result.stopped != "user":
-            del options["settings"]
             points += distillation_curve(model, text, callback=callback, **options)
     more = {"curve": [point.to_json() for point in points]} if arguments.curve else {}
     code = print_result(result, arguments.json, more, _table(points))
