@@ -18,7 +18,7 @@ from ..devices import find_device, find_dtype
 from ..models import ClipModel, load_model
 from ..prompt import LearnedPrompt
 from ..run import Callback
-from ..search import SearchOptions, StepInfo
+from ..search import StepInfo
 from .avoid import guard_maker
 from .exit_codes import INTERRUPTED
 from .options import asked_settings, search_mask
@@ -42,7 +42,7 @@ def search_options(
     dtype: torch.dtype,
     config: SearchConfig,
     asked: dict[str, Any],
-) -> SearchOptions:
+) -> dict[str, Any]:
     """What `learn_prompt` is given beside its targets and its template.
 
     asked: what the settings of the result tell first, such as the pictures.
