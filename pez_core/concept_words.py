@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from torch import Tensor
 
@@ -10,7 +10,8 @@ from .vocabulary import WORD_END, Vocabulary, words_in
 
 Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool, which concepts each is near
 
-LEAST_LETTERS = 3  # that words which begin alike share
+LEAST_LETTERS = 3  # of a word beside others: pieces such as the t of "t-shirt" say nothing
+ENDINGS = ("s", "es", "ed", "ing")
 # They say nothing alone, but where a model knows little of a concept they may lie near it.
 FUNCTION_WORDS = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
@@ -20,33 +21,47 @@ FUNCTION_WORDS = frozenset({
 
 
 def concept_words(
-    concepts: Sequence[str], vocabulary: Vocabulary, near: Near
+    concepts: Sequence[str], unknown: Collection[str], vocabulary: Vocabulary, near: Near
 ) -> dict[str, tuple[str, ...]]:
-    """The words of each concept that are near it as a text of one word, and the vocabulary's words
-    that begin alike, one with all of the other, and are near as well: for "pizza" also "pizzas",
-    for "cats" also "cat", but no "catalog". Of a concept of one word that word is always there; of
-    others there may be none.
+    """The words of each concept that are near it as a text of one word, and their inflections in
+    the vocabulary that are near as well: for "pizza" also "pizzas", for "cats" also "cat", but no
+    "catalog". A concept of one word is always among its words; of others there may be none.
+
+    unknown: concepts that mean nothing to the model, so that nearness to them means nothing either:
+    their words are all that they say.
     """
     own = [_content_words(concept) for concept in concepts]
-    found = _those_near(own, near)
-    for place, concept in enumerate(concepts):
-        if len(concept.split()) == 1:
-            found[place] = list(dict.fromkeys([concept.lower(), *found[place]]))
-    alike = [_beginning_alike(words, vocabulary) for words in found]
-    both = zip(found, _those_near(alike, near), strict=True)
-    return {c: (*some, *more) for c, (some, more) in zip(concepts, both, strict=True)}
+    known = [[] if c in unknown else words for c, words in zip(concepts, own, strict=True)]
+    found = _those_near(known, near)
+    alone = {vocabulary.symbol(i).removesuffix(WORD_END) for i in vocabulary.standing_alone}
+    inflected = [_inflections(words, alone) for words in found]
+    both = zip(concepts, own, found, _those_near(inflected, near), strict=True)
+    return {
+        concept: tuple(dict.fromkeys([*_always(concept, words, unknown), *some, *more]))
+        for concept, words, some, more in both
+    }
 
 
-def _beginning_alike(words: Sequence[str], vocabulary: Vocabulary) -> list[str]:
-    """The vocabulary's words that begin with one of these, or one of these with them."""
-    starts = {word[:LEAST_LETTERS] for word in words if len(word) >= LEAST_LETTERS}
-    alone = (vocabulary.symbol(i).removesuffix(WORD_END) for i in vocabulary.standing_alone)
-    near_by = [word for word in alone if word[:LEAST_LETTERS] in starts and word not in words]
-    return [w for w in near_by if any(w.startswith(o) or o.startswith(w) for o in words)]
+def _always(concept: str, words: list[str], unknown: Collection[str]) -> list[str]:
+    """The words of a concept that are taken whatever they mean to the model."""
+    whole = [concept.lower()] if len(concept.split()) == 1 else []
+    return [*whole, *words] if concept in unknown else whole
 
 
 def _content_words(concept: str) -> list[str]:
-    return [word for word in words_in(concept) if word not in FUNCTION_WORDS]
+    """Its words that say something: alone it may be any, of several those of some letters."""
+    words = words_in(concept)
+    if len(words) == 1:
+        return words
+    return [w for w in words if len(w) >= LEAST_LETTERS and w not in FUNCTION_WORDS]
+
+
+def _inflections(words: Sequence[str], vocabulary: Collection[str]) -> list[str]:
+    """Other words of the vocabulary that differ from one of these by an ending."""
+    others = [w + e for w in words for e in ENDINGS]
+    others += [w.removesuffix(e) for w in words for e in ENDINGS if w.endswith(e)]
+    enough = (w for w in others if len(w) >= LEAST_LETTERS and w in vocabulary)
+    return [w for w in dict.fromkeys(enough) if w not in words]
 
 
 def _those_near(words: list[list[str]], near: Near) -> list[list[str]]:

@@ -18,7 +18,7 @@ from .prompt import LearnedPrompt
 from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
 from .template import MOST_TOKENS, parse_template
-from .vocabulary import Vocabulary
+from .text_parts import text_length, text_parts
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -42,31 +42,6 @@ class Point:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def text_parts(text: str, vocabulary: Vocabulary, most: int = MOST_TOKENS) -> list[str]:
-    """A text in parts of at most `most` tokens: every word once, in its order, none torn.
-
-    But: a word that has more tokens alone is torn into halves until they fit.
-    """
-    parts: list[list[str]] = [[]]
-    room = most
-    for word in text.split():
-        for piece in _pieces(word, vocabulary, most):
-            length = len(vocabulary.encode(piece))
-            if length > room:
-                parts.append([])
-                room = most
-            parts[-1].append(piece)
-            room -= length
-    return [" ".join(part) for part in parts if part]
-
-
-def _pieces(word: str, vocabulary: Vocabulary, most: int) -> list[str]:
-    if len(vocabulary.encode(word)) <= most or len(word) < 2:
-        return [word]
-    half = len(word) // 2
-    return _pieces(word[:half], vocabulary, most) + _pieces(word[half:], vocabulary, most)
 
 
 def text_targets(model: ClipModel, text: str) -> Targets:
@@ -97,11 +72,6 @@ def distill(
             + (" or give a longer text" if own < 2 else "")
         )
     return learn_prompt(model, targets, template, **options)
-
-
-def text_length(text: str, vocabulary: Vocabulary) -> int:
-    """How many tokens a text has, read in parts."""
-    return sum(len(vocabulary.encode(part)) for part in text_parts(text, vocabulary))
 
 
 def curve_lengths(tokens: int) -> list[int]:

@@ -23,7 +23,6 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,11 +31,11 @@ from torch import Tensor
 
 from .concept_words import concept_words
 from .errors import GuardError
-from .line_files import read_lines
 from .models import ClipModel
 from .neutral import Calibration, NeutralSpace, calibrate
 from .prompt import Nearness
 from .targets import make_targets
+from .text_parts import text_parts
 from .vocabulary import escape_ban, words_in
 
 log = logging.getLogger(__name__)
@@ -108,26 +107,31 @@ class Guard:
 
     def measure(self, features: Tensor, texts: Sequence[str]) -> list[dict[str, Nearness]]:
         """How near each of N texts is to each concept, by the concept's name. (N, E) → N dicts"""
-        limits = self.thresholds.tolist()
-        found = []
-        for row, text in zip(self.cosines(features).tolist(), texts, strict=True):
-            said = self.says(text)
-            each = zip(self.names, row, limits, strict=True)
-            found.append(
-                {
-                    name: Nearness(cosine, limit, said.get(name, ()), name not in self.unknown)
-                    for name, cosine, limit in each
-                }
-            )
-        return found
+        rows = zip(self.cosines(features).tolist(), texts, strict=True)
+        return [self._nearness(cosines, text) for cosines, text in rows]
 
     def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
-        """`measure` of texts, encoded by the model that the guard was made with.
+        """`measure` of texts, encoded by the model that the guard was made with. Of a text longer
+        than CLIP reads every part counts: told is the nearest one.
 
         Raises GuardError for another model, as far as its dimensions tell.
         """
         self.require(model)
-        return self.to(model.device).measure(model.encode_texts(texts), texts)
+        guard, found = self.to(model.device), []
+        for text in texts:
+            parts = text_parts(text, model.vocabulary) or [""]
+            nearest = guard.cosines(model.encode_texts(parts)).amax(dim=0)  # (C,)
+            found.append(guard._nearness(nearest.tolist(), text))
+        return found
+
+    def _nearness(self, cosines: Sequence[float], text: str) -> dict[str, Nearness]:
+        said = self.says(text)
+        return {
+            name: Nearness(cosine, limit, said.get(name, ()), name not in self.unknown)
+            for name, cosine, limit in zip(
+                self.names, cosines, self.thresholds.tolist(), strict=True
+            )
+        }
 
     def require(self, model: ClipModel) -> None:
         """Raises GuardError when the guard was made with a model of other dimensions."""
@@ -153,18 +157,11 @@ def make_guard(
     pictures: by the names to tell them by. false_alarms: the share of neutral prompts that each
     concept may call too near; more of them, and less that is meant slips through. calibration: of
     this model, by prompts of your own, or because it makes more than one guard.
-    Raises GuardError for no concept, one without words, a rate out of range, fewer neutral prompts
-    than the rate needs, and the calibration of another model; TargetError for features that are no
-    numbers; ModelError when pictures are given and there is no image tower.
+    Raises GuardError for no concept, one without words, two of one name, a rate out of range, fewer
+    neutral prompts than the rate needs, and the calibration of another model; TargetError for
+    features that are no numbers; ModelError when pictures are given and there is no image tower.
     """
-    pictures = pictures or {}
-    named = [text.strip() for text in dict.fromkeys(texts)]
-    if not named and not pictures:
-        raise GuardError(
-            "nothing to keep away from: give at least one concept, a text or a picture"
-        )
-    if not all(named):
-        raise GuardError("an empty text is no concept: give it some words")
+    named, pictures = _concepts(texts, pictures or {})
     if not 0 < false_alarms <= 0.5:
         raise GuardError(
             f"the rate of false alarms must be above 0 and at most 0.5, got {false_alarms}: 0.01 "
@@ -177,26 +174,49 @@ def make_guard(
     calibration = (calibration or calibrate(model)).to(model.device)
     space = calibration.space
     _require_model(model, len(space.centre), "calibration")
-    rank = _rank(len(calibration.held_out), false_alarms)
     directions = space.unit(concepts.features.to(space.centre.dtype))
     cosines = calibration.held_out @ directions.T  # (N, C)
     if not bool(torch.isfinite(cosines).all()):
         raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
-    thresholds = cosines.topk(rank, dim=0).values[-1]
+    thresholds = cosines.topk(_rank(len(cosines), false_alarms), dim=0).values[-1]
     guard = Guard(concepts.labels, directions, thresholds, space, false_alarms)
-    words = concept_words(
-        named, model.vocabulary, lambda texts: guard.near(model.encode_texts(texts))
-    )
-    blank = guard.near(model.encode_texts([""]))[0].tolist()
-    unknown = [name for name, near in zip(guard.names, blank, strict=True) if near]
+    return _with_words(guard, model, named)
+
+
+def _concepts(
+    texts: Sequence[str], pictures: Mapping[str, Image.Image]
+) -> tuple[list[str], Mapping[str, Image.Image]]:
+    """The concepts by name, each once."""
+    named = list(dict.fromkeys(text.strip() for text in texts))
+    if not named and not pictures:
+        raise GuardError(
+            "nothing to keep away from: give at least one concept, a text or a picture"
+        )
+    if not all(named):
+        raise GuardError("an empty text is no concept: give it some words")
+    twice = [name for name in pictures if name in named]
+    if twice:
+        raise GuardError(f"{twice[0]!r} is the name of a text and of a picture: rename one")
+    return named, pictures
+
+
+def _with_words(guard: Guard, model: ClipModel, named: Sequence[str]) -> Guard:
+    """The guard with the words of its texts, and with what the model does not know."""
+
+    def near(texts: Sequence[str]) -> Tensor:
+        return guard.near(model.encode_texts(texts))
+
+    blank = zip(guard.names, near([""])[0].tolist(), strict=True)
+    unknown = frozenset(name for name, is_near in blank if is_near)
     if unknown:
         log.warning(
             "to %s no more than an empty text is meant by: %s; there only the words themselves are "
             "kept away from",
             model.name,
-            ", ".join(unknown),
+            ", ".join(name for name in guard.names if name in unknown),
         )
-    return replace(guard, words=words, unknown=frozenset(unknown))
+    words = concept_words(named, unknown, model.vocabulary, near)
+    return replace(guard, words=words, unknown=unknown)
 
 
 def _require_model(model: ClipModel, dimensions: int, what: str) -> None:
@@ -216,14 +236,3 @@ def _rank(count: int, false_alarms: float) -> int:
             f"rate of at least {1 / (count + 1):.2g}, or more prompts"
         )
     return rank
-
-
-def read_concepts(path: str | Path) -> list[str]:
-    """The concepts of a UTF-8 text file, one a line; `#` starts a comment line.
-
-    Raises GuardError when the file cannot be read or names no concept.
-    """
-    concepts = read_lines(path, GuardError)
-    if not concepts:
-        raise GuardError(f"{path} names no concept: write one on each line")
-    return concepts

@@ -16,4 +16,5 @@ def read_lines(path: str | Path, refusal: type[PezError]) -> list[str]:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise refusal(f"cannot read the list {path}: {error}; give a UTF-8 text file") from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    stripped = (line.strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#")]

@@ -12,11 +12,10 @@ from pez_core.distillation import (
     curve_lengths,
     distill,
     distillation_curve,
-    text_length,
-    text_parts,
     text_targets,
 )
 from pez_core.errors import ConfigError, TargetError
+from pez_core.text_parts import text_length, text_parts
 from tests.oracle import DemoOracle
 
 QUICK = SearchConfig(steps=3, restarts=2, refine=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from pez_core import (
@@ -15,8 +16,9 @@ from pez_core import (
     make_guard,
     open_picture,
 )
+from pez_core.cli.avoid import read_concepts
 from pez_core.errors import GuardError, TargetError
-from pez_core.guard import MARGIN, SLOPE, STEP, read_concepts
+from pez_core.guard import MARGIN, SLOPE, STEP
 from pez_core.neutral import Calibration, calibrate, neutral_prompts, neutral_space
 from tests.oracle import DemoOracle
 from tests.towers import unit_rows
@@ -148,11 +150,24 @@ def test_what_the_model_does_not_know_is_told(
     assert found["nude"].to_json()["known"] is False
 
 
+def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:
+    """CLIP reads 75 tokens, and a generator paints what stands behind them all the same."""
+    guard = make_guard(demo, ["pizza", "dog"])
+    filler = "castle " * 75
+    (alone,) = guard.check(demo, ["a hot slice of pizza"])
+    behind, without = guard.check(demo, [f"{filler}a hot slice of pizza", filler])
+    assert behind["pizza"].near and not without["pizza"].near
+    assert behind["pizza"].similarity == pytest.approx(alone["pizza"].similarity, abs=1e-5)
+    assert not behind["dog"].near and guard.check(demo, [""])[0]["dog"].near is False
+
+
 def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="at least one concept"):
         make_guard(demo)
     with pytest.raises(GuardError, match="an empty text is no concept"):
         make_guard(demo, ["dog", "  "])
+    with pytest.raises(GuardError, match="'dog' is the name of a text and of a picture"):
+        make_guard(demo, ["dog "], {"dog": Image.new("RGB", (64, 64))})
     with pytest.raises(GuardError, match=r"at most 0.5, got nan"):
         make_guard(demo, ["dog"], false_alarms=float("nan"))
     with pytest.raises(GuardError, match=r"1000 neutral prompts .* at least 0.001"):

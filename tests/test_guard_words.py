@@ -73,6 +73,21 @@ def test_the_word_of_a_single_word_is_always_there(
     assert not mask.permits(f"so {concept} it is") and mask.permits("so be it")
 
 
+def test_only_inflections_go_with_a_word(demo: ClipModel) -> None:
+    """Words that merely begin alike are other words."""
+    guard = make_guard(demo, ["man", "post office", "bear", "a walking dog", "t-shirt"])
+    words = {word for some in guard.words.values() for word in some}
+    assert not words & {"manage", "office's", "off", "beard", "t", "mand"}
+    assert "bears" in guard.words["bear"]
+
+
+def test_of_what_the_model_does_not_know_all_words_go(demo: ClipModel) -> None:
+    """Nearness says nothing there."""
+    guard = make_guard(demo, ["logo of a brand"])
+    assert guard.unknown == {"logo of a brand"}
+    assert guard.words == {"logo of a brand": ("logo", "brand")}
+
+
 def test_function_words_and_pictures_have_none(demo: ClipModel, root: Path) -> None:
     """ "the" alone is near "the cat" to this model."""
     picture = open_picture(root / "examples" / "pizza.png")

@@ -6,8 +6,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from ..guard import FALSE_ALARMS, Guard, make_guard, read_concepts
+from ..errors import GuardError
+from ..guard import FALSE_ALARMS, Guard, make_guard
+from ..line_files import read_lines
 from ..models import ClipModel
 from ..pictures import is_picture, open_picture
 
@@ -36,9 +39,25 @@ def add_avoid_options(parser: argparse._ActionsContainer) -> None:
 
 
 def concepts(arguments: argparse.Namespace) -> list[str]:
-    """The concepts that were named, each once. Raises GuardError for a file that names none."""
-    listed = read_concepts(arguments.avoid_file) if arguments.avoid_file is not None else []
-    return list(dict.fromkeys([*arguments.avoid, *listed]))
+    """The concepts that were named, each once. Raises GuardError for a file that names none.
+
+    The file is read once: it may be a pipe.
+    """
+    if arguments.avoid_file is not None:
+        arguments.avoid = [*arguments.avoid, *read_concepts(arguments.avoid_file)]
+        arguments.avoid_file = None
+    return list(dict.fromkeys(arguments.avoid))
+
+
+def read_concepts(path: str | Path) -> list[str]:
+    """The concepts of a UTF-8 text file, one a line; `#` starts a comment line.
+
+    Raises GuardError when the file cannot be read or names no concept.
+    """
+    concepts = read_lines(path, GuardError)
+    if not concepts:
+        raise GuardError(f"{path} names no concept: write one on each line")
+    return concepts
 
 
 def guard_maker(arguments: argparse.Namespace) -> GuardMaker | None:
