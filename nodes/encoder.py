@@ -68,6 +68,7 @@ class TextEncoder:
         tower = self._held.load(working_memory).tower()
         return ClipModel(self.source, tower, clip_vocabulary())
 
+    @torch.inference_mode(False)
     def guard(self, model: ClipModel, avoid: tuple[str, ...]) -> Guard | None:
         """What keeps prompts away from these meanings; None where there are none. model: this one,
         loaded. The neutral prompts are read once, as they are many."""

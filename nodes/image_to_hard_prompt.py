@@ -48,7 +48,7 @@ class ImageToHardPrompt(io.ComfyNode):
         template: str,
         text_targets: str,
         ban: str,
-        avoid: str,
+        avoid: str = "",
         negative_image: torch.Tensor | None = None,
         clip: Any = None,
         clip_vision: Any = None,

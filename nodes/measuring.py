@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from ..pez_core.attribution import alternatives, contributions, pulls
-from ..pez_core.edits import Word
+from ..pez_core.edits import Edits, Word, edited_words
 from ..pez_core.mixing import measured
 from ..pez_core.targets import Targets, make_targets
 from ..pez_core.vocabulary import escape_ban, make_mask
@@ -24,13 +24,15 @@ ITSELF = "the prompt itself"
 def measure(
     asked: Asked,
     words: Sequence[Word],
+    edits: Edits,
     passed_on: str,
-    banned: Sequence[str],
-    avoid: tuple[str, ...],
-    image: torch.Tensor | None,
-    tokens: PromptTokens | None,
+    *,
+    avoid: tuple[str, ...] = (),
+    image: torch.Tensor | None = None,
+    tokens: PromptTokens | None = None,
 ) -> Effects:
-    """passed_on: the text the words have become by the user's edits. banned: no alternatives.
+    """passed_on: the text that the words have become by the edits. What each of them adds to a
+    nearness is of that text, what it adds to the similarity of the words as they came.
     Raises what the encoder and `make_guard` raise."""
     encoder = open_encoder(asked)
     text, targets, compared_with = _targets(encoder, image, tokens)
@@ -39,7 +41,7 @@ def measure(
     if targets is None:
         source = " ".join(word.text for word in words)
         targets = make_targets(model.encode_texts([source]))
-    bans = [escape_ban(word) for word in banned]
+    bans = [escape_ban(word) for word in edits.banned]
     mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
     ids = [token_id for word in words for token_id in word.ids]
     similarity, each = None, dict[str, float]()
@@ -49,7 +51,11 @@ def measure(
     guard = text.guard(model, avoid)
     kept = guard.check(model, [passed_on])[0] if guard else {}
     near = [name for name, found in kept.items() if found.near]
-    added = pulls(model, words, guard, check_cancelled) if guard and near else []
+    added: dict[int, dict[str, float]] = {}
+    if guard and near:
+        places, pieces = zip(*edited_words(words, edits), strict=True)
+        found = pulls(model, pieces, guard, check_cancelled)
+        added = {i: {n: pull[n] for n in near} for i, pull in zip(places, found, strict=True)}
     return Effects(
         compared_with,
         similarity,
@@ -57,7 +63,7 @@ def measure(
         tuple(contributions(model, ids, targets, check_cancelled)),
         tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
         kept,
-        tuple({name: each[name] for name in near} for each in added),
+        added,
     )
 
 

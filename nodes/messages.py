@@ -20,8 +20,8 @@ class Effects:
 
     similarity: of the text passed on. similarities: by each encoder where there are several, by
     its name. contributions: of each token of the first 75. alternatives: of each word. guard: how
-    near the text passed on is to what it is to keep away from. pulls: what each word of the first
-    75 tokens adds to what it is too near to.
+    near the text passed on is to what it is to keep away from. pulls: what a word adds to what
+    it is too near to, by the word's place.
     """
 
     compared_with: str | None = None
@@ -30,7 +30,7 @@ class Effects:
     contributions: tuple[float, ...] = ()
     alternatives: tuple[tuple[Candidate, ...], ...] = ()
     guard: Mapping[str, Nearness] = field(default_factory=dict)
-    pulls: tuple[Mapping[str, float], ...] = ()
+    pulls: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def tokens_message(
@@ -146,7 +146,7 @@ def _words(
                 "alternatives": candidates_message(
                     effects.alternatives[index] if effects.alternatives else ()
                 ),
-                "pulls": dict(effects.pulls[index]) if index < len(effects.pulls) else {},
+                "pulls": dict(effects.pulls.get(index, {})),
             }
         )
     return described

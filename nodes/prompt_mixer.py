@@ -51,7 +51,7 @@ class PromptMixer(io.ComfyNode):
         seed: int,
         vocabulary: str,
         ban: str,
-        avoid: str,
+        avoid: str = "",
         clip: Any = None,
         clip_vision: Any = None,
         **mixed: Any,

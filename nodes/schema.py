@@ -97,6 +97,7 @@ def ban_input() -> Any:
 def avoid_input(whose: str) -> Any:
     return io.String.Input(
         "avoid",
+        optional=True,  # graphs of earlier versions do not have it
         default="",
         dynamic_prompts=False,
         tooltip=f"Meanings that {whose} keep away from, in whatever words, separated by commas, "
@@ -104,9 +105,9 @@ def avoid_input(whose: str) -> Any:
     )
 
 
-def concepts(avoid: str) -> tuple[str, ...]:
+def concepts(avoid: str | None) -> tuple[str, ...]:
     """The meanings in the widget `avoid`, each once."""
-    named = (name.strip() for name in re.split(r"[,\n]", avoid))
+    named = (name.strip() for name in re.split(r"[,\n]", avoid or ""))
     return tuple(dict.fromkeys(filter(None, named)))
 
 

@@ -40,7 +40,7 @@ class TokenViewer(io.ComfyNode):
         cls,
         model: str,
         edits: str,
-        avoid: str,
+        avoid: str = "",
         prompt: str | None = None,
         tokens: PromptTokens | None = None,
         image: torch.Tensor | None = None,
@@ -68,7 +68,9 @@ class TokenViewer(io.ComfyNode):
             raise TargetError("to check the prompt against `avoid` choose a model")
         effects = Effects()
         if asked and words:
-            effects = measure(asked, words, passed_on, edited.banned, kept_from, image, tokens)
+            effects = measure(
+                asked, words, edited, passed_on, avoid=kept_from, image=image, tokens=tokens
+            )
         message = viewed_message(
             plain,
             passed_on,

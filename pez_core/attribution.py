@@ -119,22 +119,16 @@ def alternatives(
     return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
 
 
-@torch.inference_mode(False)
 def pulls(
-    model: ClipModel, words: Sequence[Word], guard: Guard, tick: Callable[[], None] = nothing
+    model: ClipModel, pieces: Sequence[str], guard: Guard, tick: Callable[[], None] = nothing
 ) -> list[dict[str, float]]:
-    """By how much the nearness to each concept of a guard drops when a word is left out: for each
-    word within the first 75 tokens, by the concept's name.
+    """By how much the nearness to each concept of a guard drops when a piece of a text is left out:
+    for each piece, by the concept's name.
 
-    tick: called between passes.
+    pieces: those of the text, with the white space between them. tick: called between passes.
     """
-    ids = [word.ids for word in words[: _within_context(words)]]
-    if not ids:
-        return []
-    texts = [ids, *(ids[:i] + ids[i + 1 :] for i in range(len(ids)))]
-    start, end = model.vocabulary.start, model.vocabulary.end
-    sequences = [[start, *(token_id for word in text for token_id in word), end] for text in texts]
-    whole, *without = guard.to(model.device).cosines(model.tower.encode_ids(sequences, tick))
+    texts = ["".join([*pieces[:i], *pieces[i + 1 :]]) for i in range(len(pieces))]
+    whole, *without = guard.nearest(model, ["".join(pieces), *texts], tick)
     return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,7 @@ from .neutral import Calibration, NeutralSpace, calibrate
 from .prompt import Nearness
 from .targets import make_targets
 from .text_parts import text_parts
+from .text_tower import nothing
 from .vocabulary import escape_ban, words_in
 
 log = logging.getLogger(__name__)
@@ -116,13 +117,19 @@ class Guard:
 
         Raises GuardError for another model, as far as its dimensions tell.
         """
+        rows = zip(self.nearest(model, texts).tolist(), texts, strict=True)
+        return [self._nearness(cosines, text) for cosines, text in rows]
+
+    def nearest(
+        self, model: ClipModel, texts: Sequence[str], tick: Callable[[], None] = nothing
+    ) -> Tensor:
+        """The cosines of each text's nearest part with the concepts, N texts → (N, C). tick: called
+        between passes. Raises as `check` does."""
         self.require(model)
-        guard, found = self.to(model.device), []
-        for text in texts:
-            parts = text_parts(text, model.vocabulary) or [""]
-            nearest = guard.cosines(model.encode_texts(parts)).amax(dim=0)  # (C,)
-            found.append(guard._nearness(nearest.tolist(), text))
-        return found
+        parts = [text_parts(text, model.vocabulary) or [""] for text in texts]
+        features = model.encode_texts([part for some in parts for part in some], tick)
+        cosines = self.to(model.device).cosines(features)
+        return torch.stack([each.amax(dim=0) for each in cosines.split([len(p) for p in parts])])
 
     def _nearness(self, cosines: Sequence[float], text: str) -> dict[str, Nearness]:
         said = self.says(text)

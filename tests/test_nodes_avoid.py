@@ -100,6 +100,7 @@ def test_the_viewer_checks_any_prompt(comfy: Comfy, demo: ClipModel, guard: Guar
     assert fruit["near"] and not horse["near"]
     assert fruit["similarity"] == pytest.approx(whole[FRUIT].similarity, abs=1e-4)
     pulls = [word["pulls"] for word in shown["words"]]
+    assert len(pulls) == len(without)
     for pull, found in zip(pulls, without, strict=True):
         assert pull.keys() == {FRUIT}
         expected = whole[FRUIT].similarity - found[FRUIT].similarity
@@ -108,11 +109,17 @@ def test_the_viewer_checks_any_prompt(comfy: Comfy, demo: ClipModel, guard: Guar
 
 
 def test_what_counts_is_the_text_passed_on(comfy: Comfy) -> None:
-    """With the word replaced it is clear."""
+    """With the word replaced it is clear; and a word that was put there is the one at fault."""
     given = {"prompt": "a watermelon", "model": DEMO, "avoid": FRUIT}
     assert viewed(comfy.view(**given))["guard"][0]["near"]
     shown = viewed(comfy.view(**given, edits=edits("a watermelon", replaced={"1": "horse"})))
     assert not shown["guard"][0]["near"] and not any(word["pulls"] for word in shown["words"])
+    changes = {"replaced": {"2": "watermelon"}, "banned": ["slice"]}
+    scene = "a green horse slice"
+    shown = viewed(comfy.view(**{**given, "prompt": scene}, edits=edits(scene, **changes)))
+    assert shown["text"] == "a green watermelon" and shown["guard"][0]["near"]
+    pulls = [word["pulls"].get(FRUIT) for word in shown["words"]]
+    assert pulls[3] is None and max(pulls[:3]) == pulls[2] > 0.2
 
 
 def test_what_was_learned_brings_what_it_keeps_from(comfy: Comfy) -> None:
@@ -131,11 +138,12 @@ def test_without_a_model_nothing_can_be_checked(comfy: Comfy) -> None:
     assert viewed(comfy.view(prompt="a cat", avoid=" , "))["guard"] == []
 
 
-def test_beyond_the_first_75_tokens_words_add_nothing(comfy: Comfy) -> None:
-    prompt = "watermelon " * 76 + "cat"
-    shown = viewed(comfy.view(prompt=prompt, model=DEMO, avoid=FRUIT))
+def test_beyond_the_first_75_tokens_it_counts_as_well(comfy: Comfy) -> None:
+    """They are painted."""
+    shown = viewed(comfy.view(prompt="castle " * 76 + "watermelon", model=DEMO, avoid=FRUIT))
     assert shown["guard"][0]["near"]
-    assert [bool(word["pulls"]) for word in shown["words"]] == [True] * 75 + [False] * 2
+    pulls = [word["pulls"][FRUIT] for word in shown["words"]]
+    assert len(pulls) == 77 and max(pulls) == pulls[-1]
 
 
 def test_neutral_prompts_are_read_once_and_can_be_cancelled(

@@ -1,7 +1,7 @@
 // What the Token Viewer shows, and what a click on a word offers.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { noEdits, replaceWord, toggleBan, toggleLock } from "../../web/js/edits.js";
+import { marksOf, noEdits, replaceWord, toggleBan, toggleLock } from "../../web/js/edits.js";
 import { faults } from "../../web/js/guard.js";
 import { withoutIt, wordCard, wordMenu } from "../../web/js/popup.js";
 import { unknownWords, viewedView } from "../../web/js/viewer.js";
@@ -86,21 +86,26 @@ test("a word that says it outright is told and marked, whatever the whole means"
     view.querySelector(".pez-guard").textContent,
     "Says outright “a lady” (0.200, at most 0.400)",
   );
-  const marked = chipsOf(view).map((chip) => chip.className.includes("pez-near"));
-  assert.deepEqual(marked, [false, true, false]);
+  const near = (shown) => chipsOf(shown).map((chip) => chip.className.includes("pez-near"));
+  assert.deepEqual(near(view), [false, true, false]);
+  const banned = viewedView({ ...VIEWED, guard: [kept] }, toggleBan(plain, 1, WORDS), NONE);
+  assert.deepEqual(near(banned), [false, false, false], "it is not passed on");
+  const other = replaceWord(replaceWord(plain, 0, "Lady"), 1, "man");
+  const replaced = viewedView({ ...VIEWED, guard: [kept] }, other, NONE);
+  assert.deepEqual(near(replaced), [true, false, false]);
 });
 
 test("no word is at fault where none makes it nearer, or nothing is near", () => {
   const kept = { concept: "text", similarity: 0.5, threshold: 0.4, near: true };
-  const at = (pulls, guard) =>
-    faults(
-      guard,
-      pulls.map((amount) => ({ ...WORDS[0], pulls: { text: amount } })),
-    );
+  const at = (pulls, guard) => {
+    const words = pulls.map((amount) => ({ ...WORDS[0], pulls: { text: amount } }));
+    return faults(guard, words, marksOf(words, plain));
+  };
   assert.deepEqual(at([-0.1, 0], [kept]), [[], []]);
   assert.deepEqual(at([0.3, 0.1], [{ ...kept, near: false }]), [[], []]);
   assert.deepEqual(at([0.3, 0.1], undefined), [[], []]);
-  assert.deepEqual(faults([kept], WORDS), [[], [], []], "saved before there was a guard");
+  const marks = marksOf(WORDS, plain);
+  assert.deepEqual(faults([kept], WORDS, marks), [[], [], []], "saved before there was a guard");
   assert.equal(viewedView(VIEWED, plain, NONE).querySelector(".pez-guard"), null);
 });
 

@@ -22,8 +22,8 @@ const TITLE = "Nearness of meaning, as CLIP sees it, and where too near begins";
 export function guardLines(guard) {
   if (!guard?.length) return null;
   const isClear = (kept) => !kept.near && !kept.says?.length;
-  const clear = guard.filter((kept) => isClear(kept) && kept.known !== false);
-  const unknown = guard.filter((kept) => isClear(kept) && kept.known === false);
+  const unknown = guard.filter((kept) => kept.known === false);
+  const clear = guard.filter((kept) => isClear(kept) && !unknown.includes(kept));
   return el("div", { class: "pez-guard" }, [
     ...guard.map((kept) => {
       if (kept.near) return line("pez-warning", "Too near to", [kept]);
@@ -53,11 +53,15 @@ function unknownLine(unknown) {
  * The concepts that the prompt is too near to, or says outright, because of each word.
  * @param {Kept[] | undefined} guard
  * @param {import("./edits.js").Word[]} words
+ * @param {import("./edits.js").Mark[]} marks  of the words: what is banned is not passed on
  * @returns {string[][]} concepts, for each word
  */
-export function faults(guard, words) {
-  return words.map((word) => {
-    const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(word, kept));
+export function faults(guard, words, marks) {
+  return words.map((word, i) => {
+    if (marks[i].banned) return [];
+    const text = (marks[i].replaced ?? word.text).toLowerCase();
+    const says = (kept) => kept.says?.includes(text);
+    const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(kept));
     return at.map((kept) => kept.concept);
   });
 }
@@ -66,8 +70,4 @@ function pullsMost(word, { concept, near }, words) {
   const pullOf = (one) => one.pulls?.[concept] ?? 0;
   const pull = pullOf(word);
   return near && pull > 0 && pull >= MOST_AT_FAULT * Math.max(...words.map(pullOf));
-}
-
-function says(word, kept) {
-  return kept.says?.includes(word.text.toLowerCase());
 }

@@ -104,7 +104,7 @@ function toolLine({ onReset, onSend }) {
 
 function wordRow(viewed, edits, actions) {
   const marks = marksOf(viewed.words, edits);
-  const near = faults(viewed.guard, viewed.words);
+  const near = faults(viewed.guard, viewed.words, marks);
   const numbers = viewed.words.flatMap((w) => w.tokens.map((t) => Math.abs(t.contribution ?? 0)));
   const largest = Math.max(0, ...numbers);
   const row = el("div", { class: "pez-chips", role: "group", "aria-label": "words" });
