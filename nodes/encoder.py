@@ -69,11 +69,12 @@ class TextEncoder:
         return ClipModel(self.source, tower, clip_vocabulary())
 
     @torch.inference_mode(False)
-    def guard(self, model: ClipModel, avoid: tuple[str, ...]) -> Guard | None:
-        """What keeps prompts away from these meanings; None where there are none. model: this one,
-        loaded. The neutral prompts are read once, as they are many."""
+    def guard(self, avoid: tuple[str, ...]) -> Guard | None:
+        """What keeps prompts away from these meanings; None where there are none. The neutral
+        prompts are read once for a tower, as they are many."""
         if not avoid:
             return None
+        model = self.load()
         if self._held.calibration is None:
             self._held.calibration = calibrate(model, tick=check_cancelled).to("cpu")
         return make_guard(model, avoid, calibration=self._held.calibration)

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS, SearchConfig
 from ..pez_core.targets import join_targets, make_targets
+from ..pez_core.template import plain_template
 from . import schema
 from .encoder import Asked
 from .joint import open_encoder
@@ -64,7 +65,7 @@ class ImageToHardPrompt(io.ComfyNode):
         if lines:
             parts.append(make_targets(text.load().encode_texts(lines, check_cancelled).cpu()))
         search = Search(
-            template.strip() or f"{{{tokens}}}",
+            template.strip() or plain_template(tokens),
             _config(preset, steps, restarts, learning_rate, weight_decay, seconds),
             seed,
             vocabulary,

@@ -50,6 +50,7 @@ def run_search(
         words=encoder.source.words,
     )
 
+    guard = encoder.guard(search.avoid)
     live = Live(node_id, fixed)
 
     def attempt(config: SearchConfig) -> LearnedPrompt:
@@ -62,7 +63,7 @@ def run_search(
             search.template,
             config=config,
             mask=mask,
-            guard=encoder.guard(model, search.avoid),
+            guard=guard,
             seed=search.seed,
             callback=live,
             dtype=best_dtype(model.device),

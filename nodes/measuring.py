@@ -48,7 +48,7 @@ def measure(
     if compared_with != ITSELF:
         candidate = measured(model, passed_on, targets)
         similarity, each = candidate.similarity, dict(candidate.similarities)
-    guard = text.guard(model, avoid)
+    guard = text.guard(avoid)
     kept = guard.check(model, [passed_on])[0] if guard else {}
     near = [name for name, found in kept.items() if found.near]
     added: dict[int, dict[str, float]] = {}

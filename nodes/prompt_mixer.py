@@ -11,10 +11,11 @@ from comfy_api.latest import io
 from ..pez_core.config import PRESETS
 from ..pez_core.distillation import text_targets
 from ..pez_core.errors import TargetError
-from ..pez_core.mixing import concatenate, measured
+from ..pez_core.mixing import concatenated
 from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
-from ..pez_core.vocabulary import make_mask, split_bans
+from ..pez_core.template import plain_template
+from ..pez_core.vocabulary import clip_vocabulary, make_mask, split_bans
 from . import schema
 from .encoder import Asked, Encoder, TextEncoder
 from .joint import JointEncoder, open_encoder
@@ -62,6 +63,7 @@ class PromptMixer(io.ComfyNode):
         images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
         weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
         prompts = {n: read(text)[0] for n, text in prompts.items() if weights[n]}
+        prompts = {n: text for n, text in prompts.items() if clip_vocabulary().encode(text)}
         images = {n: image for n, image in images.items() if weights[n]}
         if not prompts and not images:
             raise TargetError(
@@ -70,7 +72,7 @@ class PromptMixer(io.ComfyNode):
         text, targets = _targets(open_encoder(asked), prompts, images, weights)
         away = schema.concepts(avoid)
         if mode == "learn":
-            config, template = PRESETS[preset], f"{{{tokens}}}"
+            config, template = PRESETS[preset], plain_template(tokens)
             search = Search(template, config, seed, vocabulary, ban, away)
             return run_search(cls.hidden.unique_id, asked, text, targets, search)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
@@ -113,13 +115,13 @@ def _concatenate(
     avoid: tuple[str, ...],
 ) -> LearnedPrompt:
     model = text.load()
-    guard = text.guard(model, avoid)
-    bans = [*split_bans(ban), *(guard.ban if guard else [])]
-    permits = make_mask(model.vocabulary, "all", ban=bans).permits
+    guard = text.guard(avoid)
+    mask = make_mask(model.vocabulary, "all", ban=split_bans(ban))
     started = time.perf_counter()
-    joined = concatenate(model, prompts, targets, budget, permits=permits, tick=check_cancelled)
+    best = concatenated(
+        model, prompts, targets, budget, mask=mask, guard=guard, tick=check_cancelled
+    )
     seconds = time.perf_counter() - started
-    best = measured(model, joined, targets, guard)
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
 
 

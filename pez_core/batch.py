@@ -119,7 +119,8 @@ class Inverter:
         }
 
     def with_job(self, job: Job) -> Inverter:
-        """The same loaded model for another job on it: other settings, another template."""
+        """The same loaded model and guard for another job on it: other settings, another
+        template."""
         other = copy(self)
         other.job = job
         return other

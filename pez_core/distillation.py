@@ -17,7 +17,7 @@ from .objective import weighted_similarity
 from .prompt import LearnedPrompt
 from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
-from .template import MOST_TOKENS, parse_template
+from .template import MOST_TOKENS, parse_template, plain_template
 from .text_parts import text_length, text_parts
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def distillation_curve(
     own = text_length(text, model.vocabulary)
     start = model.vocabulary.encode(text_parts(text, model.vocabulary)[0])
     for tokens in curve_lengths(own):
-        learned = distill(model, text, f"{{{tokens}}}", **options)
+        learned = distill(model, text, plain_template(tokens), **options)
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])
         plain = weighted_similarity(model.encode_texts([cut]), targets.to(model.device)).item()

@@ -21,6 +21,8 @@ def read_method(
     try:
         for change in changes:
             key, _, number = change.partition("=")
+            if key in found:
+                raise ValueError(f"{key} twice")
             found[key] = numbers[key](number)
     except (KeyError, ValueError):
         optimizer = ""

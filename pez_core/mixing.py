@@ -23,8 +23,9 @@ from .objective import weighted_similarity
 from .prompt import Candidate, LearnedPrompt
 from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
-from .template import MOST_TOKENS
+from .template import MOST_TOKENS, plain_template
 from .text_tower import nothing
+from .vocabulary import TokenMask
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,7 +56,7 @@ def concatenate(
     passes.
     Raises ConfigError for a budget out of range and when there is no word.
     """
-    _check(budget)
+    plain_template(budget)  # raises for a number out of range
     targets = targets.to(model.device)
     parts = [list(enumerate(split_words(prompt, model.vocabulary))) for prompt in prompts]
     # A word that would not fit even alone can only go.
@@ -82,18 +83,23 @@ def learn_apart(
 ) -> LearnedPrompt:
     """A prompt learned for each target alone, and these concatenated in at most `tokens` tokens.
 
-    prompts: the words of a target that has its own, None for one whose words are learned: its share
-    of the tokens by weight. Targets to keep away from get no words; they count where words are
-    left out. options: those of `learn_prompt`.
-    Raises ConfigError for tokens out of range and when no target has
-    a positive weight, and what `learn_prompt` raises.
+    prompts: the words of a target that has its own, None for one whose words are learned, with its
+    share of the tokens by weight, and an equal one of the seconds. Targets to keep away from get no
+    words; they count where words are left out. options: those of `learn_prompt`.
+    Raises ConfigError for tokens out of range and when no target has a positive weight, and what
+    `learn_prompt` raises.
     """
-    _check(tokens)
+    template = plain_template(tokens)
+    config, guard = options.get("config", DEFAULT), options.get("guard")
     weights = targets.weights.tolist()
     near = [place for place, weight in enumerate(weights) if weight > 0]
     if not near:
         raise ConfigError("nothing to concatenate: give something of a positive weight")
     total = sum(weights[place] for place in near)
+    learned = sum(prompts[place] is None for place in near)
+    each = options.copy()
+    if config.seconds is not None and learned:
+        each["config"] = config.replace(seconds=config.seconds / learned)
     words: list[str] = []
     runs: list[LearnedPrompt] = []
     started = time.perf_counter()
@@ -101,40 +107,50 @@ def learn_apart(
         own = prompts[place]
         if own is None:
             goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
-            share = max(1, round(tokens * weights[place] / total))
-            run = learn_prompt(model, goal, f"{{{share}}}", **options)
-            runs.append(run)
-            own = run.best.text
+            share = plain_template(max(1, round(tokens * weights[place] / total)))
+            runs.append(learn_prompt(model, goal, share, **each))
+            own = runs[-1].best.text
         words.append(own)
+    best = concatenated(model, words, targets, tokens, mask=options.get("mask"), guard=guard)
+    seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
+    ends = {run.stopped for run in runs}
+    return LearnedPrompt(
+        candidates=(best,),
+        history=((steps, seconds, best.similarity),),
+        steps=steps,
+        seconds=seconds,
+        stopped=next((end for end in ("user", "seconds") if end in ends), "steps"),
+        seed=options.get("seed", 0),
+        model=model.name,
+        settings={
+            "template": template,
+            **config.to_json(),
+            **(options.get("settings") or {}),
+            **(guard.settings if guard else {}),
+            "parts": words,
+        },
+    )
 
-    mask, guard = options.get("mask"), options.get("guard")
+
+def concatenated(
+    model: ClipModel,
+    prompts: Sequence[str],
+    targets: Targets,
+    budget: int,
+    *,
+    mask: TokenMask | None = None,
+    guard: Guard | None = None,
+    tick: Callable[[], None] = nothing,
+) -> Candidate:
+    """What `concatenate` makes of prompts, without words that a mask bans or that say what a guard
+    keeps away from, with its similarity and its nearness. Raises as `concatenate` does."""
 
     def permits(word: str) -> bool:
         allowed = mask is None or mask.permits(word)
         return allowed and not (guard is not None and guard.says(word))
 
-    text = concatenate(model, words, targets, tokens, permits=permits)
-    best = measured(model, text, targets, guard)
-    seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
-    told = {
-        "template": f"{{{tokens}}}",
-        **options.get("config", DEFAULT).to_json(),
-        **(options.get("settings") or {}),
-        **(guard.settings if guard else {}),
-        "parts": words,
-    }
-    stopped = "user" if any(run.stopped == "user" for run in runs) else "steps"
-    history = ((steps, seconds, best.similarity),)
-    return LearnedPrompt(
-        candidates=(best,),
-        history=history,
-        steps=steps,
-        seconds=seconds,
-        stopped=stopped,
-        seed=options.get("seed", 0),
-        model=model.name,
-        settings=told,
-    )
+    text = concatenate(model, prompts, targets, budget, permits=permits, tick=tick)
+    return measured(model, text, targets, guard)
 
 
 def measured(
@@ -146,11 +162,6 @@ def measured(
     score = weighted_similarity(features, goals).item()
     near = guard.check(model, [text])[0] if guard else {}
     return Candidate(text, tuple(model.vocabulary.encode(text)), score, each, near)
-
-
-def _check(tokens: int) -> None:
-    if not 1 <= tokens <= MOST_TOKENS:
-        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
 
 
 def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:

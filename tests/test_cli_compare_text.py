@@ -125,7 +125,9 @@ def test_few_examples_are_as_many_of_each_label() -> None:
         few(examples, 0, seed=0)
 
 
-@pytest.mark.parametrize("name", ["adam", "pez,0.003", "pez,fluency=much", "pez,tokens=3", ""])
+@pytest.mark.parametrize(
+    "name", ["adam", "pez,0.003", "pez,fluency=much", "pez,tokens=3", "pez,lr=1,lr=2", ""]
+)
 def test_a_method_that_is_none_is_told(name: str) -> None:
     with pytest.raises(ConfigError, match="is no method: write OPTIMIZER"):
         text_method(name, TextConfig())
@@ -136,6 +138,19 @@ def test_a_method_changes_what_it_names_alone() -> None:
     method = text_method("fluentprompt,fluency=0.003,steps=9", base)
     assert method.config == base.replace(optimizer="fluentprompt", fluency=0.003, steps=9)
     assert method.config.lr == 0.2 and method.name == "fluentprompt,fluency=0.003,steps=9"
+
+
+@pytest.mark.parametrize("verb", ["compare-text", "learn-text"])
+def test_what_was_learned_is_told_where_another_model_cannot_be_had(
+    pez: Pez, instructed_folder: Path, files: tuple[str, str], tmp_path: Path, verb: str
+) -> None:
+    seeds = ["--seeds", "1", "--methods", "pez"] if verb == "compare-text" else []
+    code, out, err = pez(
+        verb, "--model", str(instructed_folder), "--data", files[0], "--holdout", files[1], *WORDS,
+        "--tokens", "2", "--steps", "2", *seeds, "--transfer-to", str(tmp_path / "none"),
+    )  # fmt: skip
+    assert code == 2 and "no prompt" in out
+    assert "pez: error: " in err.splitlines()[-1] and "none" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def test_the_json_and_a_list_of_concepts(pez: Pez, tmp_path: Path, picture: str)
     arguments = ("--avoid", "dog", "--avoid-file", str(path), "--json")
     code, out, _ = pez("check", "a pizza", *arguments)
     said = json.loads(out)
-    assert list(said) == ["schema", "text", "model", "near", "guard"]
+    assert list(said) == ["schema", "text", "model", "near", "clear", "guard"]
     assert (code, said["schema"], said["near"]) == (1, 1, True)
     assert list(said["guard"]) == ["dog", picture]
     assert [said["guard"][name]["near"] for name in said["guard"]] == [False, True]
@@ -62,7 +64,27 @@ def test_a_word_counts_whatever_the_text_means(pez: Pez) -> None:
     assert says.split()[0] == "says" and says.endswith("pizza (says pizza)")
     code, out, _ = pez("check", "pizza golfing", "--avoid", "pizza", "--json")
     said = json.loads(out)
-    assert (code, said["near"], said["guard"]["pizza"]["says"]) == (1, False, ["pizza"])
+    assert (code, said["near"], said["clear"]) == (1, False, False)
+    assert said["guard"]["pizza"]["says"] == ["pizza"]
+
+
+def test_a_template_that_says_it_is_told(
+    pez: Pez, picture: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = ("--template", "a pizza golfing {1}", "--avoid", "pizza", "--preset", "fast")
+    code, out, _ = pez("invert", picture, *arguments)
+    assert code == 0 and "a pizza golfing" in out
+    assert "the words given say pizza outright: pizza" in caplog.text
+
+
+def test_a_list_of_concepts_may_be_a_pipe(pez: Pez, picture: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("pizza\n",))
+    writer.start()
+    code, out, _ = pez("invert", picture, "--avoid-file", str(pipe), "--preset", "fast", "--json")
+    writer.join()
+    assert code == 0 and json.loads(out)["settings"]["avoid"] == ["pizza"]
 
 
 def test_a_concept_that_the_model_does_not_know_is_told(

@@ -99,6 +99,14 @@ def test_a_stop_ends_each_search_and_has_words_of_all(demo: ClipModel, root: Pat
     assert [len(part.split()) for part in result.settings["parts"]] == [3, 3]
 
 
+def test_pictures_learned_apart_share_the_seconds(demo: ClipModel, root: Path) -> None:
+    seen = demo.encode_pictures([open_picture(root / "examples" / "penguin.png")] * 2)
+    config = CONFIG.replace(steps=100_000, seconds=0.4)
+    result = learn_apart(demo, make_targets(seen), [None, None], 6, config=config)
+    assert result.stopped == "seconds" and result.seconds < 2
+    assert result.settings["seconds"] == 0.4
+
+
 def test_without_something_to_come_near_to_nothing_is_joined(demo: ClipModel) -> None:
     targets = make_targets(demo.encode_texts(["snow"]), [-1.0])
     with pytest.raises(ConfigError, match="nothing to concatenate: give something of a positive"):

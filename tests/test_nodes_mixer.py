@@ -54,6 +54,7 @@ def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle, mode: s
         {},
         {"prompt_1": ""},
         {"prompt_1": " \n"},
+        {"prompt_1": "()", "prompt_2": "&nbsp;"},
         {"prompt_1": "a cat", "prompt_1_weight": 0.0},
         {"image_1": "picture", "image_1_weight": 0.0},
         {"prompt_2_weight": 3.0},

@@ -48,13 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments.model, tower=arguments.tower)
     (found,) = maker(model).check(model, [arguments.text])
     near = any(one.near for one in found.values())
+    clear = not near and not any(one.says for one in found.values())
     if arguments.json:
         guard = {name: one.to_json() for name, one in found.items()}
-        told = {"text": arguments.text, "model": model.name, "near": near, "guard": guard}
-        print(json.dumps({"schema": SCHEMA, **told}))
+        told = {"text": arguments.text, "model": model.name, "near": near, "clear": clear}
+        print(json.dumps({"schema": SCHEMA, **told, "guard": guard}))
     else:
         print(_table(found))
-    return NEAR if near or any(one.says for one in found.values()) else 0
+    return 0 if clear else NEAR
 
 
 def _table(found: dict[str, Nearness]) -> str:

@@ -9,22 +9,13 @@ import sys
 from typing import Any
 
 from ..errors import ConfigError
-from ..language_model import (
-    TextStep,
-    carried,
-    compare_texts,
-    text_method,
-)
+from ..language_model import TextStep, carried, compare_texts, text_method
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
 from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
 
-METHODS = [
-    "pez",
-    "pez,fluency=0.003",
-    "autoprompt_sgd",
-    "fluentprompt,fluency=0.003",
-]  # the paper's
+# The paper's.
+METHODS = ["pez", "pez,fluency=0.003", "autoprompt_sgd", "fluentprompt,fluency=0.003"]
 SEEDS = 5  # the paper's prompts of a method
 
 
@@ -83,12 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     stopped = found.entries[-1].learned.stopped == "user"
     del model
-    for name in arguments.transfer_to:
-        found = carried(found, text_model(arguments, name), held, verbalizers, after=after)
-    print(json.dumps(found.to_json()) if arguments.json else found.to_markdown().rstrip())
-    print(
-        f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "
-        f"seeds; {arguments.tokens} tokens",
-        file=sys.stderr,
-    )
+    try:
+        for name in () if stopped else arguments.transfer_to:
+            found = carried(found, text_model(arguments, name), held, verbalizers, after=after)
+    finally:  # hours of searches are not lost when another model cannot be loaded
+        print(json.dumps(found.to_json()) if arguments.json else found.to_markdown().rstrip())
+        print(
+            f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "
+            f"seeds; {arguments.tokens} tokens",
+            file=sys.stderr,
+        )
     return INTERRUPTED if stopped else 0

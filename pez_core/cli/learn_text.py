@@ -54,15 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     del model
     transfers = {}
-    for name in arguments.transfer_to:
-        other = text_model(arguments, name)
-        texts = ["", *(candidate.text for candidate in result.candidates)]
-        transfers[name] = [
-            score_text(other, text, held or [], verbalizers, after=arguments.after)
-            for text in texts
-        ]
-    _print(result, transfers, arguments.json)
-    return INTERRUPTED if result.stopped == "user" else 0
+    texts = ["", *(candidate.text for candidate in result.candidates)]
+    stopped = result.stopped == "user"
+    try:
+        for name in () if stopped else arguments.transfer_to:
+            other = text_model(arguments, name)
+            transfers[name] = [
+                score_text(other, text, held or [], verbalizers, after=arguments.after)
+                for text in texts
+            ]
+    finally:  # what was learned is not lost when another model cannot be loaded
+        _print(result, transfers, arguments.json)
+    return INTERRUPTED if stopped else 0
 
 
 def _print(result: LearnedText, transfers: dict[str, list[Measure]], as_json: bool) -> None:

@@ -81,6 +81,9 @@ def print_result(
     """
     if result.best.near:
         log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
+    for concept, found in result.best.guard.items():
+        if found.says:
+            log.warning("the words given say %s outright: %s", concept, ", ".join(found.says))
     if as_json:
         print(json.dumps({**result.to_json(), **(more or {})}))
         return _exit_code(result)

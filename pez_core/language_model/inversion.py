@@ -5,6 +5,7 @@ The search is CLIP's with another tower: an optimiser's steps, then single-token
 
 from __future__ import annotations
 
+import heapq
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..config import DEFAULT, SearchConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, SearchError
 from ..objective import Cosine, aim, weighted_similarity
 from ..optimizers import OPTIMIZERS
 from ..projection import token_table
@@ -38,8 +39,9 @@ def invert_sentence(
 
     target: (E,), of any length. Every similarity is that of the text handed out. vocabulary: see
     `tokens.learnable`. callback: called after every step; returning False stops with the best so
-    far. Raises ConfigError for a number out of range and for settings that only
-    CLIP's search knows, TargetError for a target that is no usable embedding.
+    far. Raises ConfigError for a number out of range and for settings that only CLIP's search
+    knows, TargetError for a target that is no usable embedding, SearchError when no text can be
+    handed out.
     """
     if not 1 <= tokens <= encoder.longest:
         raise ConfigError(f"tokens must be between 1 and {encoder.longest}, got {tokens}")
@@ -83,10 +85,9 @@ class _Inversion:
         )  # fmt: skip
 
     def _ranked(self, most: int) -> tuple[Candidate, ...]:
-        ranked = sorted(self._found, key=lambda text: -self._found[text])
+        ranked = heapq.nlargest(most, self._found, key=self._found.__getitem__)
         return tuple(
-            Candidate(text, tuple(self._encoder.encode(text)), self._found[text])
-            for text in ranked[:most]
+            Candidate(text, tuple(self._encoder.encode(text)), self._found[text]) for text in ranked
         )
 
     def _report(self, phase: str) -> None:
@@ -109,11 +110,18 @@ class _Inversion:
         optimizer = OPTIMIZERS[config.optimizer](
             objective, self._table, config, [self._generator], capture=False
         )
-        for _ in range(config.steps):
+        for step in range(1, config.steps + 1):
             optimizer.step()
             self._report("pez")
-            if self._stopped:
-                break
+            if self._stopped and step < config.steps:
+                if not optimizer.unfinished:
+                    break
+                if self._found:
+                    return
+                raise SearchError(
+                    f"the search was ended after {self._step} steps, and {optimizer.unfinished}: "
+                    "give it fewer steps or more seconds"
+                )
         best = optimizer.best_scores.argsort(descending=True)
         self._put(optimizer.best_rows[best])
         if config.refine and not self._stopped:
