@@ -51,6 +51,7 @@ SLOPE = 3.0
 # What any prompt too near costs beside it: more than similarity and fluency can make up for, so
 # that every clear prompt is worth more than every near one.
 STEP = 10.0
+NEVER = 2.0  # a threshold that no cosine reaches
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Guard:
     names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
     cosines above which a text is too near. false_alarms: the share of neutral texts above each.
     words: those that say a concept outright, by its name; a search does not use them. unknown: the
-    concepts that an empty text is near to: to the model they mean no more.
+    concepts that mean no more to the model than an empty text; no text is near them.
     """
 
     names: tuple[str, ...]
@@ -213,17 +214,19 @@ def _with_words(guard: Guard, model: ClipModel, named: Sequence[str]) -> Guard:
     def near(texts: Sequence[str]) -> Tensor:
         return guard.near(model.encode_texts(texts))
 
-    blank = zip(guard.names, near([""])[0].tolist(), strict=True)
-    unknown = frozenset(name for name, is_near in blank if is_near)
+    blank = near([""])[0]  # (C,)
+    unknown = [n for n, is_near in zip(guard.names, blank.tolist(), strict=True) if is_near]
     if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         log.warning(
-            "to %s no more than an empty text is meant by: %s; there only the words themselves are "
-            "kept away from",
+            "%s does not know %s%s: an empty text is as near; only the words are kept away from",
             model.name,
-            ", ".join(name for name in guard.names if name in unknown),
+            ", ".join(map(repr, unknown[:5])),
+            more,
         )
     words = concept_words(named, unknown, model.vocabulary, near)
-    return replace(guard, words=words, unknown=unknown)
+    thresholds = guard.thresholds.masked_fill(blank, NEVER)
+    return replace(guard, words=words, thresholds=thresholds, unknown=frozenset(unknown))
 
 
 def _require_model(model: ClipModel, dimensions: int, what: str) -> None:

@@ -24,7 +24,7 @@ class Nearness:
 
     similarity: the cosine in the guard's neutral space, see `neutral`. says: words of the text that
     say the concept outright, whatever the whole means. known: False where the concept
-    means no more to the model than an empty text, so that only such texts are near it.
+    means no more to the model than an empty text; then no text is near it, only the words count.
     """
 
     similarity: float

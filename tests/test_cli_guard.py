@@ -94,7 +94,7 @@ def test_a_concept_that_the_model_does_not_know_is_told(
     code, out, _ = pez("check", "a castle", "--avoid", "nude", "--avoid", "dog")
     nude, dog = out.splitlines()[1:]
     assert code == 0 and nude.split()[0] == "?" and dog.split()[0] == "clear"
-    assert "to demo no more than an empty text is meant by: nude;" in caplog.text
+    assert "demo does not know 'nude': an empty text is as near" in caplog.text
     assert pez("check", "a nude castle", "--avoid", "nude")[0] == 1
 
 

@@ -144,10 +144,12 @@ def test_what_the_model_does_not_know_is_told(
     guard = make_guard(demo, strange)
     assert len(strange) > 150 and len(guard.unknown) > 0.9 * len(strange)
     first = next(word for word in strange if word in guard.unknown)
-    assert f"to demo no more than an empty text is meant by: {first}, " in caplog.text
+    assert f"demo does not know {first!r}, " in caplog.text and " more: an empty" in caplog.text
     (found,) = make_guard(demo, ["nude", "dog"]).check(demo, ["a castle"])
     assert found["dog"].known and not found["nude"].known
     assert found["nude"].to_json()["known"] is False
+    (itself,) = make_guard(demo, ["nude"]).check(demo, ["nude"])
+    assert not itself["nude"].near and itself["nude"].says == ("nude",)
 
 
 def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:

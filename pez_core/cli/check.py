@@ -15,8 +15,8 @@ NEAR = 1  # the exit code of a text that does not keep away
 
 _CODES = """
 exit codes:
-  0  the text keeps away from every concept ("?": as far as the words, for to the model the concept
-     means no more than an empty text)
+  0  the text keeps away from every concept ("?": it holds no word of one that the model does not
+     know, to which an empty text is as near)
   1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
   2  an error, told in one line
 """
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _table(found: dict[str, Nearness]) -> str:
     lines = [f"{'':5}  {'is':>7}  {'at most':>7}  concept"]
     for name, one in found.items():
-        clear = "clear" if one.known else "?"
-        verdict = "near" if one.near else "says" if one.says else clear
+        verdict = "near" if one.near else "says" if one.says else "clear" if one.known else "?"
         words = f" (says {', '.join(one.says)})" if one.says else ""
-        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {one.threshold:7.4f}  {name}{words}")
+        limit = f"{one.threshold:7.4f}" if one.known else f"{'-':>7}"
+        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {limit}  {name}{words}")
     return "\n".join(lines)

@@ -110,9 +110,10 @@ test("what a learned prompt keeps away from, and where it could not", () => {
     );
   assert.deepEqual(lines([kept("text", false)]), [["pez-quiet", "Keeps away from “text”"]]);
   assert.deepEqual(lines([kept("text", true)]), [["pez-warning", "Too near to “text”"]]);
-  const unknown = ["pez-warning", "To this CLIP no more than an empty text: “nude”"];
+  const unknown = ["pez-warning", "Not known to this CLIP: “nude”"];
   assert.deepEqual(lines([{ ...kept("nude", false), known: false }]), [unknown]);
-  assert.deepEqual(lines([{ ...kept("nude", true), known: false }])[1], unknown);
+  const said = { ...kept("nude", false), known: false, says: ["nude"] };
+  assert.deepEqual(lines([said]), [["pez-warning", "Says outright “nude”"], unknown]);
   assert.deepEqual(lines([]), []);
   assert.deepEqual(lines(undefined), [], "saved before there was a guard");
 });

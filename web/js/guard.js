@@ -44,8 +44,8 @@ function line(kind, words, kept) {
 
 function unknownLine(unknown) {
   const names = unknown.map((kept) => `“${kept.concept}”`).join(", ");
-  const title = "Only the words themselves are kept away from: try another model";
-  const text = `To this CLIP no more than an empty text: ${names}`;
+  const title = "An empty text is as near: only the words are kept away from. Try another model";
+  const text = `Not known to this CLIP: ${names}`;
   return el("div", { class: "pez-warning", role: "note", title, text });
 }
 
