@@ -24,6 +24,7 @@ from .prompt import Candidate, LearnedPrompt
 from .search import SearchOptions, learn_prompt
 from .targets import Targets, make_targets
 from .template import MOST_TOKENS, plain_template
+from .text_parts import text_parts
 from .text_tower import nothing
 from .vocabulary import TokenMask
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Of the words that are too many, the part that goes in one pass before all are measured again.
 PART = 4
 Placed = tuple[int, Word]  # a word with its place in its prompt
+COMMA = -2  # the place of a comma between prompts: next to nothing that stood there
 
 
 def _anything(word: str) -> bool:
@@ -70,7 +72,10 @@ def concatenate(
         # CLIP cannot read them together: each keeps its share at first.
         share = max(budget, (MOST_TOKENS - len(parts)) // len(parts))
         parts = [_shorten(model, part, targets, share, tick) for part in parts]
-    return _text(_shorten(model, _join(parts, model), targets, budget, tick))
+    text = _text(_shorten(model, _join(parts, model), targets, budget, tick))
+    if not text:
+        raise ConfigError("nothing to join: the prompts hold nothing but commas")
+    return text
 
 
 @torch.inference_mode(False)
@@ -110,7 +115,7 @@ def learn_apart(
             share = plain_template(max(1, round(tokens * weights[place] / total)))
             runs.append(learn_prompt(model, goal, share, **each))
             own = runs[-1].best.text
-        words.append(own)
+        words += text_parts(own, model.vocabulary)[:1]  # what of a long text CLIP has read
     best = concatenated(model, words, targets, tokens, mask=options.get("mask"), guard=guard)
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
     ends = {run.stopped for run in runs}
@@ -169,8 +174,7 @@ def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:
     (comma,) = split_words(",", model.vocabulary)
     words: list[Placed] = []
     for part in parts:
-        # Places apart from all others: nothing stood next to a comma that was not there.
-        words += [(-2, comma)] if words else []
+        words += [(COMMA, comma)] if words else []
         words += [(part[0][0], replace(part[0][1], before=" ")), *part[1:]]
     return words
 
@@ -184,8 +188,17 @@ def _shorten(
         scores = weighted_similarity(model.encode_texts(texts, tick), targets)
         count = max(1, (_length(words) - budget) // PART)
         gone = set(scores.argsort(descending=True, stable=True)[:count].tolist())
-        words = [word for i, word in enumerate(words) if i not in gone]
+        words = _tidy([word for i, word in enumerate(words) if i not in gone])
     return words
+
+
+def _tidy(words: Sequence[Placed]) -> list[Placed]:
+    """Without commas that part nothing: at an end or behind another."""
+    kept: list[Placed] = []
+    for word in words:
+        if word[0] != COMMA or (kept and kept[-1][0] != COMMA):
+            kept.append(word)
+    return kept[:-1] if kept and kept[-1][0] == COMMA else kept
 
 
 def _length(words: Sequence[Placed]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -54,12 +55,14 @@ def is_picture(name: str) -> bool:
     """Whether what may be a text or a picture is a picture: a file, or a name that was meant to be
     one.
 
-    Raises PictureError for the name of a picture that is not there.
+    Raises PictureError for the name of a picture that is not there, and for the path of a folder.
     """
     path = Path(name)
     with suppress(OSError):  # a long text is no possible file name
         if path.is_file():
             return True
+        if path.is_dir() and ("/" in name or os.sep in name):
+            raise PictureError(f"{name} is a folder: name the pictures in it")
     if path.suffix.lower() in SUFFIXES:
         raise PictureError(f"{name}: no such picture")
     return False

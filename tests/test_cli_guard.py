@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -66,6 +67,25 @@ def test_a_word_counts_whatever_the_text_means(pez: Pez) -> None:
     said = json.loads(out)
     assert (code, said["near"], said["clear"]) == (1, False, False)
     assert said["guard"]["pizza"]["says"] == ["pizza"]
+
+
+def test_another_picture_of_the_same_name_is_another_setting(
+    pez: Pez, picture: str, root: Path, tmp_path: Path
+) -> None:
+    """A folder that goes on with it would have prompts of two guards."""
+    away, pictures, out = tmp_path / "away.png", tmp_path / "pictures", tmp_path / "out.jsonl"
+    pictures.mkdir()
+    shutil.copy(picture, pictures / "a.png")
+    shutil.copy(root / "examples" / "penguin.png", away)
+    arguments = ("invert-folder", str(pictures), "--out", str(out), "--preset", "fast")
+    assert pez(*arguments, "--avoid", str(away), "--avoid", "dog")[0] == 0
+    assert pez(*arguments, "--avoid", "dog", "--avoid", str(away))[0] == 0
+    shutil.copy(root / "examples" / "ghost_on_blue.png", away)
+    shutil.copy(picture, pictures / "b.png")
+    code, _, err = pez(*arguments, "--avoid", str(away), "--avoid", "dog")
+    assert code == 2 and "other settings" in err and "avoid_digest" in err
+    code, _, err = pez("check", "a dog", "--avoid", f"{pictures}/")
+    assert code == 2 and "is a folder: name the pictures in it" in err
 
 
 def test_a_template_that_says_it_is_told(

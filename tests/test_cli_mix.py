@@ -130,6 +130,16 @@ def test_a_weight_stands_behind_a_name(concept: str, name: str, weight: float) -
     assert split_weight(concept) == (name, weight)
 
 
+def test_a_weight_that_is_no_number_behind_a_file_is_told(tmp_path: Path) -> None:
+    """A text may hold an @; behind the name of a picture it means a weight."""
+    path = tmp_path / "fox.png"
+    path.write_bytes(b"")
+    for number in ("0,7", "", "heavy"):
+        with pytest.raises(TargetError, match=f"must be a number such as 0.7, got '{number}'"):
+            split_weight(f"{path}@{number}")
+    assert split_weight("a fox@home") == ("a fox@home", 1.0)
+
+
 def test_a_file_that_is_called_so_is_that_file(tmp_path: Path) -> None:
     path = tmp_path / "fox@2"
     path.write_bytes(b"")

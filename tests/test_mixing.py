@@ -81,6 +81,16 @@ def test_the_comma_between_two_prompts_is_a_word() -> None:
     assert pieces(text) == ["on", "fire", "!", ",", "a", "cat"]
 
 
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_a_comma_between_prompts_never_stays_alone(budget: int) -> None:
+    """However little of two prompts it says; nor does it stand at an end."""
+    targets = near(DEMO, ",", "a house")
+    text = concatenate(DEMO, ["penguin", "strawberry", "ghost"], targets, budget)
+    assert text and text[0].isalpha() and text[-1].isalpha() and ", ," not in text
+    with pytest.raises(ConfigError, match="nothing but commas"):
+        concatenate(DEMO, [", ,", ","], targets, budget)
+
+
 def test_what_fits_stays_as_it_is_written() -> None:
     text = concatenate(DEMO, PROMPTS, near(DEMO, "a dog"), 75)
     assert (

@@ -198,7 +198,7 @@ def test_nothing_left_to_learn_from_is_an_error(vocabulary: Vocabulary) -> None:
     """The message counts what went, and says what to do."""
     with pytest.raises(VocabularyError, match="no token is left.*'words'.*allow or keep more"):
         make_mask(vocabulary, "words", allow=[])
-    with pytest.raises(VocabularyError, match="1 unusable allowed lines and 1 banned"):
+    with pytest.raises(VocabularyError, match="1 unusable allowed lines and 1 tokens"):
         make_mask(vocabulary, allow=["dog", "🐶"], ban=["dog"])
 
 

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,14 @@ def guard_maker(arguments: argparse.Namespace) -> GuardMaker | None:
 
 
 def avoided(arguments: argparse.Namespace) -> dict[str, object]:
-    """What a result's `settings` say of the concepts; nothing where there are none."""
-    named = concepts(arguments)
-    return {"avoid": named, "false_alarms": arguments.false_alarms} if named else {}
+    """What a result's `settings` say of the concepts; nothing where there are none. Of pictures a
+    digest as well: a file may be replaced by another of its name."""
+    named = sorted(concepts(arguments))
+    if not named:
+        return {}
+    told: dict[str, object] = {"avoid": named, "false_alarms": arguments.false_alarms}
+    pictures = [name for name in named if is_picture(name)]
+    if pictures:
+        contents = b"".join(hashlib.sha256(Path(name).read_bytes()).digest() for name in pictures)
+        told["avoid_digest"] = hashlib.sha256(contents).hexdigest()[:16]
+    return told

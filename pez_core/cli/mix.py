@@ -75,16 +75,24 @@ def run(arguments: argparse.Namespace) -> int:
 def split_weight(concept: str) -> tuple[str, float]:
     """The name and the weight of `name@0.7`; of a file that is called so, and where no number
     follows, the weight is 1. Raises TargetError for an empty name and a weight that cannot be."""
-    name, at, number = concept.rpartition("@")
-    weight = None
-    with suppress(ValueError):
-        weight = float(number) if at else None
-    with suppress(OSError):  # a long text is no possible file name
-        weight = None if Path(concept).is_file() else weight
-    name = concept if weight is None else name
-    weight = 1.0 if weight is None else weight
+    name, weight = concept, 1.0
+    before, at, number = concept.rpartition("@")
+    if at and not _is_file(concept):
+        try:
+            name, weight = before, float(number)
+        except ValueError:  # a text with an @ in it, or a mistake
+            if _is_file(before):
+                raise TargetError(
+                    f"the weight of {before!r} must be a number such as 0.7, got {number!r}"
+                ) from None
     if not name.strip():
         raise TargetError(f"the concept {concept!r} is empty: give a picture or some words")
     if not math.isfinite(weight) or not weight:
         raise TargetError(f"the weight of {name!r} must be a number other than 0, got {weight:g}")
     return name, weight
+
+
+def _is_file(name: str) -> bool:
+    with suppress(OSError):  # a long text is no possible file name
+        return Path(name).is_file()
+    return False
