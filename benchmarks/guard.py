@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write the tables to results/")
     options = parser.parse_args()
     own = bench(options.pictures)
-    result: dict[str, Any] = {"machine": f"{options.jobs} processes, each with {machine(1)}"}
+    result: dict[str, Any] = {"machine": machine(1, processes=options.jobs)}
     print(result["machine"], f"{len(own.chosen)} pictures", sep="; ")
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:

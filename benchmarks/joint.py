@@ -127,7 +127,7 @@ def main() -> None:
     balanced = f"{FIRST}@{1 / spreads[0]:.4f}+{second}@{1 / spreads[1]:.4f}"
     names = (FIRST, second, f"{FIRST}+{second}", balanced)
     models = dict(zip(METHODS, names, strict=True))
-    about = f"{options.jobs} processes, each with {machine(1)}; {options.seconds} s a search"
+    about = f"{machine(1, processes=options.jobs)}; {options.seconds} s a search"
     print(about)
     print(f"spread of the cosines: {spreads[0]:.3f} and {spreads[1]:.3f}")
     spawn = multiprocessing.get_context("spawn")

@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", action="store_true", help="write table and plot to results/")
     options = parser.parse_args()
-    about = f"{options.jobs} processes, each with {machine(1)}"
+    about = machine(1, processes=options.jobs)
     print(f"{about}; {options.pictures} pictures, {options.steps} steps, {options.seeds} seeds")
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:

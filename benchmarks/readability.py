@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--vocabularies", nargs="+", default=["words", "ascii"])
     parser.add_argument("--save", action="store_true", help="write the tables to results/")
     options = parser.parse_args()
-    result: dict[str, Any] = {"machine": f"{options.jobs} processes, each with {machine(1)}"}
+    result: dict[str, Any] = {"machine": machine(1, processes=options.jobs)}
     print(result["machine"], f"{options.pictures} pictures", sep="; ")
     spawn = multiprocessing.get_context("spawn")
     for vocabulary in options.vocabularies:

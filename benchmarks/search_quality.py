@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each job")
     parser.add_argument("--save", action="store_true", help="write table and plot to results/")
     options = parser.parse_args()
-    about = f"{options.jobs} processes, each with {machine(options.threads)}"
+    about = machine(options.threads, processes=options.jobs)
     print(about)
     spawn, count, threads = multiprocessing.get_context("spawn"), options.pictures, options.threads
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:

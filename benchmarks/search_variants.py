@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(names), choices=names)
     parser.add_argument("--save", action="store_true", help="write results/search_variants.json")
     options = parser.parse_args()
-    about = f"{options.jobs} processes, each with {machine(1)}; {options.seconds} s a search"
+    about = f"{machine(1, processes=options.jobs)}; {options.seconds} s a search"
     print(about)
     wanted = ("40 steps", *options.only)
     spawn = multiprocessing.get_context("spawn")

@@ -119,8 +119,8 @@ class TokenMask:
         if not left:
             raise VocabularyError(
                 f"no token is left of the vocabulary {self.kind!r} with {len(self.unusable)} "
-                f"unusable allowed lines and {len(removed)} tokens banned or avoided: allow or keep more "
-                "words"
+                f"unusable allowed lines and {len(removed)} tokens banned or avoided: allow or "
+                "keep more words"
             )
         if pattern and self.ban:
             pattern = re.compile(f"{self.ban.pattern}|{pattern.pattern}")
