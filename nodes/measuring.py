@@ -9,7 +9,10 @@ import torch
 
 from ..pez_core.attribution import alternatives, contributions, pulls
 from ..pez_core.edits import Edits, Word, edited_words
+from ..pez_core.guard import Guard
 from ..pez_core.mixing import measured
+from ..pez_core.models import ClipModel
+from ..pez_core.prompt import Nearness
 from ..pez_core.targets import Targets, make_targets
 from ..pez_core.vocabulary import escape_ban, make_mask
 from .connection import PromptTokens
@@ -48,14 +51,7 @@ def measure(
     if compared_with != ITSELF:
         candidate = measured(model, passed_on, targets)
         similarity, each = candidate.similarity, dict(candidate.similarities)
-    guard = text.guard(avoid)
-    kept = guard.check(model, [passed_on])[0] if guard else {}
-    near = [name for name, found in kept.items() if found.near]
-    added: dict[int, dict[str, float]] = {}
-    if guard and near:
-        places, pieces = zip(*edited_words(words, edits), strict=True)
-        found = pulls(model, pieces, guard, check_cancelled)
-        added = {i: {n: pull[n] for n in near} for i, pull in zip(places, found, strict=True)}
+    kept, added = _keeping_away(text.guard(avoid), model, edited_words(words, edits), passed_on)
     return Effects(
         compared_with,
         similarity,
@@ -65,6 +61,22 @@ def measure(
         kept,
         added,
     )
+
+
+def _keeping_away(
+    guard: Guard | None, model: ClipModel, pieces: Sequence[tuple[int, str]], passed_on: str
+) -> tuple[dict[str, Nearness], dict[int, dict[str, float]]]:
+    """How near the text is to each concept, and what each piece adds to those it is too near to.
+    pieces: by their place among the words."""
+    if guard is None:
+        return {}, {}
+    (kept,) = guard.check(model, [passed_on])
+    near = [name for name, found in kept.items() if found.near]
+    if not near:
+        return kept, {}
+    found = pulls(model, [piece for _, piece in pieces], guard, check_cancelled)
+    each = zip(pieces, found, strict=True)
+    return kept, {place: {name: pull[name] for name in near} for (place, _), pull in each}
 
 
 def _targets(
