@@ -34,11 +34,11 @@ def load_transformers(what: str) -> Any:
     return transformers
 
 
-def load_tokenizer(where: str) -> Any:
-    """The tokenizer of a folder or a name. Raises ModelError where there is none, and what
-    transformers raises."""
+def load_tokenizer(where: str, here: bool) -> Any:
+    """The tokenizer of a folder or a name. here: look on this machine alone. Raises ModelError
+    where there is none, and what transformers raises."""
     transformers = load_transformers("tokenizers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=_local(where))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=here)
     # Without its files transformers makes an empty one.
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
@@ -48,17 +48,19 @@ def load_tokenizer(where: str) -> Any:
     return tokenizer
 
 
-def load_network(kind: Any, where: str, dtype: torch.dtype, unused: str | None = None) -> Any:
+def load_network(
+    kind: Any, where: str, here: bool, dtype: torch.dtype, unused: str | None = None
+) -> Any:
     """The model of a folder or a name, all of whose weights are in its files and are numbers.
 
-    kind: the class of transformers to load it by. unused: how the names of weights begin that may
-    be missing.
+    kind: the class of transformers to load it by. here: look on this machine alone. unused: how the
+    names of weights begin that may be missing.
     Raises ModelError for weights that are missing, of other sizes than the configuration says, or
     no numbers; and what transformers and safetensors raise.
     """
     with without_bars(load_transformers("models")):
         network, told = kind.from_pretrained(
-            where, local_files_only=_local(where), use_safetensors=True, dtype=dtype,
+            where, local_files_only=here, use_safetensors=True, dtype=dtype,
             output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
     # With the two sizes behind a name, or without.
@@ -67,9 +69,10 @@ def load_network(kind: Any, where: str, dtype: torch.dtype, unused: str | None =
     missing = [key for key in missing if unused is None or not key.startswith(unused)]
     if missing:
         raise ModelError(
-            f"{where} lacks {len(missing)} weights that a {type(network).__name__} of its "
-            f"config.json has, such as {', '.join(sorted(missing)[:FEW])}: take a whole model of "
-            "this kind, or download it again"
+            f"{where} lacks weights of a {type(network).__name__}, or has them in other sizes than "
+            f"its config.json says, {len(missing)} in all, such as "
+            f"{', '.join(sorted(missing)[:FEW])}: take a whole model of this kind, or download it "
+            "again"
         )
     for name, weight in network.named_parameters():
         if not bool(weight.detach().sum(dtype=torch.float32).isfinite()):
@@ -85,19 +88,15 @@ def refused(where: str, kind: str, error: Exception) -> ModelError:
     reason = str(error).strip().partition("\n")[0].rstrip(". ") or type(error).__name__
     if isinstance(error, SafetensorError):
         return ModelError(f"{where}: a safetensors file is damaged ({reason}): download it again")
-    if _local(where):
+    if Path(where).is_dir():
         return ModelError(
             f"{where} is no {kind} that can be read here: {reason}; give a folder that "
             "save_pretrained has written"
         )
     return ModelError(
-        f"{where} is no {kind} that can be read here: {reason}; give a folder, or download it "
-        f"first where there is a network: hf download {where}"
+        f"the {kind} {where} cannot be had from the Hugging Face hub: {reason}; give a folder, or "
+        f"download it first where there is a network: hf download {where}"
     )
-
-
-def _local(where: str) -> bool:
-    return Path(where).is_dir()
 
 
 def _untied(network: Any, missing: set[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..download import hub_answers
 from ..errors import ModelError
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
@@ -133,11 +134,12 @@ def load_language_model(
         raise ModelError(f"{name}: no such folder; give one, or a model's name on the hub")
     where = str(Path(name).expanduser()) if local else name
     try:
-        config = transformers.AutoConfig.from_pretrained(where, local_files_only=local)
+        here = local or not hub_answers()  # without a network, what was downloaded before
+        config = transformers.AutoConfig.from_pretrained(where, local_files_only=here)
         two = bool(getattr(config, "is_encoder_decoder", False))
         kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
-        tokenizer = load_tokenizer(where)
-        network = load_network(kind, where, dtype)
+        tokenizer = load_tokenizer(where, here)
+        network = load_network(kind, where, here, dtype)
     except UNREADABLE as error:
         raise refused(where, "language model", error) from error
     network = network.to(device).eval().requires_grad_(False)

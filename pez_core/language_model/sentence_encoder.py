@@ -92,10 +92,10 @@ def load_sentence_encoder(
         raise ModelError(f"{folder} holds no model.safetensors: give a folder that does")
     _check_pooling(folder)
     try:
-        tokenizer = load_tokenizer(str(folder))
+        tokenizer = load_tokenizer(str(folder), here=True)
         # The mean does not read what stands behind the states.
         network = load_network(
-            transformers.AutoModel, str(folder), torch.float32, unused="pooler."
+            transformers.AutoModel, str(folder), True, torch.float32, unused="pooler."
         )
     except UNREADABLE as error:
         raise refused(str(folder), "sentence encoder", error) from error
