@@ -171,8 +171,10 @@ def test_what_cannot_be_evaluated_is_one_line(
         (["--optimizers", "pez,lr=-1"], "lr must be a positive number"),
         (["--captions", str(captions)], "for none of the pictures .* 'pictures/1.png'.* '1.png'"),
         (["--pipeline", str(tmp_path)], "is no pipeline: it has no model_index.json"),
+        (["--scheduler", "Foo"], "no scheduler 'Foo': give --scheduler a class such as DDIM"),
         (["--images", "0"], "images must be a whole number of at least 1"),
         (["--out", str(tmp_path / "pictures" / "o")], "lies in .*give another --out"),
+        (["--out", str(captions / "o")], "cannot make the folder .*; choose another folder, or"),
         (["--optimizer", "pez"], "unrecognized arguments: --optimizer"),
     ):
         code, out, err = pez(*evaluate("out"), *options)
