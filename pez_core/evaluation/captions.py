@@ -79,7 +79,7 @@ def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
             yield reader.line_num, row
     except csv.Error as error:
         raise ConfigError(
-            f"{path}, line {reader.line_num}, is no CSV: {error}; is a quotation mark missing?"
+            f"{path}, line {reader.line_num + 1}, is no CSV: {error}; is a quotation mark missing?"
         ) from error
 
 
