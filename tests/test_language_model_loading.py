@@ -122,7 +122,7 @@ def test_a_file_cut_short_is_damaged(broken: Path, size: int) -> None:
 def test_a_folder_without_a_tokenizer_is_told(broken: Path) -> None:
     for file in broken.glob("tokenizer*"):
         file.unlink()
-    with pytest.raises(ModelError, match="broken .*tokenizer"):
+    with pytest.raises(ModelError, match="broken has no tokenizer: put the files"):
         load_language_model(str(broken))
 
 

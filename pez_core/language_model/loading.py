@@ -6,6 +6,7 @@ is read here: figures of random weights would look like any others.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def load_tokenizer(where: str, here: bool) -> Any:
     """The tokenizer of a folder or a name. here: look on this machine alone. Raises ModelError
     where there is none, and what transformers raises."""
     transformers = load_transformers("tokenizers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=here)
-    # Without its files transformers makes an empty one.
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+    tokenizer = None
+    # Without its files transformers 4 raises TypeError, and 5 makes an empty one.
+    with suppress(TypeError):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=here)
+    if tokenizer is None or len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"{where} has no tokenizer: put the files of the model's own beside it, such as "
             "tokenizer.json"
