@@ -72,7 +72,7 @@ def main() -> None:
         result = learn(model, name)
         picture.imshow(open_picture(EXAMPLES / f"{name}.png"))
         draw(words, result, [t.text for t in model.vocabulary.tokens(result.best.ids)])
-        print(name, result.best)
+        print(f"{name}: {result.best.text} ({result.best.similarity:.4f})")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out, dpi=110)
 

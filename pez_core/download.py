@@ -59,6 +59,19 @@ def download(
         ) from error
 
 
+def hub_answers() -> bool:
+    """Whether the hub can be asked, known at once: see `_require_network`."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        _require_network(constants.ENDPOINT)
+    except OSError:
+        return False
+    return True
+
+
 def _bar(progress: Progress, raised: list[BaseException]) -> Any:
     """A tqdm that tells `progress`, and notes what that raises: the hub would wrap it."""
     from tqdm.auto import tqdm

@@ -86,7 +86,8 @@ def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
                 return to_rgb(image, name)
     except Image.DecompressionBombError as error:
         raise PictureError(
-            f"{name}: {error}; make it smaller first, CLIP sees a few hundred pixels a side"
+            f"{name}: more pixels than the {MOST_PIXELS:,} that are read; make it smaller first, "
+            "CLIP sees a few hundred a side"
         ) from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: not a picture that Pillow can read") from error

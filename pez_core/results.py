@@ -57,7 +57,9 @@ class ResultsFile:
         try:
             self._file = os.open(self.path, flags, 0o666)
         except OSError as error:
-            raise ResultsError(f"cannot open {self.path}: {error.strerror}") from error
+            raise ResultsError(
+                f"cannot open {self.path}: {error.strerror}; {way_to(error)}"
+            ) from error
         try:
             _lock(self._file, self.path)
             self._read()
@@ -176,6 +178,15 @@ class ResultsFile:
             self.path,
             len(line),
         )
+
+
+def way_to(error: OSError) -> str:
+    """The way out where a file or a folder cannot be made."""
+    if isinstance(error, FileNotFoundError):
+        return "make the folder first"
+    if error.errno == errno.ENOSPC:
+        return "make room, or choose another folder"
+    return "choose another folder, or mend this one"
 
 
 def _may_be_ours(text: bytes) -> bool:

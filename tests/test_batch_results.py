@@ -174,12 +174,14 @@ def test_lines_may_be_told_apart_by_more_than_the_picture(tmp_path: Path) -> Non
 
 @posix
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
-    """A folder, a pipe (which would wait for a reader), a folder that is missing."""
+    """A folder, a pipe (which would wait for a reader), a folder that is missing or a file."""
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
     for path, message in (
         (tmp_path, "is no file"),
         (tmp_path / "pipe", "is no file"),
-        (tmp_path / "none" / "r.jsonl", "cannot open .*: No such file"),
+        (tmp_path / "none" / "r.jsonl", "cannot open .*: No such file.*; make the folder first"),
+        (tmp_path / "file" / "r.jsonl", "cannot open .*; choose another folder, or mend"),
     ):
         with pytest.raises(ResultsError, match=message):
             ResultsFile(path)

@@ -119,7 +119,9 @@ def test_few_examples_are_as_many_of_each_label() -> None:
     assert Counter(e.label for e in drawn) == {"true": 7, "false": 7}
     assert set(drawn) <= set(examples) and len(set(drawn)) == 14
     assert drawn == few(examples, 7, seed=3) != few(examples, 7, seed=4)
-    with pytest.raises(TargetError, match="61 examples of each label are asked for, .* gives"):
+    with pytest.raises(
+        TargetError, match="61 examples of each label are asked for, .* has 33: ask for at most"
+    ):
         few(examples, 61, seed=0)
     with pytest.raises(TargetError, match="at least 1"):
         few(examples, 0, seed=0)
@@ -153,9 +155,20 @@ def test_what_was_learned_is_told_where_another_model_cannot_be_had(
     assert "pez: error: " in err.splitlines()[-1] and "none" in err.splitlines()[-1]
 
 
+def test_too_many_shots_are_told_before_a_model_is_looked_for(
+    pez: Pez, files: tuple[str, str]
+) -> None:
+    code, out, err = pez(
+        "compare-text", "--model", "/no/where", "--data", files[0], "--holdout", files[1], *WORDS,
+        "--shots", "61",
+    )  # fmt: skip
+    assert (code, out, err.count("\n")) == (2, "", 1) and "has 33: ask for at most" in err
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     ([], "a comparison needs a --holdout file"),
     (["--seeds", "0"], "--seeds must be a whole number of at least 1, got 0"),
+    (["--shots", "0"], "--shots must be a whole number of at least 1, got 0"),
 ])  # fmt: skip
 def test_errors_are_one_line(
     pez: Pez, files: tuple[str, str], arguments: list[str], message: str

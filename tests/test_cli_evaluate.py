@@ -31,7 +31,8 @@ def test_pictures_go_in_and_a_table_comes_out(pez: Pez, evaluate: Command, tmp_p
     command = evaluate("out", "--optimizers", "pez", "soft", "--captions", str(captions))
     code, out, err = pez(*command, "--images", "2")
     assert code == 0
-    assert "1 caption of human name no picture" in err and "1 caption of human are missing" in err
+    assert "1 caption of human names no picture" in err
+    assert "1 caption of human is missing: that picture is left out for it" in err
     assert "8 of 8 prompts to do" in err and "8 of 8 pictures to do" in err
     records = lines(tmp_path / "out" / "results.jsonl")
     assert [(r["picture"], r["method"]) for r in records] == [
@@ -170,8 +171,10 @@ def test_what_cannot_be_evaluated_is_one_line(
         (["--optimizers", "pez,lr=-1"], "lr must be a positive number"),
         (["--captions", str(captions)], "for none of the pictures .* 'pictures/1.png'.* '1.png'"),
         (["--pipeline", str(tmp_path)], "is no pipeline: it has no model_index.json"),
+        (["--scheduler", "Foo"], "no scheduler 'Foo': give --scheduler a class such as DDIM"),
         (["--images", "0"], "images must be a whole number of at least 1"),
         (["--out", str(tmp_path / "pictures" / "o")], "lies in .*give another --out"),
+        (["--out", str(captions / "o")], "cannot make the folder .*; choose another folder, or"),
         (["--optimizer", "pez"], "unrecognized arguments: --optimizer"),
     ):
         code, out, err = pez(*evaluate("out"), *options)

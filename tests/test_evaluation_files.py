@@ -120,6 +120,8 @@ def test_captions_of_both_kinds(tmp_path: Path) -> None:
         ("a.jsonl", '{"picture": "a"}\n', 'line 1: needs "picture"'),
         ("a.jsonl", "[1]\n", 'line 1: needs "picture"'),
         ("a.jsonl", '{"picture": "a", "prompt": 3}', 'line 1: needs "picture"'),
+        ("a.jsonl", "[" * 200_000, "line 1, is nested too deeply"),
+        ("a.csv", f"picture,prompt\na,{'x' * 140_000}\n", "a.csv, line 2, is no CSV: field larger"),
         ("a.csv", "picture,text\na,b\n", 'line 2: needs "picture"'),
         ("a.csv", "picture,method,prompt\na,../b,c\n", "line 2: the method '../b' cannot name a"),
         ("a.csv", "picture,prompt\na,b\na,c\n", "line 3: a has another prompt for a already"),

@@ -75,6 +75,32 @@ def test_the_table_is_best_first_with_no_prompt_last(
     assert "accuracy and loss of 15 held-out examples; 10 steps" in error
 
 
+def test_data_is_refused_before_a_model_is_looked_for(pez: Pez, tmp_path: Path) -> None:
+    data = tmp_path / "d.jsonl"
+    for lines, message in (
+        (["x", ""], f"example 2 of {data} has an empty text"),
+        ([], "holds no example"),
+    ):
+        data.write_text("".join(json.dumps({"text": t, "label": "true"}) + "\n" for t in lines))
+        command = ("learn-text", "--model", "/no/where", "--data", str(data), *WORDS[:4])
+        code, out, err = pez(*command)
+        assert (code, out, err.count("\n")) == (2, "", 1) and message in err
+    data.write_text('{"text": "x", "label": "perhaps"}')
+    assert "'perhaps' has no verbalizer word" in pez(*command)[2]
+
+
+@pytest.mark.parametrize("verb", ["learn-text", "compare-text"])
+def test_the_help_gives_the_defaults(pez: Pez, verb: str) -> None:
+    code, out, _ = pez(verb, "--help")
+    told = " ".join(out.split())
+    assert code == 0
+    for option, default in (
+        ("--steps STEPS of the optimizer", 200), ("--restarts RESTARTS prompts moved together", 4),
+        ("--batch-size BATCH_SIZE examples of a step", 16), ("--lr LR learning rate", 0.3),
+    ):  # fmt: skip
+        assert f"{option} (default: {default})" in told
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--verbalizer", "true"], "--verbalizer must be LABEL=WORD, got 'true'"),
     (["--verbalizer", "a=b", "--verbalizer", "a=c"], "names the label 'a' twice"),

@@ -89,6 +89,15 @@ def test_verbalizers_must_fit_the_labels_and_the_tokenizer(model: LanguageModel)
         score_text(model, "", [], VERBALIZERS)
 
 
+def test_an_example_must_leave_something_to_read(model: LanguageModel) -> None:
+    data = [*reviews("food", 8, seed=1), Example("", "true")]
+    with pytest.raises(TargetError, match="example 9 of the examples has an empty text"):
+        score_text(model, "word", data, VERBALIZERS)
+    with pytest.raises(TargetError, match="has an empty text.*take it out, or give"):
+        learn_text_prompt(model, data, VERBALIZERS, holdout=data)
+    assert score_text(model, "", data, VERBALIZERS, after=" It was").count == 9
+
+
 def test_an_example_must_fit_the_context(model: LanguageModel) -> None:
     data = [*reviews("food", 8, seed=1), Example("the soup was good " * 20, "true")]
     with pytest.raises(
@@ -131,6 +140,10 @@ def test_both_kinds_of_files_are_read(tmp_path: Path) -> None:
     ("a.jsonl", "{oops\n", "a line is no JSON"),
     ("a.csv", "text,class\nx,y\n", "example 1 has no text and label"),
     ("a.jsonl", b"\xff\xfe\xff", "cannot be read"),
+    ("a.jsonl", "\n", "holds no example"),
+    ("a.csv", "text,label\n", "holds no example"),
+    ("a.jsonl", "[" * 200_000, "a line is nested too deeply"),
+    ("a.csv", f"text,label\n{'x' * 140_000},y\n", "cannot be read: field larger"),
 ])  # fmt: skip
 def test_files_that_cannot_be_read_are_told(
     tmp_path: Path, name: str, content: str | bytes, message: str

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = False
     logging.basicConfig(format="pez: %(message)s", level=logging.ERROR)
     logging.getLogger("pez_core").setLevel(logging.WARNING)
+    _quiet_hub()
     try:
         verbs = _verbs()
         arguments = _parser(verbs).parse_args(argv)
@@ -50,6 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"pez: error: {_one_line(error)}", file=sys.stderr)
         return 2
+
+
+def _quiet_hub() -> None:
+    """Keeps the retries and reports of the Hugging Face libraries from stderr, as what comes of
+    them is told by an error of ours; they speak where their own variables ask for it."""
+    for library, variable in (
+        ("huggingface_hub", "HF_HUB_VERBOSITY"),
+        ("transformers", "TRANSFORMERS_VERBOSITY"),
+    ):
+        logger = logging.getLogger(library)
+        logger.propagate = False  # it has a handler of its own, so all would be told twice
+        if variable not in os.environ:
+            os.environ[variable] = "error"  # read when it is imported
+            logger.setLevel(logging.ERROR)  # where it has been
 
 
 def _verbs() -> dict[str, Any]:

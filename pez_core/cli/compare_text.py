@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..language_model import TextStep, carried, compare_texts, text_method
+from ..language_model.examples import few
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
 from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
@@ -51,12 +52,16 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds < 1:
         raise ConfigError(f"--seeds must be a whole number of at least 1, got {arguments.seeds}")
+    if arguments.shots is not None and arguments.shots < 1:
+        raise ConfigError(f"--shots must be a whole number of at least 1, got {arguments.shots}")
     if arguments.holdout is None:
         raise ConfigError("a comparison needs a --holdout file to measure on: give one")
     config, verbalizers = text_config(arguments), verbalizer_words(arguments.verbalizer)
     methods = [text_method(name, config) for name in dict.fromkeys(arguments.methods)]
-    data, held = read_data(arguments)
+    data, held = read_data(arguments, verbalizers)
     assert held is not None
+    if arguments.shots is not None:
+        few(data, arguments.shots, seed=0)  # refuses too many before the model is loaded
     after, model = arguments.after, text_model(arguments, arguments.model)
     with Progress(None) as progress, interruptible() as interrupted:
 

@@ -161,10 +161,15 @@ def _require_known(plan: Plan, names: list[str]) -> None:
                 f"the captions of {method} are for none of the pictures of {plan.pictures}: they "
                 f"name {strange[0]!r}, and a picture there is {names[0]!r}"
             )
-        told = (
-            (len(strange), f"name no picture of {plan.pictures}, such as {strange[:1]}"),
-            (len(known - captions.keys()), "are missing: those pictures are left out for it"),
-        )
-        for count, what in told:
-            if count:
-                tell(f"{counted(count, 'caption')} of {method} {what}")
+        if strange:
+            verb = "names" if len(strange) == 1 else "name"
+            tell(
+                f"{counted(len(strange), 'caption')} of {method} {verb} no picture of "
+                f"{plan.pictures}, such as {strange[0]!r}"
+            )
+        missing = len(known - captions.keys())
+        if missing:
+            left_out = (
+                "is missing: that picture is" if missing == 1 else "are missing: those pictures are"
+            )
+            tell(f"{counted(missing, 'caption')} of {method} {left_out} left out for it")

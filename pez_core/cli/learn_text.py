@@ -37,7 +37,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     config, verbalizers = text_config(arguments), verbalizer_words(arguments.verbalizer)
-    data, held = read_data(arguments)
+    data, held = read_data(arguments, verbalizers)
     if held is None and arguments.transfer_to:
         raise ConfigError("--transfer-to needs a --holdout file to measure on: give one")
     model = text_model(arguments, arguments.model)

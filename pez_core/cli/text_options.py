@@ -14,7 +14,8 @@ from ..language_model import (
     load_language_model,
     read_examples,
 )
-from ..language_model.settings import VOCABULARIES
+from ..language_model.examples import Question
+from ..language_model.settings import DEFAULT, VOCABULARIES
 
 TOKENS = 8
 
@@ -46,18 +47,19 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--steps", type=int, help="of the optimizer")
-    add("--restarts", type=int, help="prompts moved together")
-    add("--batch-size", type=int, help="examples of a step")
-    add("--lr", type=float, help="learning rate")
-    add("--weight-decay", type=float)
+    add("--steps", type=int, help=f"of the optimizer (default: {DEFAULT.steps})")
+    add("--restarts", type=int, help=f"prompts moved together (default: {DEFAULT.restarts})")
+    add("--batch-size", type=int, help=f"examples of a step (default: {DEFAULT.batch_size})")
+    add("--lr", type=float, help=f"learning rate (default: {DEFAULT.lr})")
+    add("--weight-decay", type=float, help=f"(default: {DEFAULT.weight_decay:g})")
     add("--fluency", type=float, metavar="WEIGHT", help="share of the loss for prompts that the "
         "model finds likely; the paper's is 0.003 (default: 0)")  # fmt: skip
     add("--vocabulary", choices=VOCABULARIES, help="tokens to learn from (default: words)")
-    add("--seconds", type=float, help="stop the search after this time")
-    add("--look-every", type=int, metavar="STEPS", help="between two measures of the texts (10)")
+    add("--seconds", type=float, help="stop the search after this time (default: no limit)")
+    add("--look-every", type=int, metavar="STEPS", help="between two measures of the texts "
+        f"(default: {DEFAULT.look_every})")  # fmt: skip
     add("--look-examples", type=int, metavar="N", help="training examples of a measure, by which "
-        "the best text is chosen (256)")  # fmt: skip
+        f"the best text is chosen (default: {DEFAULT.look_examples})")  # fmt: skip
 
 
 def text_config(arguments: argparse.Namespace) -> TextConfig:
@@ -78,10 +80,21 @@ def verbalizer_words(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def read_data(arguments: argparse.Namespace) -> tuple[list[Example], list[Example] | None]:
-    """The examples to learn from and those held out, where a file of them is given."""
-    held = None if arguments.holdout is None else read_examples(arguments.holdout)
-    return read_examples(arguments.data), held
+def read_data(
+    arguments: argparse.Namespace, verbalizers: dict[str, str]
+) -> tuple[list[Example], list[Example] | None]:
+    """The examples to learn from and those held out, where a file of them is given. Raises
+    TargetError for what cannot be asked about, before a model is loaded."""
+    question = Question(verbalizers, arguments.after)
+
+    def read(path: str) -> list[Example]:
+        examples = read_examples(path)
+        question.check(examples, path)
+        question.labels_of(examples)
+        return examples
+
+    held = None if arguments.holdout is None else read(arguments.holdout)
+    return read(arguments.data), held
 
 
 def text_model(arguments: argparse.Namespace, name: str) -> LanguageModel:

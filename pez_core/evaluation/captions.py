@@ -33,7 +33,7 @@ def read_captions(path: str | Path) -> Captions:
             f"cannot read the captions {path}: {error}; give UTF-8 text: JSON lines or CSV"
         ) from error
     captions: Captions = {}
-    for number, row in _csv(text) if path.suffix.lower() == ".csv" else _json(text, path):
+    for number, row in _csv(text, path) if path.suffix.lower() == ".csv" else _json(text, path):
         if isinstance(row, dict) and "error" in row:
             continue
         picture, method, prompt = _entries(row, f"{path}, line {number}", path.stem)
@@ -68,12 +68,19 @@ def _json(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, json.loads(line)
             except ValueError as error:
                 raise ConfigError(f"{path}, line {number}, is no JSON: {error}") from error
+            except RecursionError as error:
+                raise ConfigError(f"{path}, line {number}, is nested too deeply") from error
 
 
-def _csv(text: str) -> Iterator[tuple[int, Any]]:
+def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        yield reader.line_num, row
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise ConfigError(
+            f"{path}, line {reader.line_num + 1}, is no CSV: {error}; is a quotation mark missing?"
+        ) from error
 
 
 def _entries(row: Any, where: str, stem: str) -> tuple[str, str, str]:

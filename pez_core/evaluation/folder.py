@@ -18,7 +18,7 @@ from types import TracebackType
 from PIL import Image
 
 from ..errors import ConfigError, ResultsError
-from ..results import ResultsFile
+from ..results import ResultsFile, way_to
 from .plan import Plan
 
 PAIR = ("picture", "method")
@@ -82,7 +82,7 @@ class EvaluationFolder:
             torn.write_text(text, encoding="utf-8", newline="\n")
             torn.replace(path)
         except OSError as error:
-            raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+            raise ResultsError(f"cannot write {path}: {error.strerror}; {way_to(error)}") from error
         return path
 
     def close(self) -> None:
@@ -107,4 +107,6 @@ class EvaluationFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResultsError(f"cannot make the folder {folder}: {error.strerror}") from error
+            raise ResultsError(
+                f"cannot make the folder {folder}: {error.strerror}; {way_to(error)}"
+            ) from error

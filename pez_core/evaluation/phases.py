@@ -21,7 +21,7 @@ from ..search import Callback
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge
 from .painting import paint_records, to_paint
-from .pipeline import find_pipeline
+from .pipeline import find_pipeline, find_scheduler
 from .plan import Plan
 from .prompting import prompt_records, to_prompt
 
@@ -87,10 +87,13 @@ def _phase(noun: str, total: int, todo: Sequence[object], work: Work) -> Phase:
 
 
 def check(plan: Plan) -> None:
-    """Finds every model of a plan before the first picture, downloaded if need be.
+    """Finds every model of a plan before the first picture, downloaded if need be, and its
+    scheduler.
 
     Raises ModelError when one cannot be had, and ConfigError when the judge takes part in learning.
     """
+    if plan.diffusion.scheduler is not None:
+        find_scheduler(plan.diffusion.scheduler)
     find_pipeline(plan.diffusion.pipeline)
     guides, judges = find_model(plan.job.model).parts, find_model(plan.judge).parts
     for guide in guides:

@@ -7,8 +7,6 @@ loaded, and no code that a pipeline brings.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..bars import without_bars
 from ..errors import ModelError, PictureError
 from .plan import COPIES, Diffusion
 
@@ -63,6 +62,18 @@ def find_pipeline(name: str) -> tuple[str, Path]:
         f"the pipeline {name} cannot be had ({'; '.join(reasons)}): give --pipeline the folder of "
         "one in diffusers' layout, or another name on the hub"
     )
+
+
+def find_scheduler(name: str) -> Any:
+    """The class of diffusers. Raises ModelError when it has no such scheduler."""
+    diffusers = require_diffusers()
+    kind: Any = getattr(diffusers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+        raise ModelError(
+            f"diffusers has no scheduler {name!r}: give --scheduler a class such as DDIMScheduler "
+            "or EulerDiscreteScheduler"
+        )
+    return kind
 
 
 def _download(name: str) -> Path:
@@ -145,7 +156,9 @@ def to_picture(values: Any) -> Image.Image:
 
 def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
     diffusers = require_diffusers()
-    with _quiet(diffusers):
+    import transformers
+
+    with without_bars(diffusers, transformers):
         try:
             # The safety checker stays what the pipeline has, or has not.
             pipeline = diffusers.DiffusionPipeline.from_pretrained(
@@ -161,28 +174,9 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
                 "needs whole safetensors files in diffusers' layout"
             ) from error
     if diffusion.scheduler is not None:
-        kind: Any = getattr(diffusers, diffusion.scheduler, None)
-        known = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
-        if not known:
-            raise ModelError(f"diffusers has no scheduler {diffusion.scheduler!r}")
+        kind = find_scheduler(diffusion.scheduler)
         pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
     return pipeline
-
-
-@contextmanager
-def _quiet(diffusers: Any) -> Iterator[None]:
-    """Without the bars that both libraries draw while loading."""
-    import transformers
-
-    loggings = [diffusers.utils.logging, transformers.utils.logging]
-    drawn = [one for one in loggings if one.is_progress_bar_enabled()]
-    for one in drawn:
-        one.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for one in drawn:
-            one.enable_progress_bar()
 
 
 def _dtype_name(diffusers: Any) -> str:

@@ -40,6 +40,16 @@ class Question:
         """What the model is given to read."""
         return f"{prompt} {text}{self.after}" if prompt else f"{text}{self.after}"
 
+    def check(self, examples: Sequence[Example], where: str = "the examples") -> None:
+        """Raises TargetError for an example that leaves the model nothing to read. where: they come
+        from, for the message."""
+        for number, example in enumerate(examples, 1):
+            if not self.whole("", example.text):
+                raise TargetError(
+                    f"example {number} of {where} has an empty text, and nothing is written after "
+                    "it: take it out, or give what stands after each text (--after)"
+                )
+
     def labels_of(self, examples: Sequence[Example]) -> torch.Tensor:
         """The numbers of the examples' labels, (X,). Raises TargetError for one without a word."""
         if not examples:
@@ -69,16 +79,22 @@ class Question:
 
 def read_examples(path: str | Path) -> list[Example]:
     """The examples of a .jsonl file with one {"text": …, "label": …} a line, or of a .csv file with
-    these two columns. Raises TargetError for a file or a line that cannot be read."""
+    these two columns. Raises TargetError for a file or a line that cannot be read, and for a
+    file without an example."""
     path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file) if path.suffix.lower() == ".csv" else _json_lines(file)
-            return [_example(path, number, row) for number, row in enumerate(rows, 1)]
+            examples = [_example(path, number, row) for number, row in enumerate(rows, 1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TargetError(f"{path} cannot be read: {error}") from error
     except json.JSONDecodeError as error:
         raise TargetError(f"{path}: a line is no JSON: {error.doc.strip()[:40]!r}") from error
+    except RecursionError as error:
+        raise TargetError(f"{path}: a line is nested too deeply: give text and label") from error
+    if not examples:
+        raise TargetError(f"{path} holds no example: give lines with a text and a label")
+    return examples
 
 
 def split(
@@ -103,16 +119,18 @@ def few(examples: Sequence[Example], shots: int, seed: int) -> list[Example]:
 
     Raises TargetError when a label has fewer.
     """
+    if shots < 1:
+        raise TargetError(f"shots must be a whole number of at least 1, got {shots}")
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(seed)).tolist()
     drawn: dict[str, list[Example]] = {example.label: [] for example in examples}
     for example in (examples[i] for i in order):
         if len(drawn[example.label]) < shots:
             drawn[example.label].append(example)
     for label, some in drawn.items():
-        if shots < 1 or len(some) < shots:
+        if len(some) < shots:
             raise TargetError(
-                f"{shots} examples of each label are asked for, and {label!r} gives {len(some)}: "
-                "ask for at least 1 and at most as many as there are"
+                f"{shots} examples of each label are asked for, and {label!r} has {len(some)}: "
+                "ask for at most as many as there are"
             )
     return [example for some in drawn.values() for example in some]
 

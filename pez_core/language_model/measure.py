@@ -42,7 +42,8 @@ def score_text(
     """What a text in front of the inputs is worth with a model, whichever it was learned for.
 
     prompt: may be empty. after: what is written between an input and the answer. Raises
-    TargetError for no example, a label without a word, and a word of several tokens.
+    TargetError for no example, one without text, a label without a word, and a word of several
+    tokens.
     """
     return measure(model, prompt, examples, Question(verbalizers, after))
 
@@ -54,6 +55,7 @@ def measure(
 ) -> Measure:
     """The same with a question."""
     labels, answers = question.labels_of(examples), question.answers(model)
+    question.check(examples)
     sequences = [model.encode(question.whole(prompt, e.text)) for e in examples]
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     loss, right = 0.0, 0

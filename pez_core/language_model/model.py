@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..download import hub_answers
 from ..errors import ModelError
-
-EXTRA = "pip install 'pez-prompts[lm]'"
+from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,10 @@ def load_language_model(
     an `EncoderDecoder`.
 
     Raises ModelError where transformers is missing, for a folder that is not there or holds no
-    safetensors, and for what is no language model.
+    safetensors, for what is no language model, and for one that is not whole: without a tokenizer,
+    with weights that are missing or no numbers.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise ModelError(f"language models need transformers: {EXTRA}") from error
+    transformers = load_transformers("language models")
     local = Path(name).expanduser().is_dir()
     if local and not any(Path(name).expanduser().glob("*.safetensors")):
         raise ModelError(
@@ -136,15 +134,13 @@ def load_language_model(
         raise ModelError(f"{name}: no such folder; give one, or a model's name on the hub")
     where = str(Path(name).expanduser()) if local else name
     try:
-        config = transformers.AutoConfig.from_pretrained(where, local_files_only=local)
+        here = local or not hub_answers()  # without a network, what was downloaded before
+        config = transformers.AutoConfig.from_pretrained(where, local_files_only=here)
         two = bool(getattr(config, "is_encoder_decoder", False))
         kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=local)
-        network: Any = kind.from_pretrained(
-            where, local_files_only=local, use_safetensors=True, dtype=dtype
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{name} is no language model that can be read here: {reason}") from error
+        tokenizer = load_tokenizer(where, here)
+        network = load_network(kind, where, here, dtype)
+    except UNREADABLE as error:
+        raise refused(where, "language model", error) from error
     network = network.to(device).eval().requires_grad_(False)
     return (EncoderDecoder if two else LanguageModel)(name, network, tokenizer)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..errors import ModelError
 from ..text_tower import Tower
-from .model import EXTRA
+from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
 
 class SentenceTower(Tower):
@@ -83,25 +83,22 @@ def load_sentence_encoder(
 ) -> SentenceEncoder:
     """The encoder of a folder in sentence-transformers' layout, with safetensors.
 
-    Raises ModelError where transformers is missing, for a folder without safetensors, and for an
-    encoder that is no BERT or does not take the mean over positions.
+    Raises ModelError where transformers is missing, for a folder without safetensors, for an
+    encoder that is not whole, and for one that is no BERT or does not take the mean over positions.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise ModelError(f"sentence encoders need transformers: {EXTRA}") from error
+    transformers = load_transformers("sentence encoders")
     folder = Path(folder).expanduser()
     if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} holds no model.safetensors: give a folder that does")
     _check_pooling(folder)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        network = transformers.AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        tokenizer = load_tokenizer(str(folder), here=True)
+        # The mean does not read what stands behind the states.
+        network = load_network(
+            transformers.AutoModel, str(folder), True, torch.float32, unused="pooler."
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{folder} cannot be read: {reason}") from error
+    except UNREADABLE as error:
+        raise refused(str(folder), "sentence encoder", error) from error
     if network.config.model_type != "bert":
         raise ModelError(
             f"{folder} holds a {network.config.model_type}, and only BERT is read as a sentence "
