@@ -8,6 +8,7 @@ compares with the tokeniser over the whole vocabulary.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -108,6 +109,23 @@ class TokenMask:
         """Whether `text` holds no banned word."""
         return not _holds_banned(text, self.ban)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a result's `settings` say of it."""
+        digest = hashlib.sha256(",".join(map(str, self.ids)).encode()).hexdigest()
+        return {
+            "vocabulary": self.kind,
+            "vocabulary_size": len(self.ids),
+            "vocabulary_digest": digest[:16],  # two lists of allowed words may be of one size
+            "banned_tokens": [token.text for token in self.removed],
+        }
+
+    def within(self, vocabulary: Vocabulary, allow: Iterable[str]) -> TokenMask:
+        """Those of its tokens that stand in these lines, as `make_mask` allows them, and raising
+        the same."""
+        ids, unusable = _within(vocabulary, list(self.ids), allow)
+        return replace(self, ids=tuple(ids), unusable=tuple(unusable))._with_some()
+
     def less(self, vocabulary: Vocabulary, ban: Sequence[str]) -> TokenMask:
         """The mask without some more words, as `make_mask` bans them, and raising the same."""
         pattern = _ban_pattern(ban)
@@ -115,16 +133,19 @@ class TokenMask:
         if pattern:
             gone = [t for t in vocabulary.tokens(self.ids) if _holds_banned(t.text, pattern)]
         removed = (*self.removed, *gone)
-        left = sorted(set(self.ids) - {token.id for token in gone})
-        if not left:
-            raise VocabularyError(
-                f"no token is left of the vocabulary {self.kind!r} with {len(self.unusable)} "
-                f"unusable allowed lines and {len(removed)} tokens banned or avoided: allow or "
-                "keep more words"
-            )
+        left = tuple(sorted(set(self.ids) - {token.id for token in gone}))
         if pattern and self.ban:
             pattern = re.compile(f"{self.ban.pattern}|{pattern.pattern}")
-        return replace(self, ids=tuple(left), removed=removed, ban=pattern or self.ban)
+        return replace(self, ids=left, removed=removed, ban=pattern or self.ban)._with_some()
+
+    def _with_some(self) -> TokenMask:
+        if not self.ids:
+            raise VocabularyError(
+                f"no token is left of the vocabulary {self.kind!r} with {len(self.unusable)} "
+                f"unusable allowed lines and {len(self.removed)} tokens banned or avoided: allow "
+                "or keep more words"
+            )
+        return self
 
 
 def make_mask(
@@ -148,11 +169,9 @@ def make_mask(
     left.
     """
     kind = kind or ("words" if allow is None else "ascii")
-    ids = _ids_of_kind(vocabulary, kind, words)
-    unusable: list[str] = []
+    mask = TokenMask(tuple(_ids_of_kind(vocabulary, kind, words)), kind)
     if allow is not None:
-        ids, unusable = _within(vocabulary, ids, allow)
-    mask = TokenMask(tuple(ids), kind, unusable=tuple(unusable))
+        mask = mask.within(vocabulary, allow)
     return mask.less(vocabulary, ban)
 
 

@@ -61,6 +61,29 @@ def test_pictures_go_in_and_a_table_comes_out(pez: Pez, evaluate: Command, tmp_p
     assert shown.tobytes() == ImageOps.pad(original, (CELL, CELL), color="white").tobytes()
 
 
+def test_a_method_may_have_a_bank_of_words_of_its_own(
+    pez: Pez, evaluate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's row with a keyword bank stands beside the one without, in one table."""
+    monkeypatch.chdir(tmp_path)
+    bank = ["square", "circle", "red", "blue", "green", "yellow", "drawing"]
+    (tmp_path / "bank.txt").write_text("\n".join(bank))
+    method = "pez,allow=bank.txt"
+    code, out, _ = pez(*evaluate("out", "--optimizers", "pez", method, "--sheet", "0"))
+    assert code == 0 and f"| {method} | 3 |" in out
+    for name, within in (("pez", False), (method, True)):
+        lines = (tmp_path / "out" / "prompts" / f"{name}.jsonl").read_text().splitlines()
+        prompts = [json.loads(line)["prompt"].split() for line in lines]
+        assert all(set(words) <= set(bank) for words in prompts) is within
+    (tmp_path / "bank.txt").write_text("square")
+    code, _, err = pez(*evaluate("out", "--optimizers", "pez", method))
+    assert code == 2 and "vocabulary_size 7, now 1" in err
+    code, _, err = pez(*evaluate("new", "--optimizers", "pez,allow=lists/bank.txt"))
+    assert code == 2 and "go to the folder of lists/bank.txt" in err
+    code, _, err = pez(*evaluate("new", "--optimizers", "pez,allow=none.txt"))
+    assert code == 2 and "cannot read the list none.txt" in err
+
+
 def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(
     pez: Pez, evaluate: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

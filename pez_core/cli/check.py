@@ -15,8 +15,8 @@ NEAR = 1  # the exit code of a text that does not keep away
 
 _CODES = """
 exit codes:
-  0  the text keeps away from every concept ("?": it holds no word of one that the model does not
-     know, to which an empty text is as near)
+  0  the text keeps away from every concept; "?" marks one that the model does not know, for which
+     only its words were looked for
   1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
   2  an error, told in one line
 """

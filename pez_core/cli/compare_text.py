@@ -36,7 +36,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         nargs="+",
         default=METHODS,
         metavar="METHOD",
-        help="OPTIMIZER[,NAME=NUMBER]..., such as fluentprompt,fluency=0.003,lr=1 (default: "
+        help="OPTIMIZER[,NAME=VALUE]..., such as fluentprompt,fluency=0.003,lr=1 (default: "
         f"{' '.join(METHODS)})",
     )
     add("--seeds", type=int, default=SEEDS, metavar="N", help="0 to N - 1 (default: %(default)s)")

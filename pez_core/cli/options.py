@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -149,10 +148,4 @@ def search_mask(
 def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, Any]:
     """What a result's `settings` say beside its targets, its device and the search itself. The
     vocabulary is the one asked for; a guard's words go from it in the search, which tells them."""
-    digest = hashlib.sha256(",".join(map(str, mask.ids)).encode()).hexdigest()
-    return {
-        "vocabulary": mask.kind, "vocabulary_size": len(mask.ids),
-        "vocabulary_digest": digest[:16],  # two lists of --allow may be of one size
-        "banned_tokens": [token.text for token in mask.removed], "dtype": arguments.dtype,
-        **avoided(arguments),
-    }  # fmt: skip
+    return {**mask.settings, "dtype": arguments.dtype, **avoided(arguments)}

