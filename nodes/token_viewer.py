@@ -60,16 +60,14 @@ class TokenViewer(io.ComfyNode):
         if edited.replaced or any(edited.bans(word) for word in words):
             shown = write(words, edited, weights_of(words, plain, weights))
         passed_on = read(shown)[0]
+        away = schema.concepts(avoid) + (tokens.avoid if tokens else ())
         asked = _asked(model, clip, clip_vision, tokens)
-        kept_from = schema.concepts(avoid) + (tokens.avoid if tokens else ())
-        if asked is None and image is not None:
-            raise TargetError("to compare the prompt with the picture choose a model")
-        if asked is None and kept_from:
-            raise TargetError("to check the prompt against `avoid` choose a model")
+        if asked is None:
+            _require_nothing_to_measure(image, away)
         effects = Effects()
         if asked and words:
             effects = measure(
-                asked, words, edited, passed_on, avoid=kept_from, image=image, tokens=tokens
+                asked, words, edited, passed_on, avoid=away, image=image, tokens=tokens
             )
         message = viewed_message(
             plain,
@@ -107,6 +105,13 @@ def _asked(model: str, clip: Any, clip_vision: Any, tokens: PromptTokens | None)
     if model != NO_MODEL:
         return Asked(model, clip, clip_vision)
     return tokens.asked if tokens else None
+
+
+def _require_nothing_to_measure(image: torch.Tensor | None, away: tuple[str, ...]) -> None:
+    if image is not None:
+        raise TargetError("to compare the prompt with the picture choose a model")
+    if away:
+        raise TargetError("to check the prompt against `avoid` choose a model")
 
 
 def _inputs() -> list[Any]:
