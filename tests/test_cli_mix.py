@@ -11,7 +11,7 @@ import torch
 
 from pez_core import ClipModel, SearchConfig, Targets, learn_prompt, make_targets, open_picture
 from pez_core.cli.mix import split_weight
-from pez_core.errors import ConfigError, TargetError
+from pez_core.errors import ConfigError, PictureError, TargetError
 from pez_core.mixing import learn_apart
 from tests.commands import Pez
 from tests.oracle import DemoOracle
@@ -138,6 +138,8 @@ def test_a_weight_that_is_no_number_behind_a_file_is_told(tmp_path: Path) -> Non
         with pytest.raises(TargetError, match=f"must be a number such as 0.7, got '{number}'"):
             split_weight(f"{path}@{number}")
     assert split_weight("a fox@home") == ("a fox@home", 1.0)
+    with pytest.raises(PictureError, match="no such picture"):
+        split_weight(f"{tmp_path}/wolf.png@0,7")
 
 
 def test_a_file_that_is_called_so_is_that_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError, TargetError
 from ..mixing import learn_apart
+from ..pictures import is_picture
 from ..search import learn_prompt
 from .named import named_targets, picture_or_text
 from .options import TOKENS, add_search_options, search_config, search_template
@@ -81,7 +82,7 @@ def split_weight(concept: str) -> tuple[str, float]:
         try:
             name, weight = before, float(number)
         except ValueError:  # a text with an @ in it, or a mistake
-            if _is_file(before):
+            if is_picture(before):
                 raise TargetError(
                     f"the weight of {before!r} must be a number such as 0.7, got {number!r}"
                 ) from None
