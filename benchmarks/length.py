@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from pez_core import PRESETS, ClipModel, LearnedPrompt, learn_prompts, load_model, make_targets
+from pez_core.template import plain_template
 
 from .judge import Judge
 from .measure import RESULTS, machine, paired_bootstrap, save
@@ -54,7 +55,12 @@ def run_length(length: int, preset: str, first: int, last: int) -> Found:
     goals = [make_targets(feature[None]) for feature in features]
     found: dict[int, tuple[str, float]] = {}
     searches = learn_prompts(
-        model, goals, f"{{{length}}}", config=PRESETS[preset], seed=first, dtype=torch.float32
+        model,
+        goals,
+        plain_template(length),
+        config=PRESETS[preset],
+        seed=first,
+        dtype=torch.float32,
     )
     for number, result in searches:
         assert isinstance(result, LearnedPrompt), result

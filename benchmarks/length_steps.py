@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from pez_core import PRESETS, ClipModel, LearnedPrompt, learn_prompts, make_targets
+from pez_core.template import plain_template
 from pez_core.text_tower import TextTower
 
 from .applied.shared import interval, markdown
@@ -65,7 +66,7 @@ def run(steps: int, kind: str, length: int, first: int, last: int) -> Found:
     goals = [make_targets(feature[None]) for feature in features]
     found: dict[int, tuple[str, float]] = {}
     searches = learn_prompts(
-        with_positions(model, kind, length), goals, f"{{{length}}}",
+        with_positions(model, kind, length), goals, plain_template(length),
         config=PRESETS["fast"].replace(steps=steps), seed=first, dtype=torch.float32,
     )  # fmt: skip
     for number, result in searches:

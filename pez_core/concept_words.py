@@ -10,7 +10,7 @@ from .vocabulary import WORD_END, Vocabulary, words_in
 
 Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool, which concepts each is near
 
-LEAST_LETTERS = 3  # of a word beside others: pieces such as the t of "t-shirt" say nothing
+LEAST_LETTERS = 3  # of a piece of a word: the t of "t-shirt" says nothing
 ENDINGS = ("s", "es", "ed", "ing")
 # They say nothing alone, but where a model knows little of a concept they may lie near it.
 FUNCTION_WORDS = frozenset({
@@ -49,11 +49,10 @@ def _always(concept: str, words: list[str], unknown: Collection[str]) -> list[st
 
 
 def _content_words(concept: str) -> list[str]:
-    """Its words that say something: alone it may be any, of several those of some letters."""
-    words = words_in(concept)
-    if len(words) == 1:
-        return words
-    return [w for w in words if len(w) >= LEAST_LETTERS and w not in FUNCTION_WORDS]
+    """Its words that say something; where none does, all."""
+    words, whole = words_in(concept), concept.lower().split()
+    said = [word for word in words if word not in FUNCTION_WORDS]
+    return [word for word in said if word in whole or len(word) >= LEAST_LETTERS] or words
 
 
 def _inflections(words: Sequence[str], vocabulary: Collection[str]) -> list[str]:

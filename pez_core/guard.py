@@ -127,6 +127,8 @@ class Guard:
         """The cosines of each text's nearest part with the concepts, N texts → (N, C). tick: called
         between passes. Raises as `check` does."""
         self.require(model)
+        if not texts:
+            return self.thresholds.new_empty(0, len(self.names))
         parts = [text_parts(text, model.vocabulary) or [""] for text in texts]
         features = model.encode_texts([part for some in parts for part in some], tick)
         cosines = self.to(model.device).cosines(features)
@@ -194,7 +196,7 @@ def make_guard(
 def _concepts(
     texts: Sequence[str], pictures: Mapping[str, Image.Image]
 ) -> tuple[list[str], Mapping[str, Image.Image]]:
-    """The concepts by name, each once."""
+    """The concepts by name, each once. Raises GuardError as `make_guard` does."""
     named = list(dict.fromkeys(text.strip() for text in texts))
     if not named and not pictures:
         raise GuardError(

@@ -186,7 +186,8 @@ def _shorten(
         # More than CLIP reads: only the first 75 tokens can be told apart by their effect.
         texts = [_text(words[:i] + words[i + 1 :]) for i in range(len(words))]
         scores = weighted_similarity(model.encode_texts(texts, tick), targets)
-        count = max(1, (_length(words) - budget) // PART)
+        most = sum(word.text != "," for _, word in words) - 1  # one stays
+        count = max(1, min((_length(words) - budget) // PART, most))
         gone = set(scores.argsort(descending=True, stable=True)[:count].tolist())
         words = _tidy([word for i, word in enumerate(words) if i not in gone])
     return words

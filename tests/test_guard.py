@@ -160,7 +160,8 @@ def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:
     behind, without = guard.check(demo, [f"{filler}a hot slice of pizza", filler])
     assert behind["pizza"].near and not without["pizza"].near
     assert behind["pizza"].similarity == pytest.approx(alone["pizza"].similarity, abs=1e-5)
-    assert not behind["dog"].near and guard.check(demo, [""])[0]["dog"].near is False
+    assert guard.check(demo, []) == [] and not behind["dog"].near
+    assert guard.check(demo, [""])[0]["dog"].near is False
 
 
 def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:

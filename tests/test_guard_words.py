@@ -81,6 +81,13 @@ def test_only_inflections_go_with_a_word(demo: ClipModel) -> None:
     assert "bears" in guard.words["bear"]
 
 
+def test_short_words_and_function_words_go_where_they_are_all_there_is(demo: ClipModel) -> None:
+    """A word of two letters is a word; of two function words one may say it."""
+    words = make_guard(demo, ["a TV", "an ox", "to be"]).words
+    assert "tv" in words["a TV"] and "a" not in words["a TV"]
+    assert "ox" in words["an ox"] and "be" in words["to be"]
+
+
 def test_of_what_the_model_does_not_know_all_words_go(demo: ClipModel) -> None:
     """Nearness says nothing there."""
     guard = make_guard(demo, ["logo of a brand"])

@@ -29,6 +29,10 @@ def pieces(text: str) -> list[str]:
     return words
 
 
+def tokens(text: str) -> int:
+    return len(DEMO.vocabulary.encode(text))
+
+
 def is_subsequence(some: Sequence[str], of: Sequence[str]) -> bool:
     rest = iter(of)
     return all(piece in rest for piece in some)
@@ -89,6 +93,14 @@ def test_a_comma_between_prompts_never_stays_alone(budget: int) -> None:
     assert text and text[0].isalpha() and text[-1].isalpha() and ", ," not in text
     with pytest.raises(ConfigError, match="nothing but commas"):
         concatenate(DEMO, [", ,", ","], targets, budget)
+
+
+def test_of_long_words_one_always_stays() -> None:
+    """Far more tokens than fit, in few words."""
+    word = "supercalifragilisticexpialidocious"
+    prompt = f"{word} hippopotomonstrosesquippedaliophobia {word}ness"
+    longest = max(tokens(word) for word in prompt.split())
+    assert concatenate(DEMO, [prompt], near(DEMO, "a house"), longest) in prompt.split()
 
 
 def test_what_fits_stays_as_it_is_written() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pez_core import learn_prompt, make_targets
 from pez_core.mixing import learn_apart
+from pez_core.template import plain_template
 
 from .shared import FLOAT32, bench, interval, markdown
 
@@ -36,7 +37,7 @@ def run(case: int) -> dict[str, Any]:
     found = {}
     for length in LENGTHS:
         best = {
-            AT_ONCE: learn_prompt(model, targets, f"{{{length}}}", seed=case).best,
+            AT_ONCE: learn_prompt(model, targets, plain_template(length), seed=case).best,
             APART: learn_apart(model, targets, [None, None], length, seed=case).best,
         }
         for method, prompt in best.items():

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pez_core import learn_prompt, make_mask, make_targets
 from pez_core.style import apply_style
+from pez_core.template import plain_template
 from training.attributes import EFFECT_WORDS
 from training.effects import FILTERS
 
@@ -81,7 +82,7 @@ def run(case: int) -> dict[str, Any]:
             words=model.source.words,
         )  # fmt: skip
         targets = make_targets(features, weights)
-        prompts[method] = learn_prompt(model, targets, f"{{{TOKENS}}}", mask=mask, seed=case)
+        prompts[method] = learn_prompt(model, targets, plain_template(TOKENS), mask=mask, seed=case)
     texts = {method: result.best.text for method, result in prompts.items()}
     texts[WORD] = EFFECT_WORDS[style][0]
     return {"style": style, "methods": _judged(texts, style, set(taken), others)}

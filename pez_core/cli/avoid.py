@@ -13,7 +13,7 @@ from ..errors import GuardError
 from ..guard import FALSE_ALARMS, Guard, make_guard
 from ..line_files import read_lines
 from ..models import ClipModel
-from ..pictures import is_picture, open_picture
+from ..pictures import is_picture, open_picture, read_picture
 
 GuardMaker = Callable[[ClipModel], Guard]  # plain data, so that it can be sent to other machines
 
@@ -42,7 +42,8 @@ def add_avoid_options(parser: argparse._ActionsContainer) -> None:
 def concepts(arguments: argparse.Namespace) -> list[str]:
     """The concepts that were named, each once. Raises GuardError for a file that names none.
 
-    The file is read once: it may be a pipe.
+    The file is read once, as it may be a pipe: its concepts then stand among the others of the
+    arguments.
     """
     if arguments.avoid_file is not None:
         arguments.avoid = [*arguments.avoid, *read_concepts(arguments.avoid_file)]
@@ -74,13 +75,14 @@ def guard_maker(arguments: argparse.Namespace) -> GuardMaker | None:
 
 def avoided(arguments: argparse.Namespace) -> dict[str, object]:
     """What a result's `settings` say of the concepts; nothing where there are none. Of pictures a
-    digest as well: a file may be replaced by another of its name."""
+    digest as well: a file may be replaced by another of its name. Raises GuardError,
+    PictureError."""
     named = sorted(concepts(arguments))
     if not named:
         return {}
     told: dict[str, object] = {"avoid": named, "false_alarms": arguments.false_alarms}
     pictures = [name for name in named if is_picture(name)]
     if pictures:
-        contents = b"".join(hashlib.sha256(Path(name).read_bytes()).digest() for name in pictures)
+        contents = b"".join(hashlib.sha256(read_picture(name)).digest() for name in pictures)
         told["avoid_digest"] = hashlib.sha256(contents).hexdigest()[:16]
     return told

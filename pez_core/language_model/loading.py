@@ -21,7 +21,7 @@ FEW = 3  # weights that a message names
 # What transformers raises for files that it cannot make sense of, or that need a package of theirs.
 UNREADABLE = (
     OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, ImportError,
-    SafetensorError,
+    ArithmeticError, SafetensorError,
 )  # fmt: skip
 
 
@@ -91,10 +91,10 @@ def refused(where: str, kind: str, error: Exception) -> ModelError:
     reason = str(error).strip().partition("\n")[0].rstrip(". ") or type(error).__name__
     if isinstance(error, SafetensorError):
         return ModelError(f"{where}: a safetensors file is damaged ({reason}): download it again")
-    if Path(where).is_dir():
+    if Path(where).is_dir() or not isinstance(error, OSError):
         return ModelError(
             f"{where} is no {kind} that can be read here: {reason}; give a folder that "
-            "save_pretrained has written"
+            "save_pretrained has written, with what else it needs installed"
         )
     return ModelError(
         f"the {kind} {where} cannot be had from the Hugging Face hub: {reason}; give a folder, or "

@@ -114,6 +114,8 @@ test("what a learned prompt keeps away from, and where it could not", () => {
   assert.deepEqual(lines([{ ...kept("nude", false), known: false }]), [unknown]);
   const said = { ...kept("nude", false), known: false, says: ["nude"] };
   assert.deepEqual(lines([said]), [["pez-warning", "Says outright “nude”"], unknown]);
+  const text = learnedView({ ...LEARNED, guard: [said] }, () => {}).textContent;
+  assert.match(text, /Says outright “nude” \(0\.400\)/, "it has no threshold");
   assert.deepEqual(lines([]), []);
   assert.deepEqual(lines(undefined), [], "saved before there was a guard");
 });

@@ -93,6 +93,12 @@ test("a word that says it outright is told and marked, whatever the whole means"
   const other = replaceWord(replaceWord(plain, 0, "Lady"), 1, "man");
   const replaced = viewedView({ ...VIEWED, guard: [kept] }, other, NONE);
   assert.deepEqual(near(replaced), [true, false, false]);
+  const several = viewedView(
+    { ...VIEWED, guard: [kept] },
+    replaceWord(plain, 0, "hot Lady,"),
+    NONE,
+  );
+  assert.deepEqual(near(several), [true, true, false]);
 });
 
 test("no word is at fault where none makes it nearer, or nothing is near", () => {

@@ -36,7 +36,8 @@ export function guardLines(guard) {
 
 function line(kind, words, kept) {
   const each = kept.map((k) => {
-    return `“${k.concept}” (${asSimilarity(k.similarity)}, at most ${asSimilarity(k.threshold)})`;
+    const limit = k.known === false ? "" : `, at most ${asSimilarity(k.threshold)}`;
+    return `“${k.concept}” (${asSimilarity(k.similarity)}${limit})`;
   });
   const text = `${words} ${each.join(", ")}`;
   return el("div", { class: kind, role: "note", title: TITLE, text });
@@ -59,8 +60,9 @@ function unknownLine(unknown) {
 export function faults(guard, words, marks) {
   return words.map((word, i) => {
     if (marks[i].banned) return [];
-    const text = (marks[i].replaced ?? word.text).toLowerCase();
-    const says = (kept) => kept.says?.includes(text);
+    const text = (marks[i].replaced ?? word.text).toLowerCase(); // of a replacement may be several
+    const said = [text, ...(text.match(/[\p{L}\p{N}_]+/gu) ?? [])];
+    const says = (kept) => said.some((one) => kept.says?.includes(one));
     const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(kept));
     return at.map((kept) => kept.concept);
   });
