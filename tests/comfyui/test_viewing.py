@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.comfyui.client import Client, Prompt
-from tests.comfyui.graphs import DEMO, learn, node, picture, text, view
+from tests.comfyui.graphs import DEMO, learn, mix, node, picture, text, view
 from tests.comfyui.payloads import Json, assert_learned, assert_viewed
 
 pytestmark = pytest.mark.comfyui
@@ -122,6 +122,21 @@ def test_what_to_avoid_arrives_with_what_was_learned(client: Client) -> None:
     assert kept["near"]
     pulls = [word["pulls"]["a horse"] for word in checked["words"]]
     assert max(pulls) == pulls[2]
+
+
+def test_a_graph_of_an_earlier_version_runs(client: Client) -> None:
+    """Sent to the API it knows nothing of what to avoid."""
+    graph = {
+        "picture": picture(),
+        "learner": learn(["picture", 0]),
+        "mixer": mix(prompt_1=["learner", 0]),
+        "viewer": view(tokens=["mixer", 2]),
+    }
+    for call in graph.values():
+        call["inputs"].pop("avoid", None)
+    run = client.run(graph)
+    assert run.succeeded, run.ending
+    assert assert_viewed(run.output("viewer"))["guard"] == []
 
 
 def test_locked_words_stay_in_the_next_prompt(client: Client) -> None:
