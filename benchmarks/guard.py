@@ -40,7 +40,7 @@ from training.reserved_set import ReservedSet, load_reserved
 
 from .guard_checks import alarms, checked, checks, interval
 from .judge import FOLDER, RESERVED
-from .measure import machine, save
+from .measure import machine, markdown, save
 from .weakened import weakened
 
 FREE, BANNED, GUARD = "free", "words banned", "guard"
@@ -154,7 +154,7 @@ def searched(runs: list[dict[str, tuple[str, Outcome]]]) -> list[str]:
     """The table of the searches."""
     head = ["search", "similarity", "difference", "judge", "difference", "says a word"]
     head += ["near", "cosine less threshold", "near by the judge", "cosine less threshold"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
 
     def column(way: str, key: str) -> np.ndarray:
         return np.array([asdict(run[way][1])[key] for run in runs])
@@ -167,8 +167,8 @@ def searched(runs: list[dict[str, tuple[str, Outcome]]]) -> list[str]:
         cells.append(f"{column(way, 'says').mean():.0%}")
         for key, near in (("own", "near"), ("judge", "judge_near")):
             cells += [interval(column(way, near), ".0%"), interval(column(way, key), "+.3f")]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines.append("")
+        rows.append(cells)
+    lines = [*markdown(head, rows), ""]
     for way in runs[0]:
         less = [column(GUARD, key) - column(way, key) for key in ("judge_near", "judge", "judged")]
         near, cosine, judged = map(interval, less, ("+.0%", "+.3f", "+.4f"))

@@ -23,7 +23,7 @@ from pez_core.vocabulary import clip_vocabulary
 from training.neutral import sample_captions
 from training.reserved_set import ReservedSet
 
-from .measure import paired_bootstrap
+from .measure import markdown, paired_bootstrap
 
 RIGHTLY = (
     "captions of the concept, new forms", "captions of the concept, first forms",
@@ -129,12 +129,11 @@ def alarms(model: ClipModel, names: Sequence[str]) -> list[str]:
 
 def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
     """The table of the checks."""
-    head = ["called near", *found]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for what in next(iter(found.values())):
-        cells = [interval(rates[what].astype(float), ".1%") for rates in found.values()]
-        lines.append("| " + " | ".join([what, *cells]) + " |")
-    lines.append("")
+    rows = [
+        [what, *(interval(rates[what].astype(float), ".1%") for rates in found.values())]
+        for what in next(iter(found.values()))
+    ]
+    lines = [*markdown(["called near", *found], rows), ""]
     for who, rates in found.items():
         model = who.split()[0].rstrip(",")
         guard = found[f"{model} {SHRINKAGE:g}"]

@@ -29,7 +29,7 @@ from pez_core import PRESETS, ClipModel, LearnedPrompt, learn_prompts, load_mode
 from pez_core.template import plain_template
 
 from .judge import Judge
-from .measure import RESULTS, machine, paired_bootstrap, save
+from .measure import RESULTS, machine, markdown, paired_bootstrap, save
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32)
 BASE = 8
@@ -133,7 +133,7 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
     for name in ("own similarity", "judge's", "log rank"):
         head += [name, f"less {BASE} tokens"]
     head.append("word recall")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
 
     def interval(row: dict[str, Any], name: str, digits: int) -> str:
         if row["tokens"] == BASE:
@@ -147,8 +147,8 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
         cells = [str(row["tokens"])]
         for name, digits in zip(MEASURES, (4, 3, 2), strict=False):
             cells += [f"{row[name][0]:.{digits}f}", interval(row, name, digits)]
-        lines.append("| " + " | ".join([*cells, f"{row['recall'][0]:.0%}"]) + " |")
-    return lines
+        lines.append([*cells, f"{row['recall'][0]:.0%}"])
+    return markdown(head, lines)
 
 
 def plot(saved: dict[str, Any], path: Path) -> None:

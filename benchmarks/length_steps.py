@@ -26,9 +26,9 @@ from pez_core import PRESETS, ClipModel, LearnedPrompt, learn_prompts, make_targ
 from pez_core.template import plain_template
 from pez_core.text_tower import TextTower
 
-from .applied.shared import interval, markdown
+from .applied.shared import interval
 from .length import AT_ONCE, Found, bench
-from .measure import machine, save
+from .measure import machine, markdown, save
 
 LENGTHS = (8, 16, 32)
 AS_TRAINED, STRETCHED = "as trained", "stretched"

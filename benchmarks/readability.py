@@ -32,7 +32,7 @@ from pez_core.objective import weighted_similarity
 from pez_core.targets import Targets
 
 from .judge import Judge
-from .measure import machine, paired_bootstrap, save
+from .measure import machine, markdown, paired_bootstrap, save
 from .ordering import best_order
 
 WEIGHTS = (0.0, 0.003, 0.01, 0.03)
@@ -105,7 +105,7 @@ def summary(runs: list[dict[str, Outcome]]) -> list[str]:
     names = list(runs[0])
     head = ["weight", "similarity", "difference", "nats per token", "recall"]
     head += ["judge", "difference", f"nearest {NEAREST}"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
 
     def column(name: str, key: str) -> np.ndarray:
         return np.array([asdict(run[name])[key] for run in runs], dtype=float)
@@ -119,8 +119,8 @@ def summary(runs: list[dict[str, Outcome]]) -> list[str]:
         cells = [name, *compared(name, "similarity"), f"{column(name, 'fluency').mean():.2f}"]
         cells.append(f"{column(name, 'recall').mean():.0%}")
         cells += [*compared(name, "judge"), f"{column(name, 'found').mean():.0%}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def main() -> None:

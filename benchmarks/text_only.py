@@ -47,7 +47,7 @@ from pez_core.language_model import (
 from pez_core.language_model.tokens import handed_out, learnable
 from training.instructed import AFTER, KEYS, examples, train
 
-from .measure import machine, paired_bootstrap, save
+from .measure import machine, markdown, paired_bootstrap, save
 
 WORDS = {"true": "yes", "false": "no"}
 TOKENS, RANDOM, BEST_OF = 3, 20, 20
@@ -172,7 +172,7 @@ def interval(values: Any, places: int = 3) -> str:
 def classify_table(tasks: list[dict[str, dict[str, float]]]) -> list[str]:
     """Accuracy and loss with intervals over searches, the same less PEZ's, and transferred."""
     head = ["prompt", "accuracy", "less PEZ", "loss", "less PEZ", "transferred", "nats per token"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for name in tasks[0]:
         cells = [name]
         for key in ("accuracy", "loss"):
@@ -180,8 +180,8 @@ def classify_table(tasks: list[dict[str, dict[str, float]]]) -> list[str]:
             cells.append(interval([task[name][key] - task["pez"][key] for task in tasks]))
         cells.append(interval([task[name]["transferred"] for task in tasks]))
         nats = [task[name]["nats"] for task in tasks if "nats" in task[name]]
-        lines.append("| " + " | ".join([*cells, f"{np.mean(nats):.2f}" if nats else ""]) + " |")
-    return lines
+        rows.append([*cells, f"{np.mean(nats):.2f}" if nats else ""])
+    return markdown(head, rows)
 
 
 def invert_table(runs: list[dict[str, Any]]) -> list[str]:

@@ -52,3 +52,9 @@ class ResultsError(PezError):
 
 class ClusterError(PezError):
     """Workers cannot be had, or keep dying."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says in its first line, or else its kind."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

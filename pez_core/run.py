@@ -138,12 +138,9 @@ class Search:
         """What it has found, or a SearchError when no text can be handed out."""
         setting, seconds = self._setting, self.seconds
         candidates = self.board.candidates(setting.config.candidates)
-        unfinished = OPTIMIZERS[setting.config.optimizer].unfinished
-        if not candidates and unfinished and self.stopped != "steps":
-            return SearchError(
-                f"the search was ended after {self.step} steps, and {unfinished}: give it fewer "
-                "steps or more seconds"
-            )
+        optimizer = OPTIMIZERS[setting.config.optimizer]
+        if not candidates and optimizer.unfinished and self.stopped != "steps":
+            return optimizer.has_nothing(self.step)
         if not candidates:
             return SearchError(
                 f"no prompt was found in {self.step} steps: every score was not a number, or every "

@@ -20,3 +20,11 @@ def instructed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def instructed(instructed_folder: Path) -> LanguageModel:
     return load_language_model(str(instructed_folder))
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of another model, hardly trained, to which many words are several tokens."""
+    folder = tmp_path_factory.mktemp("other")
+    train(folder, seed=7, steps=20, width=32, vocabulary=380)
+    return str(folder)

@@ -23,7 +23,7 @@ from pez_core.language_model.examples import few
 from pez_core.language_model.search import Callback
 from tests.commands import Pez
 from tests.language_support import VERBALIZERS, reviews
-from training.instructed import AFTER, train
+from training.instructed import AFTER
 
 pytest_plugins = ("tests.language_fixtures",)
 
@@ -39,14 +39,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     held = [f'"{e.text}",{e.label}' for e in reviews("food", 60, 6)]
     (folder / "b.csv").write_text("\n".join(["text,label", *held]))
     return str(folder / "a.jsonl"), str(folder / "b.csv")
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another model, hardly trained."""
-    folder = tmp_path_factory.mktemp("other")
-    train(folder, seed=7, steps=20, width=32, vocabulary=380)
-    return str(folder)
 
 
 def test_every_figure_is_that_of_a_search_of_its_own(

@@ -10,7 +10,7 @@ import pytest
 from pez_core.language_model import load_language_model, score_text
 from tests.commands import Pez
 from tests.language_support import VERBALIZERS, reviews
-from training.instructed import AFTER, train
+from training.instructed import AFTER
 
 pytest_plugins = ("tests.language_fixtures",)
 
@@ -25,14 +25,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         rows = [{"text": e.text, "label": e.label} for e in reviews("food", 60, seed)]
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return str(folder / "a.jsonl"), str(folder / "b.jsonl")
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another model, hardly trained, to which many words are several tokens."""
-    folder = tmp_path_factory.mktemp("other")
-    train(folder, seed=7, steps=20, width=32, vocabulary=380)
-    return str(folder)
 
 
 def test_the_json_holds_texts_with_their_figures_on_both_models(

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from pez_core import learn_prompt, make_targets
 
-from .shared import FLOAT32, bench, interval, markdown
+from ..measure import markdown
+from .shared import FLOAT32, bench, interval
 
 COUNT = 40
 OTHERS = 5

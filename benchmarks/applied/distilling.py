@@ -13,7 +13,8 @@ import numpy as np
 from pez_core.distillation import distillation_curve
 
 from ..embedded_model import recalls
-from .shared import FLOAT32, bench, interval, markdown, names
+from ..measure import markdown
+from .shared import FLOAT32, bench, interval, names
 
 COUNT = 30
 CAPTIONS = 6  # of a long prompt

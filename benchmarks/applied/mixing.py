@@ -14,7 +14,8 @@ from pez_core import learn_prompt, make_targets
 from pez_core.mixing import learn_apart
 from pez_core.template import plain_template
 
-from .shared import FLOAT32, bench, interval, markdown
+from ..measure import markdown
+from .shared import FLOAT32, bench, interval
 
 COUNT = 100
 APART, AT_ONCE = "learned apart", "learned at once"

@@ -37,8 +37,3 @@ def interval(values: Sequence[float], digits: int = 3, sign: str = "") -> str:
     mean, low, high = paired_bootstrap(np.array(values, dtype=float))
     told = f"{mean:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
     return f"**{told}**" if sign and low * high > 0 else told
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]

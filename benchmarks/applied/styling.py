@@ -22,7 +22,8 @@ from training.attributes import EFFECT_WORDS
 from training.effects import FILTERS
 
 from ..embedded_model import HOLLOW, words
-from .shared import FLOAT32, bench, interval, markdown, names
+from ..measure import markdown
+from .shared import FLOAT32, bench, interval, names
 
 STYLES = tuple(FILTERS)
 GROUPS = 3  # of pictures, for each style

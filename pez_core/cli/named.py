@@ -30,11 +30,16 @@ def named_targets(model: ClipModel, items: Sequence[Named], weights: Sequence[fl
     """Targets of named pictures, and of texts where there is no picture, each with its weight."""
     images = [image for _, image in items if image is not None]
     texts = [name for name, image in items if image is None]
-    for text in texts:
-        if len(model.vocabulary.encode(text)) > MOST_TOKENS:
-            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)
+    warn_of_cuts(texts, model)
     # All at once, near or away: every call reads the image tower from disk.
     seen = iter(model.encode_pictures(images) if images else ())
     read = iter(model.encode_texts(texts) if texts else ())
     features = [next(read if image is None else seen) for _, image in items]
     return make_targets(torch.stack(features), weights, [name for name, _ in items])
+
+
+def warn_of_cuts(texts: Sequence[str], model: ClipModel) -> None:
+    """Tells of each text that is longer than CLIP reads."""
+    for text in texts:
+        if len(model.vocabulary.encode(text)) > MOST_TOKENS:
+            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from typing import Any
 
 from ..errors import TargetError
@@ -13,11 +12,9 @@ from ..pictures import open_picture
 from ..search import learn_prompt
 from ..style import APPLIED, apply_style
 from ..targets import Targets, make_targets
-from ..template import MOST_TOKENS
+from .named import warn_of_cuts
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched
-
-log = logging.getLogger(__name__)
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -74,9 +71,7 @@ def _scored(
     """The prompts of subjects with their own similarity to the style's targets."""
     if not prompts:
         return []
-    for prompt in prompts:
-        if len(model.vocabulary.encode(prompt)) > MOST_TOKENS:
-            log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, prompt)
+    warn_of_cuts(prompts, model)
     features = model.encode_texts(prompts)
     scores = weighted_similarity(features, targets.to(model.device)).tolist()
     return [

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from ..bars import without_bars
-from ..errors import ModelError, PictureError
+from ..errors import ModelError, PictureError, first_line
 from .plan import COPIES, Diffusion
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def find_pipeline(name: str) -> tuple[str, Path]:
         try:
             found = _download(source)
         except Exception as error:  # the hub's client, its transports and diffusers have own kinds
-            reasons.append(f"{source}: {_first_line(error)}")
+            reasons.append(f"{source}: {first_line(error)}")
             continue
         if source != name:
             log.warning("%s cannot be had, so %s paints, a copy that its owner does not keep",
@@ -170,7 +170,7 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
             )
         except Exception as error:  # of diffusers, transformers and safetensors
             raise ModelError(
-                f"the pipeline {diffusion.pipeline} cannot be loaded ({_first_line(error)}): it "
+                f"the pipeline {diffusion.pipeline} cannot be loaded ({first_line(error)}): it "
                 "needs whole safetensors files in diffusers' layout"
             ) from error
     if diffusion.scheduler is not None:
@@ -190,8 +190,3 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
         return torch.float16 if device.type == "cuda" else torch.float32
     dtype: torch.dtype = getattr(torch, name)
     return dtype
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

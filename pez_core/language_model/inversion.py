@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..config import DEFAULT, SearchConfig
-from ..errors import ConfigError, SearchError
+from ..errors import ConfigError
 from ..objective import Cosine, aim, weighted_similarity
 from ..optimizers import OPTIMIZERS
 from ..projection import token_table
@@ -118,10 +118,7 @@ class _Inversion:
                     break
                 if self._found:
                     return
-                raise SearchError(
-                    f"the search was ended after {self._step} steps, and {optimizer.unfinished}: "
-                    "give it fewer steps or more seconds"
-                )
+                raise optimizer.has_nothing(self._step)
         best = optimizer.best_scores.argsort(descending=True)
         self._put(optimizer.best_rows[best])
         if config.refine and not self._stopped:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from ..bars import without_bars
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 
 EXTRA = "pip install 'pez-prompts[lm]'"
 FEW = 3  # weights that a message names
@@ -88,7 +88,7 @@ def load_network(
 
 def refused(where: str, kind: str, error: Exception) -> ModelError:
     """The error to raise for one of transformers. kind: what it was to be."""
-    reason = str(error).strip().partition("\n")[0].rstrip(". ") or type(error).__name__
+    reason = first_line(error).rstrip(". ")
     if isinstance(error, SafetensorError):
         return ModelError(f"{where}: a safetensors file is damaged ({reason}): download it again")
     if Path(where).is_dir() or not isinstance(error, OSError):

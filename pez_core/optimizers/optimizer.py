@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..captured import Captured, Step
 from ..config import SearchConfig
+from ..errors import SearchError
 from ..fluency import Fluency
 from ..objective import Objective, Reading
 from ..projection import TokenTable
@@ -27,6 +28,14 @@ class Optimizer(ABC):
 
     captures = True
     unfinished = ""
+
+    @classmethod
+    def has_nothing(cls, steps: int) -> SearchError:
+        """The error of a search that was ended after so many steps by an unfinished optimiser."""
+        return SearchError(
+            f"the search was ended after {steps} steps, and {cls.unfinished}: give it fewer steps "
+            "or more seconds"
+        )
 
     @torch.inference_mode(False)
     def __init__(
