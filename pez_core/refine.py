@@ -90,13 +90,14 @@ class Refine:
         hard = self._table.rows[rows].requires_grad_()  # (P, n, D)
         scores = worth(self._slots.features(hard), self._aims[live], self._penalty)
         (gradient,) = torch.autograd.grad(scores.sum(), hard)
-        for prompt, score in zip(live, scores.tolist(), strict=True):
-            self.scores[prompt] = score
         gains: Tensor = product(gradient.flatten(0, 1), self._table.rows).view(*rows.shape, -1)
         if self._fluency is not None:
+            scores = scores + self._fluency.scores(rows)
             gains += self._fluency.changes(rows)
-            for prompt, fluency in zip(live, self._fluency.scores(rows).tolist(), strict=True):
-                self.scores[prompt] += fluency
+        # Never lower than when the swap was taken: half precision rounds a prompt differently in
+        # another batch, and prompts that take turns at being the better one would go on for ever.
+        for prompt, score in zip(live, scores.tolist(), strict=True):
+            self.scores[prompt] = max(self.scores[prompt], score)
         gains.scatter_(2, rows[..., None], -torch.inf)
         return gains
 
