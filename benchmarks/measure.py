@@ -47,15 +47,19 @@ class PeakMemory:
     def __enter__(self) -> PeakMemory:
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
-            self._start = torch.cuda.memory_allocated() / 1e6
         else:
             Path("/proc/self/clear_refs").write_text("5")  # resets the peak that VmHWM reports
-            self._start = _status("VmRSS")
+        self._start = allocated("cuda" if self._cuda else "cpu")
         return self
 
     def __exit__(self, *_: object) -> None:
         peak = torch.cuda.max_memory_allocated() / 1e6 if self._cuda else _status("VmHWM")
         self.megabytes = peak - self._start
+
+
+def allocated(device: str = "cpu") -> float:
+    """The memory in use now, in MB: of tensors on a GPU, resident on a CPU."""
+    return torch.cuda.memory_allocated() / 1e6 if device == "cuda" else _status("VmRSS")
 
 
 def _status(key: str) -> float:

@@ -1,177 +1,299 @@
-"""Everything about a GPU in one table: steps with and without a CUDA graph, whole runs, memory.
+"""The speed and memory of a GPU, in sections that print and save as they end.
 
-    python -m benchmarks.gpu [--save]           # one CUDA device; ViT-H-14, 16 tokens; minutes
+    python -m benchmarks.speed.gpu SECTION [--models ViT-L-14 ViT-H-14] [--out FOLDER]
 
-Random weights of the true size: speed depends on shapes alone. The floor of a step is the time to
-read the tower's blocks twice, forward and backward, at the memory bandwidth given (4.3 TB/s is an
-H200's, measured). That the precisions find equally good prompts is measured on the embedded model,
-20 pictures of `examples/` and of their halves. But: not yet run; no GPU was at hand when this was
-written.
+steps: a PEZ step with and without a CUDA graph, against `reference` and against the floor: the time
+to read the blocks' weights twice, forward and backward, at the bandwidth measured in the same run.
+searches: whole searches of every preset, with refinement and exact scores, and what one of them
+asks of the device. folder: pictures a second of `pez invert-folder`, image tower included. memory:
+the peak of loading, encoding and searching. precision: whether the precisions find equally good
+prompts, on the embedded model. All but the last on random weights of the true sizes; "A+B" is an
+ensemble of two. `gpu_checks.sh` runs all sections, each in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
+from PIL import Image
+from torch.nn import functional as F
 
-from pez_core import ClipModel, SearchConfig, learn_prompt, load_model, make_targets, open_picture
+from pez_core import PRESETS, ClipModel, SearchConfig, learn_prompt, load_model, make_targets
+from pez_core.batch import Inverter, Job, Picture
+from pez_core.devices import find_dtype
 from pez_core.objective import Cosine
 from pez_core.optimizers import Pez
 from pez_core.projection import token_table
 from pez_core.reference import Reference
-from pez_core.targets import make_targets as targets_of
+from pez_core.targets import Targets
+from pez_core.text_tower import TextTower
+from pez_core.vocabulary import clip_vocabulary, make_mask
 
-from .measure import RESULTS, PeakMemory, machine, paired_bootstrap, save
-from .step_speed import Setting
+from ..measure import PeakMemory, allocated, machine, markdown
+from .precision import of_precision
+from .random_models import write_model
 
-DTYPES = ("float32", "float16", "bfloat16")
-RESTARTS = (1, 16)
+MODELS = ("ViT-L-14-quickgelu", "ViT-H-14", "ViT-L-14-quickgelu+ViT-bigG-14")
+RESTARTS = (1, 8, 16)
+TOKENS = 8
+Row = dict[str, Any]
 
 
-def seconds_a_step(step: Callable[[], None], steps: int) -> float:
-    """Median seconds of a step that is not waited for within ten, as a search does it."""
-    for _ in range(8):
-        step()
-    seconds = []
-    for _ in range(max(1, steps // 10)):
-        torch.cuda.synchronize()
+class Bench:
+    """The device, and the models that a section needs, written when they are first asked for."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.device, self.dry, self._folder = options.device, options.dry, folder
+        self.models: list[str] = options.models
+        self.single = list(dict.fromkeys(part for name in self.models for part in name.split("+")))
+
+    def path(self, name: str) -> str:
+        """What `load_model` takes for a model of random weights."""
+        found = []
+        for part in name.split("+"):
+            where = self._folder / part
+            if not where.is_dir():
+                write_model(part, self._folder, torch.float16)
+            found.append(str(where))
+        return "+".join(found)
+
+    def model(self, name: str, as_stored: bool = True) -> ClipModel:
+        return load_model(self.path(name), self.device, as_stored=as_stored)
+
+    def dtype(self) -> torch.dtype:
+        """The precision that `--dtype auto` searches in here."""
+        return find_dtype("auto", torch.device(self.device))
+
+    def wait(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def seconds(self, run: Callable[[], object]) -> float:
+        self.wait()
         start = time.perf_counter()
+        run()
+        self.wait()
+        return time.perf_counter() - start
+
+    def target(self, model: ClipModel, seed: int = 0) -> Targets:
+        generator = torch.Generator().manual_seed(seed)
+        feature = torch.randn(1, model.tower.embed_dim, generator=generator)
+        return make_targets(F.normalize(feature, dim=-1).to(model.device))
+
+
+def bandwidth(bench: Bench) -> float:
+    """Bytes a second of a copy on the device, read and written counted."""
+    size = 2**20 if bench.dry else 2**30
+    source = torch.ones(size, dtype=torch.uint8, device=bench.device)
+    target = torch.empty_like(source)
+    times = [bench.seconds(lambda: target.copy_(source)) for _ in range(10)]
+    return 2 * size / median(times)
+
+
+def floor(tower: TextTower, speed: float) -> float:
+    """Seconds to read the blocks' weights twice, in their own precision."""
+    tensors = [t for block in tower.blocks for t in vars(block).values() if t is not None]
+    return 2 * sum(t.numel() * t.element_size() for t in tensors) / speed
+
+
+def of_steps(bench: Bench) -> Iterator[Row]:
+    """A row for the reference, and for every precision, number of restarts and way to launch."""
+    speed, count = bandwidth(bench), 2 if bench.dry else 20
+    yield {"method": "copy", "terabytes_a_second": speed / 1e12}
+    for name in bench.single[: None if bench.dry else 2]:
+        model = bench.model(name, as_stored=False)
+        assert isinstance(model.tower, TextTower)
+        layout = torch.tensor([model.vocabulary.start, *[-1] * TOKENS, model.vocabulary.end])
+        allowed = torch.tensor(make_mask(model.vocabulary).ids)
+        target, config = bench.target(model), SearchConfig(steps=10 * count + 20)
+        generator = torch.Generator().manual_seed(0)
+        reference = Reference(
+            model.tower, allowed, layout, target.features, config.replace(restarts=1), generator
+        )
+        base = _seconds_a_step(bench, reference.step, max(count // 4, 1))
+        yield {"model": name, "method": "reference", "dtype": "float32", "restarts": 1,
+               "step": base, "ratio": 1.0}  # fmt: skip
+        for dtype in (torch.float32, bench.dtype()):
+            tower = model.tower.to(bench.device, dtype).for_search()
+            table = token_table(tower.token_embedding, allowed, dtype=dtype)
+            for restarts in RESTARTS:
+                for graph in (False, True) if bench.device == "cuda" else (False,):
+                    objective = Cosine(tower, layout, [target])
+                    with PeakMemory(bench.device) as memory:
+                        pez = Pez(
+                            objective, table, config.replace(restarts=restarts),
+                            [torch.Generator().manual_seed(0)], capture=graph,
+                        )  # fmt: skip
+                        step = _seconds_a_step(bench, pez.step, count)
+                    yield {
+                        "model": name, "method": "graph" if graph else "eager",
+                        "dtype": str(dtype).removeprefix("torch."), "restarts": restarts,
+                        "step": step, "ratio": base * restarts / step,
+                        "over_floor": step / floor(tower, speed), "megabytes": memory.megabytes,
+                    }  # fmt: skip
+
+
+def _seconds_a_step(bench: Bench, step: Callable[[], None], count: int) -> float:
+    """Median seconds of a step that is not waited for within ten, as a search runs it."""
+
+    def ten() -> None:
         for _ in range(10):
             step()
-        torch.cuda.synchronize()
-        seconds.append((time.perf_counter() - start) / 10)
-    return float(np.median(seconds))
+
+    ten()  # warm-up, and the capture
+    return median(bench.seconds(ten) for _ in range(count)) / 10
 
 
-def make_pez(setting: Setting, dtype: str, restarts: int, steps: int, graph: bool) -> Pez:
-    """PEZ on the setting's random tower."""
-    fast = setting.tower.to("cuda", getattr(torch, dtype))
-    table = token_table(fast.token_embedding, setting.allowed, dtype=getattr(torch, dtype))
-    config = SearchConfig(steps=steps, restarts=restarts)
-    targets, seed = targets_of(setting.target), torch.Generator().manual_seed(0)
-    objective = Cosine(fast, setting.layout, [targets])
-    return Pez(objective, table, config, [seed], capture=graph)
+def of_searches(bench: Bench) -> Iterator[Row]:
+    """Seconds of whole searches, from targets to ranked candidates; the first one apart."""
+    for name in bench.models:
+        model = bench.model(name)
+        run = partial(_search, bench, model)
+        yield {"model": name, "preset": "the first search", "seconds": [bench.seconds(run)]}
+        for preset, config in PRESETS.items():
+            if bench.dry and preset == "paper":
+                config = config.replace(steps=20)
+            repeats = 1 if bench.dry or preset in ("paper", "thorough") else 5
+            seconds = [bench.seconds(partial(run, config, seed)) for seed in range(repeats)]
+            result = run(config) if repeats > 1 else None
+            yield {"model": name, "preset": preset, "seconds": seconds,
+                   "steps": result.steps if result else None}  # fmt: skip
+        if bench.device == "cuda":
+            yield {"model": name, "preset": "default", "asked": _asked(run)}
 
 
-def floor(setting: Setting, dtype: str, bandwidth: float) -> float:
-    """Seconds to read the blocks' weights twice."""
-    blocks = [vars(block).values() for block in setting.tower.blocks]
-    numbers = sum(tensor.numel() for block in blocks for tensor in block)
-    return 2 * numbers * getattr(torch, dtype).itemsize / (bandwidth * 1e12)
+def _search(
+    bench: Bench, model: ClipModel, config: SearchConfig = PRESETS["default"], seed: int = 0
+) -> Any:
+    targets = bench.target(model, seed)
+    template = f"{{{TOKENS}}}"
+    return learn_prompt(model, targets, template, config=config, seed=seed, dtype=bench.dtype())
 
 
-def of_steps(setting: Setting, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for the reference and for every precision, number of restarts and way to launch."""
+def _asked(run: Callable[[], object]) -> dict[str, int]:
+    """How often one search calls what costs time on the host: launches, waits and copies."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
+        run()
+    names = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cudaGraphLaunch", "cudaMemcpyAsync",
+             "cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMalloc")  # fmt: skip
+    return {event.key: event.count for event in trace.key_averages() if event.key in names}
+
+
+def of_folder(bench: Bench) -> Iterator[Row]:
+    """Pictures a second of a folder, opened, encoded and searched, by how many at a time."""
+    name, count = bench.models[0], 4 if bench.dry else 48
     generator = torch.Generator().manual_seed(0)
-    config = SearchConfig(steps=options.steps + 100)
-    reference = Reference(
-        setting.tower, setting.allowed, setting.layout, setting.target, config, generator
-    )
-    base = seconds_a_step(reference.step, min(options.steps, 50))
-    rows = [{"method": "reference", "dtype": "float32", "restarts": 1, "step": base, "ratio": 1.0}]
-    for dtype in DTYPES:
-        for restarts in RESTARTS:
-            for graph in (False, True):
-                with PeakMemory("cuda") as memory:
-                    pez = make_pez(setting, dtype, restarts, options.steps + 100, graph)
-                    step = seconds_a_step(pez.step, options.steps)
-                rows.append({
-                    "method": "graph" if graph else "eager", "dtype": dtype, "restarts": restarts,
-                    "step": step, "ratio": base * restarts / step,
-                    "over_floor": step / floor(setting, dtype, options.bandwidth),
-                    "megabytes": memory.megabytes,
-                })  # fmt: skip
-    return rows
+    pixels = torch.randint(256, (count, 256, 256, 3), generator=generator, dtype=torch.uint8)
+    pictures = [(str(i), partial(Image.fromarray, p.numpy())) for i, p in enumerate(pixels)]
+    mask = make_mask(clip_vocabulary())
+    for preset in ("fast", "default"):
+        job = Job(bench.path(name), f"{{{TOKENS}}}", PRESETS[preset], mask, device=bench.device)
+        inverter = Inverter(job)
+        _all_records(inverter, pictures[:2], 2)  # warm-up
+        for at_once in (2,) if bench.dry else (1, 8, 32):
+            some = pictures[: 8 if at_once == 1 else count]
+            seconds = bench.seconds(partial(_all_records, inverter, some, at_once))
+            yield {"model": name, "preset": preset, "at_once": at_once,
+                   "pictures_a_second": len(some) / seconds}  # fmt: skip
 
 
-def of_runs(setting: Setting, dtype: str) -> dict[int, float]:
-    """Seconds of 3000 steps, warm-up and capture included, with looks at the best as a search."""
-    seconds = {}
-    for restarts in RESTARTS:
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        pez = make_pez(setting, dtype, restarts, 3000, graph=True)
-        for step in range(3000):
-            pez.step()
-            if step % 5 == 4:
-                pez.best_scores.tolist()
-        torch.cuda.synchronize()
-        seconds[restarts] = time.perf_counter() - start
-    return seconds
+def _all_records(inverter: Inverter, pictures: list[Picture], at_once: int) -> None:
+    for _ in inverter.records(pictures, at_once):
+        pass
 
 
-def pictures_of(count: int) -> list[Any]:
-    """The example pictures, then their left and right halves."""
-    whole = [open_picture(path) for path in sorted((RESULTS.parents[1] / "examples").glob("*.png"))]
-    halves = [p.crop((x, 0, x + p.width // 2, p.height)) for p in whole for x in (0, p.width // 2)]
-    return (whole + halves)[:count]
+def of_memory(bench: Bench) -> Iterator[Row]:
+    """Peak and remaining megabytes of every phase of one inversion, weights included."""
+    picture = Image.new("RGB", (256, 256), "red")
+    for name in bench.models:
+        path, start = bench.path(name), allocated(bench.device)
+        with PeakMemory(bench.device) as loading:
+            model = load_model(path, bench.device, as_stored=True)
+        after = allocated(bench.device)
+        with PeakMemory(bench.device) as encoding:
+            features = model.encode_pictures([picture])
+        with PeakMemory(bench.device) as searching:
+            learn_prompt(model, make_targets(features), dtype=bench.dtype())
+        yield {
+            "model": name, "text_tower": after - start, "load": loading.megabytes,
+            "encode": after - start + encoding.megabytes,
+            "search": after - start + searching.megabytes,
+        }  # fmt: skip
+        del model, features
+        yield {"model": name, "left": allocated(bench.device) - start}
 
 
-def of_precision(model: ClipModel, device: str, count: int, config: SearchConfig) -> dict[str, Any]:
-    """Mean best similarity of every precision, and its difference from float32 with interval."""
-    model = model.to(device)
-    features = model.encode_pictures(pictures_of(count))
-    best = {
-        dtype: np.array([
-            learn_prompt(
-                model, make_targets(row[None]), config=config, dtype=getattr(torch, dtype)
-            ).best.similarity
-            for row in features
-        ])
-        for dtype in DTYPES
-    }  # fmt: skip
-    return {
-        dtype: {
-            "mean": float(best[dtype].mean()),
-            "difference": paired_bootstrap(best[dtype] - best["float32"]),
-        }
-        for dtype in DTYPES
-    }
+def of_precisions(bench: Bench) -> Iterator[Row]:
+    """Mean best similarity of every precision, and its difference from float32."""
+    config = SearchConfig(steps=3, refine=0) if bench.dry else SearchConfig()
+    pictures = 2 if bench.dry else 10
+    for dtype, row in of_precision(load_model("demo"), bench.device, pictures, config).items():
+        yield {"dtype": dtype, **row}
 
 
-def show(results: dict[str, Any]) -> None:
-    print("| method | precision | restarts | a step | × reference a step and restart "
-          "| × floor | memory |\n|---|---|---|---|---|---|---|")  # fmt: skip
-    for row in results["steps"]:
-        print(
-            f"| {row['method']} | {row['dtype']} | {row['restarts']} | {1000 * row['step']:.2f} ms "
-            f"| {row['ratio']:.1f} | {row.get('over_floor', float('nan')):.1f} "
-            f"| {row.get('megabytes', float('nan')):.0f} MB |"
-        )
-    for restarts, seconds in results["runs"].items():
-        print(f"3000 steps, {restarts} restarts: {seconds:.2f} s")
-    for dtype, row in results["precision"].items():
-        mean, low, high = row["difference"]
-        print(f"{dtype}: {row['mean']:.4f}, against float32 {mean:+.4f} ({low:+.4f} … {high:+.4f})")
+SECTIONS = {
+    "steps": of_steps, "searches": of_searches, "folder": of_folder, "memory": of_memory,
+    "precision": of_precisions,
+}  # fmt: skip
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return " ".join(map(shown, value))
+    return str(value)
 
 
 def main() -> None:
-    """Measures everything and prints it."""
+    """Runs one section, printing each row and saving all of them so far."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--model", default="ViT-H-14")
-    parser.add_argument("--tokens", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--bandwidth", type=float, default=4.3, help="TB/s, for the floor")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/gpu.json")
+    parser.add_argument("section", choices=list(SECTIONS))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), help='"A+B": an ensemble')
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder of the JSON files")
+    parser.add_argument("--dry", action="store_true", help="tiny models, on the CPU")
     options = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.error("this torch has no CUDA device")
-    options.device = "cuda"  # what Setting reads
-    print(machine(0, "cuda"))
-    with torch.inference_mode(False):
-        setting = Setting(options.model, options)
-        results: dict[str, Any] = {"machine": machine(0, "cuda"), "model": options.model}
-        results["steps"] = of_steps(setting, options)
-        results["runs"] = of_runs(setting, "bfloat16")
-        results["precision"] = of_precision(load_model("demo"), "cuda", 20, SearchConfig())
-    show(results)
-    if options.save:
-        print(save("gpu", results))
+    options.device = "cpu" if options.dry else "cuda"
+    if options.dry:
+        torch.set_num_threads(1)
+        options.models = ["tiny", "tiny+tiny-2"]
+    elif not torch.cuda.is_available():
+        parser.error("this torch has no CUDA device: add --dry to try it out on a CPU")
+    about = {"machine": machine(torch.get_num_threads(), options.device), "tokens": TOKENS}
+    path = options.out / f"gpu_{options.section}.json"
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    print(about["machine"], flush=True)
+    shared = Path("/dev/shm")  # models of gigabytes: memory, where there is such a folder
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        for row in SECTIONS[options.section](Bench(options, Path(folder))):
+            rows.append(row)
+            print("  ".join(f"{key} {shown(value)}" for key, value in row.items()), flush=True)
+            path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(table(rows)))
+
+
+def table(rows: list[Row]) -> list[str]:
+    """The rows as Markdown; a row with other entries than the one before begins a table."""
+    lines: list[str] = []
+    head: list[str] = []
+    for row in rows:
+        if list(row) != head:
+            head = list(row)
+            lines += ["", *markdown(head, [])]
+        lines += markdown(head, [[shown(value) for value in row.values()]])[2:]
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Pictures per second of `pez invert-folder`: one after the other, and several at once.
 
-    python -m benchmarks.many_pictures [--pictures 64] [--at-once 1 8 16] [--device cuda] [--save]
+    python -m benchmarks.speed.many_pictures [--pictures 64] [--at-once 1 8 16] [--save]
 
 On the embedded model and pictures of a vendor that it was not trained on, all with the same
 settings. One process and one loaded model; the numbers of pictures at once take turns on groups of
@@ -23,8 +23,8 @@ from pez_core import PRESETS, make_mask
 from pez_core.batch import Inverter, Job, Picture
 from pez_core.vocabulary import clip_vocabulary
 
-from .judge import RESERVED
-from .measure import machine, paired_bootstrap, save
+from ..judge import RESERVED
+from ..measure import machine, paired_bootstrap, save
 
 
 def run_group(inverter: Inverter, pictures: list[Picture], at_once: int) -> dict[str, Any]:

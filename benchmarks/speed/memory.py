@@ -1,6 +1,6 @@
 """Peak memory of a whole inversion with a CLIP of true size, above the bare interpreter, by phase.
 
-    python -m benchmarks.memory [--stored float16] [--dtype float16] [--save]
+    python -m benchmarks.speed.memory [--stored float16] [--dtype float16] [--save]
 
 Writes random weights of both towers as a file (2 GB for ViT-H-14 in half precision) into a
 temporary folder and learns a prompt with it in a fresh process: `load_model`, one picture, a short
@@ -20,16 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
-from pez_core.architecture import Architecture, from_open_clip
-from pez_core.open_clip_files import model_config
-from pez_core.vision import plain
+from ..measure import machine, save
+from .random_models import write_model
 
-from .measure import machine, save
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 GIVEN = """
 import json, sys
 from pathlib import Path
@@ -60,43 +55,12 @@ print(json.dumps(peaks))
 """
 
 
-def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Both towers under open_clip's names, random, in one precision."""
-    vision = arch.vision
-    assert vision is not None
-    d, m = arch.width, arch.mlp_width
-    with torch.device("meta"):
-        tower = plain(vision, arch.embed_dim, arch.activation)
-    assert tower is not None
-    shapes = {f"visual.{k}": tuple(v.shape) for k, v in tower.state_dict().items()}
-    shapes |= {
-        "token_embedding.weight": (arch.vocab_size, d), "ln_final.weight": (d,),
-        "positional_embedding": (arch.context_length, d), "ln_final.bias": (d,),
-        "text_projection": (d, arch.embed_dim),
-    }  # fmt: skip
-    of_block = {
-        "ln_1.weight": (d,), "ln_1.bias": (d,), "ln_2.weight": (d,), "ln_2.bias": (d,),
-        "attn.in_proj_weight": (3 * d, d), "attn.in_proj_bias": (3 * d,),
-        "attn.out_proj.weight": (d, d), "attn.out_proj.bias": (d,), "mlp.c_fc.weight": (m, d),
-        "mlp.c_fc.bias": (m,), "mlp.c_proj.weight": (d, m), "mlp.c_proj.bias": (d,),
-    }  # fmt: skip
-    for i in range(arch.layers):
-        shapes |= {f"transformer.resblocks.{i}.{k}": shape for k, shape in of_block.items()}
-    tile = (torch.randn(2**20 - 1) * 0.02).to(dtype)  # odd, so that no two rows are alike
-    sizes = {k: torch.Size(shape).numel() for k, shape in shapes.items()}
-    return {k: tile.repeat(-(-n // len(tile)))[:n].view(shapes[k]) for k, n in sizes.items()}
-
-
 def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
     """Peak and remaining MB of every phase."""
-    config = model_config(name)
-    assert config is not None
-    arch = from_open_clip(config, name=name)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.safetensors")
-        save_file(random_state(arch, getattr(torch, options.stored)), path)
+        path = write_model(name, Path(folder), getattr(torch, options.stored))
         run = subprocess.run(
-            [sys.executable, "-c", GIVEN + PHASES, f"{name}:{path}"]
+            [sys.executable, "-c", GIVEN + PHASES, str(path)]
             + [options.dtype, str(options.threads), str(options.restarts)],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT,
             stdout=subprocess.PIPE, text=True, check=True,

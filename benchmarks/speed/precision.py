@@ -1,6 +1,6 @@
 """Whether half precision keeps the result: best similarity by precision, the same pictures each.
 
-    python -m benchmarks.precision [--pictures 20] [--save]
+    python -m benchmarks.speed.precision [--pictures 20] [--save]
 
 On the embedded model, with the pictures of `examples/` and their halves, each learned with the same
 seed in float32, float16 and bfloat16, and the differences by paired bootstrap. On a CPU without
@@ -11,13 +11,45 @@ of the stored weights is seen.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
+import numpy as np
 import torch
 
-from pez_core import SearchConfig, load_model
+from pez_core import ClipModel, SearchConfig, learn_prompt, load_model, make_targets, open_picture
 
-from .gpu import of_precision
-from .measure import machine, save
+from ..measure import RESULTS, machine, paired_bootstrap, save
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def pictures_of(count: int) -> list[Any]:
+    """The example pictures, then their left and right halves."""
+    whole = [open_picture(path) for path in sorted((RESULTS.parents[1] / "examples").glob("*.png"))]
+    halves = [p.crop((x, 0, x + p.width // 2, p.height)) for p in whole for x in (0, p.width // 2)]
+    return (whole + halves)[:count]
+
+
+def of_precision(model: ClipModel, device: str, count: int, config: SearchConfig) -> dict[str, Any]:
+    """Mean best similarity of every precision, and its difference from float32 with interval."""
+    model = model.to(device)
+    features = model.encode_pictures(pictures_of(count))
+    best = {
+        dtype: np.array([
+            learn_prompt(
+                model, make_targets(row[None]), config=config, dtype=getattr(torch, dtype)
+            ).best.similarity
+            for row in features
+        ])
+        for dtype in DTYPES
+    }  # fmt: skip
+    return {
+        dtype: {
+            "mean": float(best[dtype].mean()),
+            "difference": paired_bootstrap(best[dtype] - best["float32"]),
+        }
+        for dtype in DTYPES
+    }
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Seconds from a command to its prompt with the embedded model, by phase, cold and warm.
 
-    python -m benchmarks.start_up [--runs 3] [--save]
+    python -m benchmarks.speed.start_up [--runs 3] [--save]
 
 "Whole" is `pez invert examples/watermelon.png` as its user waits for it, the interpreter's start
 and end included. The phases come from a process of their own that does the same step by step.
@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .measure import machine, save
+from ..measure import machine, save
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "examples" / "watermelon.png"
 WHOLE = "import sys; from pez_core.cli import main; sys.exit(main())"
 PHASES = """

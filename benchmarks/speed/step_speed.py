@@ -1,6 +1,6 @@
 """Seconds per PEZ step: the fast path against `reference`, on random weights of the true sizes.
 
-    python -m benchmarks.step_speed [--device cuda] [--dtypes float32 bfloat16] [--save]
+    python -m benchmarks.speed.step_speed [--device cuda] [--dtypes float32 bfloat16] [--save]
 
 Speed depends on shapes, not on weights. Both run in one process, a step of each in turn, so that
 whatever else the machine does meets both. The figure is the median, its spread the quartiles.
@@ -33,7 +33,7 @@ from pez_core.reference import Reference
 from pez_core.targets import make_targets
 from pez_core.text_tower import TextTower
 
-from .measure import PeakMemory, machine, save
+from ..measure import PeakMemory, machine, save
 
 START, END = 49406, 49407
 

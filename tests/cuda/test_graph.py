@@ -8,7 +8,7 @@ import torch
 from pez_core import ClipModel, SearchConfig, learn_prompt, make_targets
 from pez_core.captured import WARM_UP
 from pez_core.objective import Cosine
-from pez_core.optimizers import Pez
+from pez_core.optimizers import OPTIMIZERS, Pez
 from pez_core.precision import best_dtype
 from pez_core.projection import token_table
 
@@ -57,3 +57,24 @@ def test_comfyuis_mode_and_a_stream_of_its_own_change_nothing(demo: ClipModel) -
     with torch.inference_mode(), torch.cuda.stream(stream):
         inside = learn_prompt(model, targets, config=config, dtype=dtype)
     assert inside.candidates == expected.candidates
+
+
+@pytest.mark.parametrize("name", [name for name, kind in OPTIMIZERS.items() if kind.captures])
+def test_every_optimizer_moves_the_same_in_a_graph(demo: ClipModel, name: str) -> None:
+    model = demo.to("cuda")
+    config = SearchConfig(optimizer=name, steps=STEPS, restarts=3)
+    table = token_table(model.tower.token_embedding, torch.arange(20_000))
+    layout = torch.tensor([model.vocabulary.start, *[-1] * 5, model.vocabulary.end])
+    targets = make_targets(model.encode_texts(["a red apple"]))
+    eager, graph = (
+        OPTIMIZERS[name](
+            Cosine(model.tower, layout, [targets]), table, config,
+            [torch.Generator().manual_seed(0)], capture=capture,
+        )
+        for capture in (False, True)
+    )  # fmt: skip
+    for _ in range(STEPS):
+        eager.step()
+        graph.step()
+    assert torch.equal(eager.best_rows, graph.best_rows)
+    assert torch.equal(eager.best_scores, graph.best_scores)
