@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib
 
 from pez_core import LearnedPrompt, learn_prompt, load_model, make_targets, open_picture
-from pez_core.models import ClipModel
+from pez_core.clip.models import ClipModel
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402

@@ -17,7 +17,7 @@ from torch import Tensor
 from pez_core import load_model
 from training.reserved_set import ReservedSet, load_reserved
 
-from .embedded_model import recalls
+from .quality.embedded_model import recalls
 
 FOLDER = Path(__file__).parent / "judge"
 RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"

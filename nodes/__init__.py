@@ -5,8 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .image_to_hard_prompt import ImageToHardPrompt
-from .live import add_route
 from .prompt_mixer import PromptMixer
+from .run.live import add_route
 from .token_viewer import TokenViewer
 
 

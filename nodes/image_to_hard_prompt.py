@@ -9,12 +9,12 @@ from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS, SearchConfig
 from ..pez_core.targets import join_targets, make_targets
-from ..pez_core.template import plain_template
+from ..pez_core.text.template import plain_template
 from . import schema
-from .encoder import Asked
-from .joint import open_encoder
-from .learning import Search, run_search
-from .live import check_cancelled
+from .models.encoder import Asked
+from .models.joint import open_encoder
+from .run.learning import Search, run_search
+from .run.live import check_cancelled
 
 
 class ImageToHardPrompt(io.ComfyNode):

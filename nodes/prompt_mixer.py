@@ -8,20 +8,20 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..pez_core.applications.distillation import text_targets
+from ..pez_core.applications.mixing import concatenated
 from ..pez_core.config import PRESETS
-from ..pez_core.distillation import text_targets
 from ..pez_core.errors import TargetError
-from ..pez_core.mixing import concatenated
 from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
-from ..pez_core.template import plain_template
-from ..pez_core.vocabulary import clip_vocabulary, make_mask, split_bans
+from ..pez_core.text.template import plain_template
+from ..pez_core.text.vocabulary import clip_vocabulary, make_mask, split_bans
 from . import schema
-from .encoder import Asked, Encoder, TextEncoder
-from .joint import JointEncoder, open_encoder
-from .learning import Search, pack, run_search
-from .live import check_cancelled
-from .prompt_text import read
+from .models.encoder import Asked, Encoder, TextEncoder
+from .models.joint import JointEncoder, open_encoder
+from .run.learning import Search, pack, run_search
+from .run.live import check_cancelled
+from .run.prompt_text import read
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
 IMAGES = tuple(f"image_{n}" for n in range(1, 5))

@@ -10,9 +10,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS
-from ..pez_core.template import MOST_TOKENS
-from ..pez_core.vocabulary import KINDS
-from .clip_files import choices
+from ..pez_core.text.template import MOST_TOKENS
+from ..pez_core.text.vocabulary import KINDS
+from .models.clip_files import choices
 
 CATEGORY = "PEZ"
 GREATEST_SEED = 2**64 - 1

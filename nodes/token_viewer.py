@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.edits import Edits, Word, parse_edits, split_words
 from ..pez_core.errors import TargetError
-from ..pez_core.vocabulary import clip_vocabulary
+from ..pez_core.text.edits import Edits, Word, parse_edits, split_words
+from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
-from .connection import PromptTokens
-from .encoder import Asked, require_open_clip
-from .measuring import measure
-from .messages import Effects, viewed_message
-from .prompt_text import escape, read, weights_of, write
-from .reading import counts, text_that_comes_back
+from .models.encoder import Asked, require_open_clip
+from .run.connection import PromptTokens
+from .run.measuring import measure
+from .run.messages import Effects, viewed_message
+from .run.prompt_text import escape, read, weights_of, write
+from .run.reading import counts, text_that_comes_back
 
 NO_MODEL = "none (tokens only)"
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .clip.models import ClipModel, load_model
     from .config import PRESETS, SearchConfig
     from .errors import PezError
-    from .guard import Guard, make_guard
-    from .models import ClipModel, load_model
+    from .guard.guard import Guard, make_guard
     from .pictures import open_picture
     from .prompt import Candidate, LearnedPrompt, Token
-    from .search import StepInfo, learn_prompt, learn_prompts
+    from .search.searcher import StepInfo, learn_prompt, learn_prompts
     from .targets import Targets, join_targets, make_targets
-    from .vocabulary import TokenMask, make_mask
+    from .text.vocabulary import TokenMask, make_mask
 
 __all__ = [
     "PRESETS",
@@ -48,22 +48,22 @@ __all__ = [
 
 _HOMES = {
     "Candidate": "prompt",
-    "ClipModel": "models",
-    "Guard": "guard",
+    "ClipModel": "clip.models",
+    "Guard": "guard.guard",
     "LearnedPrompt": "prompt",
     "PRESETS": "config",
     "PezError": "errors",
     "SearchConfig": "config",
-    "StepInfo": "search",
+    "StepInfo": "search.searcher",
     "Targets": "targets",
     "Token": "prompt",
-    "TokenMask": "vocabulary",
+    "TokenMask": "text.vocabulary",
     "join_targets": "targets",
-    "learn_prompt": "search",
-    "learn_prompts": "search",
-    "load_model": "models",
-    "make_guard": "guard",
-    "make_mask": "vocabulary",
+    "learn_prompt": "search.searcher",
+    "learn_prompts": "search.searcher",
+    "load_model": "clip.models",
+    "make_guard": "guard.guard",
+    "make_mask": "text.vocabulary",
     "make_targets": "targets",
     "open_picture": "pictures",
 }

@@ -24,11 +24,11 @@ class SearchConfig:
     """All settings of `learn_prompt`.
 
     Where a default comes from: "paper" is arXiv 2302.03668 §4.1, "bench" is
-    benchmarks/search_quality.py.
+    benchmarks/quality/search_quality.py.
     """
 
     optimizer: str = "pez"  # one of OPTIMIZERS: what moves the prompts of a round
-    steps: int = 10  # PEZ steps of a round; benchmarks/search_variants.py: more gain nothing
+    steps: int = 10  # PEZ steps of a round; search_variants.py: more gain nothing
     restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
     lr: float = 0.1  # paper
     weight_decay: float = 0.1  # paper

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .compute.inference import normal
 from .errors import TargetError
-from .inference import normal
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,22 @@ def join_targets(parts: Sequence[Targets]) -> Targets:
         torch.cat([part.weights for part in parts]),
         sum((part.labels for part in parts), ()),
     )
+
+
+def weighted_similarity(features: Tensor, targets: Targets, rows: Tensor | None = None) -> Tensor:
+    """Σ wᵢ·cos(f, tᵢ) / Σ |wᵢ|, between -1 and 1; with one positive target the plain cosine.
+
+    features: (R, E) at unit length. rows: the targets of a mini-batch, all of them if left out. →
+    (R,)
+    """
+    return features @ mean_target(targets, rows)
+
+
+def mean_target(targets: Targets, rows: Tensor | None = None) -> Tensor:
+    """The vector whose dot product with a unit feature is its weighted similarity, (E,)."""
+    target, weights = targets.features, targets.weights
+    if rows is not None:
+        target, weights = target[rows], weights[rows]
+    # A mini-batch may hold only targets of weight 0: its similarity is then 0, not 0/0.
+    scale = weights.abs().sum().clamp_min(1e-12)
+    return (weights @ target) / scale

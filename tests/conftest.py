@@ -12,9 +12,9 @@ from hypothesis import settings
 import pez_core
 from pez_core import ClipModel
 from pez_core.cli import main
-from pez_core.vocabulary import Vocabulary, clip_vocabulary
-from tests.commands import Pez
-from tests.oracle import DemoOracle
+from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
+from tests.support.commands import Pez
+from tests.support.oracle import DemoOracle
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -81,6 +81,77 @@ def test_imports_lead_one_way() -> None:
     assert relative_targets(ROOT / "__init__.py") <= {nodes}
 
 
+# The rooms of pez_core from the cellar to the roof. Rooms of one floor do not import each other.
+FLOORS = (
+    {"errors"},
+    {"compute", "hub"},
+    {"version", "config", "prompt", "targets", "pictures"},
+    {"text"},
+    {"clip"},
+    {"guard"},
+    {"search"},
+    {"applications", "batch", "language_model"},
+    {"evaluation"},
+    {"cli"},
+)
+NOUNS = FLOORS[0] | FLOORS[2]  # what users name; they lie in no room
+
+
+def room(target: Path) -> str:
+    """The room of a module, by its path without a suffix; that of a noun is its own name."""
+    return target.relative_to(ROOT / "pez_core").parts[0]
+
+
+def floor(name: str) -> int:
+    (number,) = (number for number, rooms in enumerate(FLOORS) if name in rooms)
+    return number
+
+
+def test_the_tree_is_the_architecture() -> None:
+    """No file lies outside a room but the public nouns, and every room stands on a floor."""
+    core = ROOT / "pez_core"
+    assert {path.stem for path in core.glob("*.py")} == NOUNS | {"__init__"}
+    rooms = {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert rooms - {"demo_model"} == set().union(*FLOORS) - NOUNS
+
+
+def test_a_room_imports_only_what_stands_below_it() -> None:
+    core, arrows = ROOT / "pez_core", set()
+    for path in sources("pez_core"):
+        if path.parent == core and path.stem == "__init__":
+            continue  # the front door opens on every floor
+        own = room(path.with_suffix(""))
+        for target in relative_targets(path):
+            if target == core:
+                continue  # the pack itself, for its version
+            assert (
+                room(target) == own
+                or floor(room(target)) < floor(own)
+                or ({room(target), own} <= NOUNS)
+            ), f"{path.relative_to(ROOT)} imports {target.relative_to(ROOT)}"
+            arrows.add((own, room(target)))
+    assert len(arrows) > 50
+
+
+def test_every_public_name_is_there_and_has_a_home() -> None:
+    """`__all__`, the table of homes and what the type checker is told are one list."""
+    tree = ast.parse((ROOT / "pez_core" / "__init__.py").read_text(encoding="utf-8"))
+    checked = {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert checked == pez_core._HOMES
+    assert set(pez_core.__all__) == {*checked, "__version__"}
+    for name in pez_core.__all__:
+        assert getattr(pez_core, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = pez_core.nonsense
+
+
 def test_relative_imports_lead_to_files() -> None:
     """So that the checks above have looked at what is really imported."""
     seen = 0

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from pez_core import Targets, join_targets, make_targets
 from pez_core.errors import TargetError
-from pez_core.objective import weighted_similarity
+from pez_core.targets import weighted_similarity
 
 WEIGHTS = st.lists(
     st.floats(-100, 100).filter(lambda w: w == 0 or abs(w) > 1e-6), min_size=1, max_size=6

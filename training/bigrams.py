@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pez_core.fluency import fingerprint
-from pez_core.vocabulary import clip_vocabulary
+from pez_core.search.fluency import fingerprint
+from pez_core.text.vocabulary import clip_vocabulary
 
 from .batches import BatchMaker
 from .tokens import text_tokens

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pez_core.fluency import BigramPrior, read_prior
-from pez_core.vocabulary import Vocabulary, clip_vocabulary
+from pez_core.search.fluency import BigramPrior, read_prior
+from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
 
 COUNT, SEED = 2000, 2302
 LONGEST = 20  # tokens

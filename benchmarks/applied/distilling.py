@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pez_core.distillation import distillation_curve
+from pez_core.applications.distillation import distillation_curve
 
-from ..embedded_model import recalls
 from ..measure import markdown
+from ..quality.embedded_model import recalls
 from .shared import FLOAT32, bench, interval, names
 
 COUNT = 30

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pez_core import learn_prompt, make_targets
-from pez_core.mixing import learn_apart
-from pez_core.template import plain_template
+from pez_core.applications.mixing import learn_apart
+from pez_core.text.template import plain_template
 
 from ..measure import markdown
 from .shared import FLOAT32, bench, interval

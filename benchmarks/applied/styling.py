@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 from pez_core import learn_prompt, make_mask, make_targets
-from pez_core.style import apply_style
-from pez_core.template import plain_template
+from pez_core.applications.style import apply_style
+from pez_core.text.template import plain_template
 from training.attributes import EFFECT_WORDS
 from training.effects import FILTERS
 
-from ..embedded_model import HOLLOW, words
 from ..measure import markdown
+from ..quality.embedded_model import HOLLOW, words
 from .shared import FLOAT32, bench, interval, names
 
 STYLES = tuple(FILTERS)

@@ -28,15 +28,15 @@ from PIL import Image
 from torch.nn import functional as F
 
 from pez_core import PRESETS, ClipModel, SearchConfig, learn_prompt, load_model, make_targets
-from pez_core.batch import Inverter, Job, Picture
-from pez_core.devices import find_dtype
-from pez_core.objective import Cosine
-from pez_core.optimizers import Pez
-from pez_core.projection import token_table
-from pez_core.reference import Reference
+from pez_core.batch.inverter import Inverter, Job, Picture
+from pez_core.clip.text_tower import TextTower
+from pez_core.compute.devices import find_dtype
+from pez_core.search.objective import Cosine
+from pez_core.search.optimizers import Pez
+from pez_core.search.projection import token_table
+from pez_core.search.reference import Reference
 from pez_core.targets import Targets
-from pez_core.text_tower import TextTower
-from pez_core.vocabulary import clip_vocabulary, make_mask
+from pez_core.text.vocabulary import clip_vocabulary, make_mask
 
 from ..measure import PeakMemory, allocated, machine, markdown
 from .precision import of_precision

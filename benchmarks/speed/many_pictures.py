@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 
 from pez_core import PRESETS, make_mask
-from pez_core.batch import Inverter, Job, Picture
-from pez_core.vocabulary import clip_vocabulary
+from pez_core.batch.inverter import Inverter, Job, Picture
+from pez_core.text.vocabulary import clip_vocabulary
 
 from ..judge import RESERVED
 from ..measure import machine, paired_bootstrap, save

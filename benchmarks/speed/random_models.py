@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pez_core.architecture import Architecture, from_open_clip
-from pez_core.open_clip_files import model_config
-from pez_core.vision import plain
+from pez_core.clip.architecture import Architecture, from_open_clip
+from pez_core.clip.vision import plain
+from pez_core.hub.open_clip_files import model_config
 
 # An open_clip configuration of the smallest useful size, to try a benchmark out.
 TINY: dict[str, Any] = {

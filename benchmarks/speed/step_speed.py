@@ -22,16 +22,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pez_core.architecture import Architecture, from_open_clip
-from pez_core.block import Block
+from pez_core.clip.architecture import Architecture, from_open_clip
+from pez_core.clip.block import Block
+from pez_core.clip.text_tower import TextTower
+from pez_core.compute.precision import arithmetic_of
 from pez_core.config import SearchConfig
-from pez_core.objective import Cosine
-from pez_core.optimizers import Pez
-from pez_core.precision import arithmetic_of
-from pez_core.projection import token_table
-from pez_core.reference import Reference
+from pez_core.search.objective import Cosine
+from pez_core.search.optimizers import Pez
+from pez_core.search.projection import token_table
+from pez_core.search.reference import Reference
 from pez_core.targets import make_targets
-from pez_core.text_tower import TextTower
 
 from ..measure import PeakMemory, machine, save
 

@@ -83,7 +83,7 @@ def _verbs() -> dict[str, Any]:
         models,
         style,
         tokens,
-    )  # fmt: skip
+    )
 
     return {
         "invert": invert,

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ..clip.models import ClipModel
 from ..errors import GuardError
-from ..guard import FALSE_ALARMS, Guard, make_guard
-from ..line_files import read_lines
-from ..models import ClipModel
+from ..guard.guard import FALSE_ALARMS, Guard, make_guard
 from ..pictures import is_picture, open_picture, read_picture
+from ..text.line_files import read_lines
 
 GuardMaker = Callable[[ClipModel], Guard]  # plain data, so that it can be sent to other machines
 

@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from ..clip.models import load_model
 from ..errors import GuardError, TargetError
-from ..models import load_model
 from ..prompt import SCHEMA, Nearness
 from .avoid import add_avoid_options, guard_maker
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..distillation import Point, distill, distillation_curve
+from ..applications.distillation import Point, distill, distillation_curve
 from ..errors import TargetError
 from .exit_codes import INTERRUPTED
 from .options import add_search_options, search_config, search_template

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..batch import list_pictures
-from ..devices import DTYPES
+from ..batch.inverter import list_pictures
+from ..compute.devices import DTYPES
 from ..errors import ConfigError
 from ..evaluation.captions import join_captions
 from ..evaluation.folder import EvaluationFolder

@@ -7,15 +7,14 @@ import argparse
 import json
 from typing import Any
 
-from ..attribution import alternatives, contributions, estimated_contributions
-from ..edits import split_words
+from ..applications.attribution import alternatives, contributions, estimated_contributions
+from ..clip.models import ClipModel, load_model
 from ..errors import ConfigError, TargetError
-from ..models import ClipModel, load_model
-from ..objective import weighted_similarity
 from ..pictures import open_picture
 from ..prompt import SCHEMA
-from ..targets import Targets, make_targets
-from ..vocabulary import KINDS, TokenMask, make_mask
+from ..targets import Targets, make_targets, weighted_similarity
+from ..text.edits import split_words
+from ..text.vocabulary import KINDS, TokenMask, make_mask
 
 ALTERNATIVES = 3
 

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Any
 
-from ..results import Record
-from ..search import StepInfo
+from ..batch.results import Record
+from ..search.searcher import StepInfo
 from .progress import BAR, SECONDS_BETWEEN, fitted
 
 SECONDS_BETWEEN_LINES = 60.0  # where stderr is a file

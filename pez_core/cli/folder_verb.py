@@ -7,10 +7,10 @@ import argparse
 import sys
 from typing import Any
 
-from ..batch import Job
+from ..batch.inverter import Job
+from ..clip.model_names import find_model
 from ..errors import ConfigError
-from ..model_names import find_model
-from ..vocabulary import clip_vocabulary
+from ..text.vocabulary import clip_vocabulary
 from .avoid import guard_maker
 from .options import asked_settings, search_config, search_mask, search_template
 

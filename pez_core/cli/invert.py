@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import TargetError
 from ..pictures import open_picture
-from ..search import learn_prompt
+from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..batch import Inverter, Job, list_pictures
+from ..batch.inverter import Inverter, Job, list_pictures
+from ..batch.ray_batch import LOCAL, Cluster
+from ..batch.results import Record, ResultsFile
 from ..errors import ConfigError
 from ..pictures import open_picture
-from ..ray_batch import LOCAL, Cluster
-from ..results import Record, ResultsFile
 from .folder_progress import FolderProgress, counted
 from .folder_verb import WITH_ERRORS, folder_job, folder_parser, tell
 from .options import add_search_options

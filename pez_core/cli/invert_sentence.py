@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..devices import DEVICES, find_device
+from ..compute.devices import DEVICES, find_device
 from ..errors import TargetError
 from ..language_model import invert_sentence, load_sentence_encoder
 from ..language_model.settings import VOCABULARIES

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..applications.mixing import learn_apart
 from ..errors import ConfigError, TargetError
-from ..mixing import learn_apart
 from ..pictures import is_picture
-from ..search import learn_prompt
+from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
 from .options import TOKENS, add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..download import placed_by_hand
-from ..model_names import PRESETS
+from ..clip.model_names import PRESETS
+from ..hub.download import placed_by_hand
 
 _OTHERS = """
 Any other CLIP with the standard text encoder:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from ..models import ClipModel
+from ..clip.models import ClipModel
 from ..pictures import is_picture, open_picture
 from ..targets import Targets, make_targets
-from ..template import MOST_TOKENS
+from ..text.template import MOST_TOKENS
 
 log = logging.getLogger(__name__)
 

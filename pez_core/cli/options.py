@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
+from ..compute.devices import DEVICES, DTYPES
 from ..config import OPTIMIZERS, PRESETS, SearchConfig
-from ..devices import DEVICES, DTYPES
 from ..errors import VocabularyError
-from ..line_files import read_lines
-from ..template import plain_template
-from ..vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
+from ..text.line_files import read_lines
+from ..text.template import plain_template
+from ..text.vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
 from .avoid import add_avoid_options, avoided
 
 TOKENS = 8  # of the paper's tables

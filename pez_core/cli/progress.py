@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..search import StepInfo
+from ..search.searcher import StepInfo
 
 SECONDS_BETWEEN = 0.1  # no faster than a person reads
 BAR = "{bar:16} {desc}"  # in tqdm's format

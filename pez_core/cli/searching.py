@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
+from ..clip.models import ClipModel, load_model
+from ..compute.devices import find_device, find_dtype
 from ..config import SearchConfig
-from ..devices import find_device, find_dtype
-from ..models import ClipModel, load_model
 from ..prompt import LearnedPrompt
-from ..run import Callback
-from ..search import StepInfo
+from ..search.run import Callback
+from ..search.searcher import StepInfo
 from .avoid import guard_maker
 from .exit_codes import INTERRUPTED
 from .options import asked_settings, search_mask

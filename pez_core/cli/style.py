@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..applications.style import APPLIED, apply_style
+from ..clip.models import ClipModel
 from ..errors import TargetError
-from ..models import ClipModel
-from ..objective import weighted_similarity
 from ..pictures import open_picture
-from ..search import learn_prompt
-from ..style import APPLIED, apply_style
-from ..targets import Targets, make_targets
+from ..search.searcher import learn_prompt
+from ..targets import Targets, make_targets, weighted_similarity
 from .named import warn_of_cuts
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from ..devices import DEVICES, DTYPES, find_device, find_dtype
+from ..compute.devices import DEVICES, DTYPES, find_device, find_dtype
 from ..errors import ConfigError
 from ..language_model import (
     Example,

@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from ..template import MOST_TOKENS
-from ..vocabulary import Vocabulary, clip_vocabulary
+from ..text.template import MOST_TOKENS
+from ..text.vocabulary import Vocabulary, clip_vocabulary
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:

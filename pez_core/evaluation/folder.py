@@ -16,8 +16,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..batch.results import ResultsFile, way_to
 from ..errors import ConfigError, ResultsError
-from ..results import ResultsFile, way_to
 from .plan import Plan
 
 PAIR = ("picture", "method")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..devices import find_device
+from ..batch.results import Record
+from ..clip.image_tower import encode_pictures, load_image_tower
+from ..clip.model_names import find_model
+from ..compute.devices import find_device
 from ..errors import PictureError
-from ..image_tower import encode_pictures, load_image_tower
-from ..model_names import find_model
 from ..pictures import open_picture
-from ..results import Record
-from ..search import Callback
-from ..vocabulary import clip_vocabulary
+from ..search.searcher import Callback
+from ..text.vocabulary import clip_vocabulary
 from .folder import EvaluationFolder
 from .plan import Plan
 from .prompting import Pair

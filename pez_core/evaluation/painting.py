@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..devices import find_device
+from ..batch.results import Record
+from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
-from ..results import Record
-from ..search import Callback
+from ..search.searcher import Callback
 from .folder import WAY_OUT, EvaluationFolder
 from .pipeline import Painter
 from .plan import Plan, noise_seed

@@ -14,10 +14,10 @@ from functools import partial
 
 import torch
 
+from ..batch.results import Record
+from ..clip.model_names import find_model
 from ..errors import ConfigError
-from ..model_names import find_model
-from ..results import Record
-from ..search import Callback
+from ..search.searcher import Callback
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge
 from .painting import paint_records, to_paint

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..bars import without_bars
 from ..errors import ModelError, PictureError, first_line
+from ..hub.bars import without_bars
 from .plan import COPIES, Diffusion
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..batch import Job
+from ..batch.inverter import Job
+from ..batch.results import decisive
 from ..errors import ConfigError, VocabularyError
-from ..line_files import read_lines
-from ..methods import read_method
-from ..results import decisive
-from ..template import plain_template
-from ..vocabulary import clip_vocabulary
+from ..search.methods import read_method
+from ..text.line_files import read_lines
+from ..text.template import plain_template
+from ..text.vocabulary import clip_vocabulary
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP that took no part; paper §4.1: "ViT/G"
 # What paints by default. The paper says "Stable Diffusion-v2" (§4.1); 2.1 reads prompts with the

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ..batch import Inverter, Picture, opened
+from ..batch.inverter import Inverter, Picture, opened
+from ..batch.results import Record
 from ..errors import PictureError, ResultsError, TargetError
-from ..objective import weighted_similarity
 from ..pictures import open_picture
-from ..results import Record
-from ..search import Callback
+from ..search.searcher import Callback
+from ..targets import weighted_similarity
 from .folder import WAY_OUT, EvaluationFolder
 from .plan import Plan
 

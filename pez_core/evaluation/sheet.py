@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from ..batch.results import Record
 from ..errors import PictureError
 from ..pictures import open_picture
-from ..results import Record
 from .folder import EvaluationFolder
 from .plan import Plan
 

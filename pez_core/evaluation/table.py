@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..results import Record
+from ..batch.results import Record
 from ..version import __version__
 from .folder import EvaluationFolder
 from .intervals import DRAWS, mean_interval

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..methods import read_method
 from ..prompt import SCHEMA
+from ..search.methods import read_method
 from .examples import Example, few
 from .measure import Measure, score_text
 from .model import LanguageModel

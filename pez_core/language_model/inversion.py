@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ..config import DEFAULT, SearchConfig
 from ..errors import ConfigError
-from ..objective import Cosine, aim, weighted_similarity
-from ..optimizers import OPTIMIZERS
-from ..projection import token_table
 from ..prompt import Candidate, LearnedPrompt
-from ..refine import Refine
-from ..run import Callback, StepInfo
-from ..targets import Targets, make_targets
+from ..search.objective import Cosine
+from ..search.optimizers import OPTIMIZERS
+from ..search.projection import token_table
+from ..search.refine import Refine
+from ..search.run import Callback, StepInfo
+from ..targets import Targets, make_targets, mean_target, weighted_similarity
 from .sentence_encoder import SentenceEncoder
 from .tokens import handed_out, learnable
 
@@ -125,7 +125,7 @@ class _Inversion:
             self._refine(optimizer.best_rows[best[: config.refine]])
 
     def _refine(self, rows: Tensor) -> None:
-        aims = aim(self._targets).expand(len(rows), -1)
+        aims = mean_target(self._targets).expand(len(rows), -1)
         refine = Refine(
             self._encoder.tower, self._table, self._layout, aims, rows, swaps=self._config.swaps
         )

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from ..config import SearchConfig
 from ..errors import TargetError
-from ..objective import Reading
-from ..projection import TokenTable
+from ..search.objective import Reading
+from ..search.projection import TokenTable
 from .examples import Example, Question
 from .model import LanguageModel
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from ..bars import without_bars
 from ..errors import ModelError, first_line
+from ..hub.bars import without_bars
 
 EXTRA = "pip install 'pez-prompts[lm]'"
 FEW = 3  # weights that a message names

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..download import hub_answers
 from ..errors import ModelError
+from ..hub.download import hub_answers
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
 

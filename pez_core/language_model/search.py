@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import ConfigError, ModelError
-from ..optimizers import OPTIMIZERS
-from ..projection import token_table
+from ..search.optimizers import OPTIMIZERS
+from ..search.projection import token_table
 from .examples import Example, Question, split
 from .label_loss import LabelLoss
 from .measure import Measure, measure, unlikeliness

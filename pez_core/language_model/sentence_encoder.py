@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..clip.text_tower import Tower
 from ..errors import ModelError
-from ..text_tower import Tower
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
 

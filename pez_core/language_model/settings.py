@@ -16,8 +16,9 @@ VOCABULARIES = ("words", "all")  # see `tokens`
 class TextConfig:
     """All settings of `learn_text_prompt`.
 
-    "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" benchmarks/text_only.py, whose
-    models are far smaller than anybody's: defaults are a start, not a measurement.
+    "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" is
+    benchmarks/quality/text_only.py, whose models are far smaller than anybody's: defaults are a
+    start, not a measurement.
     """
 
     optimizer: str = "pez"  # one of config.OPTIMIZERS

@@ -88,7 +88,7 @@ class Ids(Probe):
     def run(self, texts: str, escape: bool) -> dict[str, Any]:
         from comfy.sd1_clip import SD1Tokenizer
 
-        change = module_of_the_pack("nodes.prompt_text").escape if escape else str
+        change = module_of_the_pack("nodes.run.prompt_text").escape if escape else str
         tokenizer, ids, weights = SD1Tokenizer(), [], []
         for text in map(change, json.loads(texts)):
             pairs = [

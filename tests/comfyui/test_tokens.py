@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pez_core import make_mask
-from pez_core.vocabulary import Vocabulary
+from pez_core.text.vocabulary import Vocabulary
 from tests.comfyui.client import Client
 from tests.comfyui.graphs import learn, node, picture, text, view
 from tests.comfyui.payloads import assert_learned, assert_viewed

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from pez_core import ClipModel, SearchConfig, learn_prompt, make_targets
-from pez_core.captured import WARM_UP
-from pez_core.objective import Cosine
-from pez_core.optimizers import OPTIMIZERS, Pez
-from pez_core.precision import best_dtype
-from pez_core.projection import token_table
+from pez_core.compute.precision import best_dtype
+from pez_core.search.cuda_graph import WARM_UP
+from pez_core.search.objective import Cosine
+from pez_core.search.optimizers import OPTIMIZERS, Pez
+from pez_core.search.projection import token_table
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 STEPS = WARM_UP + 20

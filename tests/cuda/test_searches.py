@@ -21,11 +21,11 @@ from pez_core import (
     make_targets,
     open_picture,
 )
-from pez_core.batch import Inverter, Job
-from pez_core.captured import WARM_UP
-from pez_core.guard import make_guard
-from pez_core.precision import best_dtype
-from tests.commands import Pez
+from pez_core.batch.inverter import Inverter, Job
+from pez_core.compute.precision import best_dtype
+from pez_core.guard.guard import make_guard
+from pez_core.search.cuda_graph import WARM_UP
+from tests.support.commands import Pez
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -1,0 +1,212 @@
+"""Other ways to search: what `search_variants` measures against rounds of 40 steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pez_core import SearchConfig, load_model
+from pez_core.search.objective import Cosine
+from pez_core.search.optimizers import Optimizer, Pez
+from pez_core.search.projection import TokenTable
+from pez_core.search.refine import LEAST_GAIN, Refine
+from pez_core.search.run import Search
+from pez_core.search.search_batch import Group
+from pez_core.search.slots import Slots
+from pez_core.targets import mean_target
+from pez_core.text.template import parse_template
+
+ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # the time ends it
+
+
+@cache
+def word_features(ids: tuple[int, ...]) -> Tensor:
+    """The features of single tokens as prompts, (A, E)."""
+    model = load_model("demo")
+    rows = model.tower.token_embedding[list(ids)]
+    slots = Slots(model.tower, torch.tensor(parse_template("{1}", model.vocabulary).layout))
+    with torch.no_grad():
+        return torch.cat([slots.features(part[:, None]) for part in rows.split(512)])
+
+
+def nearest_words(table: TokenTable, target: Tensor, count: int) -> Tensor:
+    """The rows of the tokens that say most of a target alone. target: (E,) → (count,)"""
+    features = word_features(tuple(table.ids.tolist()))
+    return (features @ target).topk(min(count, len(features))).indices
+
+
+class FallingPez(Pez):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._first_lr = self._optimizer._lr
+
+    def step(self) -> None:
+        done = self._at.item() / ENDLESS.steps
+        self._optimizer._lr = self._first_lr * (0.55 + 0.45 * math.cos(math.pi * done))
+        super().step()
+
+
+class Falling(Group):
+    """The learning rate falls along half a cosine, to a tenth in the last step of a round."""
+
+    def _optimizer(self, searches: list[Search]) -> Optimizer:
+        return self._make(FallingPez, searches)
+
+
+class Halving(Group):
+    """Successive halving: the worse half of the restarts ends every quarter of the steps."""
+
+    def _move(self) -> None:
+        (search,) = self._running
+        pez = self._optimizer([search])
+        assert isinstance(pez, Pez)
+        scores = pez.best_scores.clone()
+        alive = torch.arange(len(scores))
+        for step in range(1, self._config.steps + 1):
+            pez.step()
+            scores[alive] = pez.best_scores
+            if step % (self._config.steps // 4) == 0 and len(alive) > 1:
+                rows = torch.zeros(len(scores), pez.best_rows.shape[1], dtype=torch.long)
+                rows[alive] = pez.best_rows
+                kept = pez.best_scores.topk(len(alive) // 2).indices
+                search.look([s if i in alive else -math.inf for i, s in enumerate(scores)], rows)
+                alive = alive[kept]
+                keep(pez, kept)
+            search.report("pez")
+            if search.stopped:
+                return
+
+
+def keep(pez: Pez, kept: Tensor) -> None:
+    """Goes on with some prompts only."""
+    optimizer = pez._optimizer
+    pez._embeddings = optimizer._value = optimizer._value[kept]
+    optimizer._mean, optimizer._square = optimizer._mean[kept], optimizer._square[kept]
+    objective = pez._objective
+    assert isinstance(objective, Cosine)
+    objective._aims, pez.rows = objective._aims[kept], pez.rows[kept]
+    pez.best_scores, pez.best_rows = pez.best_scores[kept], pez.best_rows[kept]
+
+
+class Seeded(Group):
+    """Starts from the 64 words whose own features are nearest to the target."""
+
+    def _optimizer(self, searches: list[Search]) -> Optimizer:
+        pez, (search,) = super()._optimizer(searches), searches
+        assert isinstance(pez, Pez)
+        near = nearest_words(self._table, mean_target(search.targets), 64)
+        start = near[torch.randint(len(near), pez.best_rows.shape, generator=search.generator)]
+        pez._embeddings.copy_(self._table.rows[start])
+        return pez
+
+
+class Kicked(Group):
+    """After the first round: three places of the best prompt drawn anew, and refined again."""
+
+    def _move(self) -> None:
+        (search,) = self._running
+        if search.round == 0:
+            return super()._move()
+        best = max(search.board._lineages.values(), key=lambda lineage: lineage.score)
+        rows = best.rows.repeat(self._config.restarts, 1)
+        for row in rows:
+            places = torch.randperm(len(row), generator=search.generator)[:3]
+            row[places] = torch.randint(len(self._table.ids), (3,), generator=search.generator)
+        slots = Slots(self._tower, self._layout)
+        with torch.no_grad():
+            scores = slots.features(self._table.rows[rows]) @ mean_target(search.targets)
+        search.look(scores.tolist(), rows)
+
+
+class Beam(Refine):
+    def step(self) -> None:
+        live = list(range(len(self.rows)))
+        gains = self._gains(live)
+        tried = [self._trials(prompt, g) for prompt, g in zip(live, gains, strict=True)]
+        pool = torch.cat([*tried, torch.stack(self.rows)])
+        owners = torch.zeros(len(pool) - len(live), dtype=torch.long)
+        best = max(self.scores)
+        scores = torch.cat([self._score(torch.cat(tried), owners), torch.tensor(self.scores)])
+        places: dict[tuple[int, ...], int] = {}
+        for place in scores.argsort(descending=True).tolist():
+            places.setdefault(tuple(pool[place].tolist()), place)
+            if len(places) == len(live):
+                break
+        self.rows = [pool[place] for place in places.values()]
+        self.scores = [scores[place].item() for place in places.values()]
+        self.done = [self.scores[0] <= best + LEAST_GAIN] * len(live)
+
+
+class Beamed(Group):
+    """Refines the best prompts of a round as one beam: the best swaps of all of them go on."""
+
+    refine = Beam
+
+
+class HalvedRefine(Refine):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._kept: dict[int, Tensor] = {}
+
+    def _trials(self, prompt: int, gains: Tensor) -> Tensor:
+        if prompt not in self._kept:
+            count = min(self._swaps[prompt], len(self._table.ids) - 1)
+            self._kept[prompt] = gains.topk(count).indices
+        tokens = self._kept[prompt]
+        trials = self.rows[prompt].repeat(*tokens.shape, 1)
+        position = torch.arange(len(tokens))
+        trials[position, :, position] = tokens
+        return trials.flatten(0, 1)
+
+    def _take_best(self, prompt: int, trials: Tensor, scores: Tensor) -> None:
+        tokens, before = self._kept.pop(prompt), self.scores[prompt]
+        fresh = tokens.shape[1] >= self._swaps[prompt]
+        super()._take_best(prompt, trials, scores)
+        if self.scores[prompt] > before + LEAST_GAIN and tokens.shape[1] > 4:
+            half = scores.view(tokens.shape).topk(tokens.shape[1] // 2).indices
+            self._kept[prompt] = tokens.gather(1, half)
+        elif not fresh:  # the gradient has not said yet that nothing helps
+            self._swaps[prompt], self.done[prompt] = self._first_swaps, False
+
+
+class Shrinking(Group):
+    """Each place tries 32 tokens in refinement, and keeps the better half of them for the next
+    step, until none helps and the gradient is asked again."""
+
+    refine = HalvedRefine
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to search. nearest: only so many tokens, those whose own features are nearest to the
+    target; 0 is all."""
+
+    name: str
+    config: SearchConfig = ENDLESS
+    group: Callable[..., Group] = Group
+    nearest: int = 0
+
+
+VARIANTS = (
+    Variant("40 steps"),
+    Variant("lr 0.03", ENDLESS.replace(lr=0.03)),
+    Variant("lr 0.3", ENDLESS.replace(lr=0.3)),
+    Variant("lr falls from 0.3", ENDLESS.replace(lr=0.3), Falling),
+    Variant("halving of 16", ENDLESS.replace(restarts=16), Halving),
+    Variant("start from the nearest 64 words", group=Seeded),
+    Variant("only the nearest 1000 words", nearest=1000),
+    Variant("only the nearest 4000 words", nearest=4000),
+    Variant("32 swaps, shrinking", ENDLESS.replace(swaps=32), Shrinking),
+    Variant("8 swaps", ENDLESS.replace(swaps=8)),
+    Variant("beam of 3", ENDLESS.replace(refine=3), Beamed),
+    Variant("3 refined apart", ENDLESS.replace(refine=3)),
+    Variant("10 steps", ENDLESS.replace(steps=10)),
+    Variant("10 steps of 16", ENDLESS.replace(steps=10, restarts=16)),
+    Variant("kicks after the first round", group=Kicked),
+)

@@ -1,0 +1,122 @@
+"""A run as it goes: the bar, the chips, ComfyUI's cancel, and "Use best so far"."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import comfy.model_management as mm
+from comfy.utils import ProgressBar
+
+from ...pez_core.search.searcher import StepInfo
+from ...pez_core.text.vocabulary import clip_vocabulary
+from .messages import progress_message
+
+# A tick is three messages (the bar is two, the chips are one), so at most 10 go out in a second.
+TICK = 0.35
+
+_RUNNING: dict[str, Live] = {}
+
+
+class Live:
+    """Called as a search goes on; leaving its context leaves nothing behind, however a run ends."""
+
+    def __init__(self, node_id: str, fixed: frozenset[int] = frozenset()) -> None:
+        """node_id: ComfyUI's, such as "3:2". fixed: which tokens of the prompt are not learned."""
+        self.node_id = node_id
+        self.prompt_id = _prompt_id()
+        self.fixed = fixed
+        self.finish = False
+        self._bar: Any = None
+        self._last = -float("inf")
+        self._sent = False
+
+    def __enter__(self) -> Live:
+        _RUNNING[self.node_id] = self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _RUNNING.pop(self.node_id, None)
+
+    def __call__(self, info: StepInfo) -> bool:
+        """Whether to go on. Raises ComfyUI's interrupt when the user has cancelled."""
+        check_cancelled()
+        now = time.monotonic()
+        if now - self._last >= TICK:
+            self._last = now
+            self._bar = self._bar or ProgressBar(info.total, node_id=self.node_id)
+            self._bar.update_absolute(info.step, info.total)
+            self._send(info)
+        elif not self._sent:  # the first words at once
+            self._send(info)
+        return not self.finish
+
+    def _send(self, info: StepInfo) -> None:
+        server = _server()
+        if server is None or info.best is None:
+            return
+        self._sent = True
+        detail = progress_message(info, self.fixed, clip_vocabulary())
+        detail |= {"node": self.node_id, "prompt_id": self.prompt_id}
+        # To the page that queued the run; other open pages have graphs of their own.
+        server.send_sync("pez.progress", detail, server.client_id)
+
+
+class Downloading:
+    """Told of a download: moves the node's bar, and lets ComfyUI's cancel end it."""
+
+    def __init__(self) -> None:
+        self._last = -float("inf")
+
+    def __call__(self, done: int, total: int) -> None:
+        check_cancelled()
+        now = time.monotonic()
+        if total and now - self._last >= TICK:
+            self._last = now
+            ProgressBar(total).update_absolute(done, total)
+
+
+def check_cancelled() -> None:
+    """Raises ComfyUI's interrupt when the user has cancelled."""
+    mm.throw_exception_if_processing_interrupted()
+
+
+def finish(node_id: str, prompt_id: str | None) -> bool:
+    """Ends a running node with the best so far. Whether it was running."""
+    live = _RUNNING.get(node_id)
+    if live is None or prompt_id not in (None, live.prompt_id):
+        return False
+    live.finish = True
+    return True
+
+
+def add_route() -> None:
+    """POST /pez/finish {"node", "prompt_id"}, which the button on the node sends."""
+    server = _server()
+    if server is None:
+        return
+    from aiohttp import web
+
+    @server.routes.post("/pez/finish")
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            node, prompt = str(body["node"]), body.get("prompt_id")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return web.json_response({"error": 'send {"node": id, "prompt_id": id}'}, status=400)
+        return web.json_response({"finished": finish(node, prompt)})
+
+
+def _server() -> Any:
+    """ComfyUI's server; None where the nodes are used without one. Importing it would start much
+    of it, so it is only looked up."""
+    module = sys.modules.get("server")
+    return getattr(getattr(module, "PromptServer", None), "instance", None)
+
+
+def _prompt_id() -> str | None:
+    from comfy_execution.utils import get_executing_context
+
+    context = get_executing_context()
+    return context.prompt_id if context else None

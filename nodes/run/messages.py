@@ -1,0 +1,162 @@
+"""The JSON that the front end is sent (schema 1), as `web/js` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from ...pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
+from ...pez_core.search.searcher import StepInfo
+from ...pez_core.text.edits import Edits, Word, template
+from ...pez_core.text.template import MOST_TOKENS
+from ...pez_core.text.vocabulary import Vocabulary, escape_ban
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What was measured of a prompt. compared_with: what similarities are with; None: nothing was.
+
+    similarity: of the text passed on. similarities: by each encoder where there are several, by
+    its name. contributions: of each token of the first 75. alternatives: of each word. guard: how
+    near the text passed on is to what it is to keep away from. pulls: what a word adds to what
+    it is too near to, by the word's place.
+    """
+
+    compared_with: str | None = None
+    similarity: float | None = None
+    similarities: Mapping[str, float] = field(default_factory=dict)
+    contributions: tuple[float, ...] = ()
+    alternatives: tuple[tuple[Candidate, ...], ...] = ()
+    guard: Mapping[str, Nearness] = field(default_factory=dict)
+    pulls: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+def tokens_message(
+    ids: Sequence[int], fixed: frozenset[int], vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    """The tokens of a prompt; `fixed`: the places that a template holds."""
+    return [
+        {"id": t.id, "text": t.text, "ends_word": t.ends_word, "fixed": place in fixed}
+        for place, t in enumerate(vocabulary.tokens(ids))
+    ]
+
+
+def progress_message(
+    info: StepInfo, fixed: frozenset[int], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    best = info.best
+    assert best is not None
+    return {
+        "schema": SCHEMA,
+        "step": info.step,
+        "total": info.total,
+        "seconds": round(info.seconds, 2),
+        "phase": info.phase,
+        "similarity": best.similarity,
+        "text": best.text,
+        "tokens": tokens_message(best.ids, fixed, vocabulary),
+    }
+
+
+def learned_message(
+    learned: LearnedPrompt, fixed: frozenset[int], vocabulary: Vocabulary, note: str = ""
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "kind": "learned",
+        "text": learned.best.text,
+        "similarity": learned.best.similarity,
+        "tokens": tokens_message(learned.best.ids, fixed, vocabulary),
+        "candidates": candidates_message(learned.candidates),
+        "guard": guard_message(learned.best.guard),
+        "stopped": learned.stopped,
+        "steps": learned.steps,
+        "seconds": round(learned.seconds, 2),
+        "model": learned.model,
+        "note": "; ".join(filter(None, (_of_each(learned.best), note))),
+    }
+
+
+def _of_each(best: Candidate) -> str:
+    """The similarities of an ensemble's encoders in words; empty for a single one."""
+    return ", ".join(f"{name} {s:.4f}" for name, s in best.similarities.items())
+
+
+def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    return [{"text": c.text, "similarity": c.similarity} for c in candidates]
+
+
+def guard_message(guard: Mapping[str, Nearness]) -> list[dict[str, Any]]:
+    return [{"concept": name, **found.to_json()} for name, found in guard.items()]
+
+
+def viewed_message(
+    source: str,
+    text: str,
+    words: Sequence[Word],
+    edits: Edits,
+    effects: Effects,
+    counts: Sequence[dict[str, Any]],
+    comes_back: str | None,
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """comes_back: what the tokens of `source` say where they do not say it."""
+    return {
+        "schema": SCHEMA,
+        "kind": "viewed",
+        "source": source,
+        "text": text,
+        "similarity": effects.similarity,
+        "similarities": dict(effects.similarities),
+        "compared_with": effects.compared_with,
+        "words": _words(words, edits, effects, vocabulary),
+        "guard": guard_message(effects.guard),
+        "chunk": MOST_TOKENS,
+        "counts": list(counts),
+        "exact": comes_back is None,
+        "exact_text": comes_back or "",
+        "template": template(words, edits),
+        "ban": ", ".join(escape_ban(word) for word in edits.banned),
+        "edits": edits.to_json(),
+    }
+
+
+def _words(
+    words: Sequence[Word], edits: Edits, effects: Effects, vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    described, place = [], 0
+    for index, word in enumerate(words):
+        added = effects.contributions[place : place + len(word.ids)]
+        place += len(word.ids)
+        described.append(
+            {
+                "before": word.before,
+                "text": word.text,
+                "locked": index in edits.locked,
+                "banned": edits.bans(word),
+                "replaced": edits.replaced.get(index),
+                "tokens": [
+                    {"id": token_id, "text": text, "contribution": contribution}
+                    for token_id, text, contribution in zip_longest(
+                        word.ids, _pieces(word.ids, vocabulary), added
+                    )
+                ],
+                "alternatives": candidates_message(
+                    effects.alternatives[index] if effects.alternatives else ()
+                ),
+                "pulls": dict(effects.pulls.get(index, {})),
+            }
+        )
+    return described
+
+
+def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:
+    """The text of each token of a word. A character of several tokens stands at its last one."""
+    pieces, done = [], 0
+    for end in range(1, len(ids) + 1):
+        text = vocabulary.decode(ids[:end]).rstrip("\ufffd")
+        pieces.append(text[done:] or "\u00b7")
+        done = len(text)
+    return pieces

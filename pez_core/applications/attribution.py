@@ -1,0 +1,173 @@
+"""What each token of a prompt does, and what could stand in its place.
+
+Contributions are measured by leaving out (arXiv 1705.07874 calls the idea an ablation): the prompt
+without one token, encoded again. They can be estimated by integrated gradients (arXiv 1703.01365)
+for the price of a few of those passes. Alternatives are proposed by the gradient at the prompt
+(HotFlip, arXiv 1712.06751) and by nearness in the embedding table, and ranked by the true
+similarity of the whole new text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..clip.models import ClipModel
+from ..clip.text_tower import nothing
+from ..compute.linear import product
+from ..guard.guard import Guard
+from ..prompt import Candidate
+from ..search.projection import TokenTable, token_table
+from ..search.slots import Slots
+from ..targets import Targets, weighted_similarity
+from ..text.edits import Edits, Word, edited_text
+from ..text.template import MOST_TOKENS
+from ..text.vocabulary import TokenMask
+
+BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
+NEUTRAL = ","  # says nothing, and every CLIP has read it often
+POINTS = 8  # of the integral; more do not rank tokens better
+
+
+@torch.inference_mode(False)
+def contributions(
+    model: ClipModel,
+    ids: Sequence[int],
+    targets: Targets,
+    tick: Callable[[], None] = nothing,
+) -> list[float]:
+    """By how much the similarity drops when a token is left out, for each of the first 75 tokens.
+
+    ids: without start and end. A negative number: the prompt is better off without it.
+    tick: called between passes.
+    """
+    ids = list(ids[:MOST_TOKENS])
+    if not ids:
+        return []
+    start, end = model.vocabulary.start, model.vocabulary.end
+    shorter = [[start, *ids[:i], *ids[i + 1 :], end] for i in range(len(ids))]
+    features = model.tower.encode_ids([[start, *ids, end], *shorter], tick)
+    whole, *without = weighted_similarity(features, targets.to(model.device)).tolist()
+    return [whole - score for score in without]
+
+
+@torch.inference_mode(False)
+def estimated_contributions(
+    model: ClipModel, ids: Sequence[int], targets: Targets, points: int = POINTS
+) -> list[float]:
+    """What `contributions` measures, estimated from the gradient, in one pass for all tokens.
+
+    The gradient is averaged over points on the straight way from a prompt of commas to this one.
+    With many points the estimates sum to the similarity of this prompt less that of the commas.
+    But: their order is only roughly that of the contributions (rank correlation about 0.5 on the
+    embedded model), and they cost as much as leaving out 3·points tokens.
+    ids: without start and end; those beyond 75 are left out.
+    """
+    ids = list(ids[:MOST_TOKENS])
+    if not ids:
+        return []
+    vocabulary, embedding = model.vocabulary, model.tower.token_embedding
+    layout = torch.tensor([vocabulary.start, *[-1] * len(ids), vocabulary.end])
+    (neutral,) = vocabulary.encode(NEUTRAL)
+    way = embedding[torch.tensor(ids, device=model.device)] - embedding[neutral]  # (n, D)
+    middles = (torch.arange(points, device=model.device) + 0.5) / points
+    passed = embedding[neutral] + middles[:, None, None] * way  # (points, n, D)
+    passed.requires_grad_()
+    features = Slots(model.tower, layout).features(passed)
+    scores = weighted_similarity(features, targets.to(model.device))
+    (gradient,) = torch.autograd.grad(scores.sum(), passed)
+    estimates: list[float] = (gradient.mean(dim=0) * way).sum(dim=1).tolist()
+    return estimates
+
+
+@torch.inference_mode(False)
+def alternatives(
+    model: ClipModel,
+    words: Sequence[Word],
+    targets: Targets,
+    mask: TokenMask,
+    *,
+    count: int = 5,
+    tick: Callable[[], None] = nothing,
+) -> list[tuple[Candidate, ...]]:
+    """For each word the tokens that would serve best in its place, best first.
+
+    A candidate's `text` and `ids` are those of the new word; its similarity is that of the whole
+    text with it. Words beyond the first 75 tokens have none. tick: called between
+    passes.
+    """
+    targets = targets.to(model.device)
+    tower, allowed = model.tower, torch.tensor(mask.ids)
+    table = token_table(tower.token_embedding, allowed, tower.widths)
+    seen = _within_context(words)
+    proposed = _propose(model, words[:seen], targets, table)
+    trials = [
+        (index, int(token_id), model.vocabulary.decode([token_id]))
+        for index, ids in enumerate(proposed)
+        for token_id in ids
+        if (int(token_id),) != words[index].ids
+    ]
+    texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
+    found: list[list[Candidate]] = [[] for _ in words]
+    scores = weighted_similarity(model.encode_texts(texts, tick), targets).tolist()
+    for (index, token_id, text), score in zip(trials, scores, strict=True):
+        found[index].append(Candidate(text, (token_id,), score))
+    return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
+
+
+def pulls(
+    model: ClipModel, pieces: Sequence[str], guard: Guard, tick: Callable[[], None] = nothing
+) -> list[dict[str, float]]:
+    """By how much the nearness to each concept of a guard drops when a piece of a text is left out:
+    for each piece, by the concept's name.
+
+    pieces: those of the text, with the white space between them. tick: called between passes.
+    """
+    texts = ["".join([*pieces[:i], *pieces[i + 1 :]]) for i in range(len(pieces))]
+    whole, *without = guard.nearest(model, ["".join(pieces), *texts], tick)
+    return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
+
+
+def _within_context(words: Sequence[Word]) -> int:
+    """How many words lie wholly within the tokens that CLIP reads."""
+    total = 0
+    for index, word in enumerate(words):
+        total += len(word.ids)
+        if total > MOST_TOKENS:
+            return index
+    return len(words)
+
+
+def _propose(
+    model: ClipModel, words: Sequence[Word], targets: Targets, table: TokenTable
+) -> list[list[int]]:
+    """Token ids worth trying in the place of each word."""
+    if not words:
+        return []
+    vocabulary, embedding = model.vocabulary, model.tower.token_embedding
+    ids = torch.tensor([i for word in words for i in word.ids], device=model.device)
+    layout = torch.tensor([vocabulary.start, *[-1] * len(ids), vocabulary.end])
+    hard = embedding[ids][None].clone().requires_grad_()  # (1, n, D)
+    score = weighted_similarity(Slots(model.tower, layout).features(hard), targets)
+    (gradient,) = torch.autograd.grad(score.sum(), hard)
+    lengths = [len(word.ids) for word in words]
+    uphill = _per_word(gradient[0], lengths)  # (W, D)
+    middle = _per_word(embedding[ids], lengths)
+    by_gradient = product(uphill, table.rows)  # (W, A)
+    by_nearness = product(F.normalize(middle, dim=-1), table.directions)
+    picks = torch.cat([_best(by_gradient, BY_GRADIENT), _best(by_nearness, BY_NEARNESS)], dim=1)
+    rows: list[list[int]] = table.ids[picks].tolist()
+    return [list(dict.fromkeys(row)) for row in rows]
+
+
+def _per_word(values: Tensor, lengths: list[int]) -> Tensor:
+    """The mean over the tokens of each word. (n, D) → (W, D)"""
+    return torch.stack([part.mean(dim=0) for part in torch.split(values, lengths)])
+
+
+def _best(scores: Tensor, count: int) -> Tensor:
+    # One more than wanted, as the word itself may be among them.
+    return scores.topk(min(count + 1, scores.shape[1]), dim=1).indices

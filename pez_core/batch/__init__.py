@@ -1,0 +1,1 @@
+"""Many pictures: a record for each, on one machine or over a Ray cluster."""

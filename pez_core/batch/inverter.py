@@ -1,0 +1,206 @@
+"""Many pictures, one record each: which ones a folder holds, and the way from a picture to its
+record.
+
+Pictures are decoded a few ahead of the search, and encoded one by one, just before they are
+searched: so a folder of any size needs the memory of a few pictures, and no record depends on which
+pictures were searched beside its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+
+from ..clip.image_tower import encode_pictures, load_image_tower
+from ..clip.models import ClipModel, load_model
+from ..compute.devices import find_device, find_dtype
+from ..config import SearchConfig
+from ..errors import PezError, PictureError, TargetError
+from ..guard.guard import Guard
+from ..pictures import SUFFIXES
+from ..prompt import LearnedPrompt
+from ..search.searcher import Callback, learn_prompts
+from ..targets import Targets, make_targets
+from ..text.vocabulary import TokenMask
+from .results import Record, decisive
+
+log = logging.getLogger(__name__)
+
+Picture = tuple[str, Callable[[], Image.Image]]  # its name, and what opens it
+T = TypeVar("T")
+AHEAD = 2  # pictures decoded before their turn; at most 48 MB each
+
+
+def list_pictures(folder: str | Path) -> tuple[list[str], int]:
+    """The names of a folder's pictures, and how many other files it holds.
+
+    Names are relative to the folder, with `/`, sorted; folders in it are searched as well. Hidden
+    files and folders are left out, and links to folders not followed.
+    Raises PictureError when there is no such folder, or no picture in it.
+    """
+    root, names, others = Path(folder), list[str](), 0
+    if not root.is_dir():
+        raise PictureError(f"{root}: {'a file, not a folder' if root.exists() else 'no folder'}")
+
+    def unreadable(error: OSError) -> None:
+        log.warning("%s cannot be read (%s): it is left out", error.filename, error.strerror)
+
+    for where, folders, files in os.walk(root, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
+                names.append(Path(where, name).relative_to(root).as_posix())
+            else:
+                others += 1
+    if not names:
+        raise PictureError(
+            f"{root} holds no picture: none of its files ends in {', '.join(SUFFIXES)}"
+        )
+    return sorted(names), others
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for every picture, in plain data that another machine can be sent.
+
+    model, tower: as for `load_model`. device: one of DEVICES. dtype: one of DTYPES. settings: more
+    entries for the results' `settings`. make_guard: makes the guard of the loaded model.
+    """
+
+    model: str
+    template: str
+    config: SearchConfig
+    mask: TokenMask = field(repr=False)
+    tower: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+    settings: dict[str, Any] = field(default_factory=dict)
+    make_guard: Callable[[ClipModel], Guard] | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """The results' `settings` beside those of the search, as `pez invert` has them."""
+        return {"pictures": [], "texts": [], "negatives": [], **self.settings}
+
+    def decisive(self) -> dict[str, Any]:
+        """What `results.decisive` gives for every record of this job."""
+        settings = {"template": self.template, **self.config.to_json(), **self.asked()}
+        return decisive({"model": self.model, "seed": self.seed, "settings": settings})
+
+
+class Inverter:
+    """The model of a job, its image tower included, loaded once for any number of pictures.
+
+    Raises what `load_model` and `load_image_tower` raise, and ConfigError for the device.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        device = find_device(job.device)
+        self._dtype = find_dtype(job.dtype, device)
+        half = self._dtype != torch.float32
+        self.model = load_model(job.model, device, tower=job.tower, as_stored=half)
+        self._guard = job.make_guard(self.model) if job.make_guard else None
+        self._image_towers = {
+            part.name: load_image_tower(part).to(self.model.device)
+            for part in self.model.source.parts
+        }
+
+    def with_job(self, job: Job) -> Inverter:
+        """The same loaded model and guard for another job on it: other settings, another
+        template."""
+        other = copy(self)
+        other.job = job
+        return other
+
+    def records(
+        self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
+    ) -> Iterator[Record]:
+        """One record for every picture, as soon as it is done, in no fixed order.
+
+        at_once: how many are searched together. callback: as for `learn_prompts`.
+        A picture that cannot be read, and one for which no prompt is found, gives an error record.
+        Raises what else `learn_prompts` raises.
+        """
+        job, failed, drawn = self.job, deque[Record](), dict[int, str]()
+        results = learn_prompts(
+            self.model,
+            self._targets(opened(pictures), drawn, failed),
+            job.template,
+            at_once=at_once,
+            config=job.config,
+            mask=job.mask,
+            guard=self._guard,
+            seed=job.seed,
+            callback=callback,
+            dtype=self._dtype,
+            settings={
+                **job.asked(),
+                "device": str(self.model.device),
+                "precision": str(self._dtype).removeprefix("torch."),
+            },
+        )
+        for number, result in results:
+            yield from _drain(failed)
+            yield _record(drawn.pop(number), result)
+        yield from _drain(failed)
+
+    def _targets(
+        self,
+        images: Iterator[tuple[str, Future[Image.Image]]],
+        drawn: dict[int, str],
+        failed: deque[Record],
+    ) -> Iterator[Targets]:
+        """The targets of every picture that can be read; the others become records in `failed`."""
+        count = 0
+        for name, image in images:
+            try:
+                targets = self.targets_of(name, image.result())
+            except (PictureError, TargetError) as error:
+                failed.append({"picture": name, "error": str(error)})
+                continue
+            drawn[count], count = name, count + 1
+            yield targets
+
+    def targets_of(self, name: str, image: Image.Image) -> Targets:
+        """What to learn for a picture. Raises TargetError when no usable feature comes out."""
+        source, device = self.model.source, self.model.device
+        # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
+        seen = encode_pictures(source, [image], device, lambda part: self._image_towers[part.name])
+        return make_targets(seen, labels=[name])
+
+
+def opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
+    """Each name and its picture to be; a thread decodes the next ones meanwhile."""
+    waiting = deque[tuple[str, Future[Image.Image]]]()
+    with ThreadPoolExecutor(1) as pool:
+        for name, load in pictures:
+            waiting.append((name, pool.submit(load)))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft()
+        yield from _drain(waiting)
+
+
+def _drain(items: deque[T]) -> Iterator[T]:
+    while items:
+        yield items.popleft()
+
+
+def _record(name: str, result: LearnedPrompt | PezError) -> Record:
+    if isinstance(result, PezError):
+        return {"picture": name, "error": str(result)}
+    record = {"picture": name, **result.to_json()}
+    record["settings"] = {**result.settings, "pictures": [name]}
+    return record

@@ -1,0 +1,211 @@
+"""The results of many pictures on disk: one JSON line a result, safe against a kill at any moment.
+
+A line is appended by one write and forced to the disk, so a kill leaves whole lines and at most a
+torn one behind them, which is cut off when the file is opened again. Nothing else is ever changed
+in the file. A lock that ends with the process keeps a second one out.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import ResultsError
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]  # {"picture": name, **LearnedPrompt.to_json()} or {"picture", "error"}
+Name = Any  # what a record is the result of: its picture, or (picture, method)
+START = b'{"picture": '  # of every line
+ANOTHER_WAY = "give the same ones, another --out, or --force to go on with the new ones"
+# What may differ between the lines of one file: the picture, where it was searched, and what a
+# dtype of "auto" came to there. And what a loaded model makes of the concepts, which decide.
+FREE = ("pictures", "device", "precision", "avoided_words")
+_LOCKED_BYTE = 2**31 - 2  # on Windows a lock keeps readers out as well: one far behind the end
+
+
+def decisive(record: Record) -> dict[str, Any]:
+    """What decides the result of a picture: model, seed and settings, as JSON gives them back."""
+    settings = {k: v for k, v in record["settings"].items() if k not in FREE}
+    asked = {"model": record["model"], "seed": record["seed"], **settings}
+    return dict(json.loads(json.dumps(asked)))
+
+
+class ResultsFile:
+    """A results file, open and locked. `failed`: every picture in it, and whether its last line
+    is an error.
+
+    keys: the entries by which lines are told apart; with several, `failed` holds tuples of them.
+    Raises ResultsError when it cannot be opened, is in use, or holds anything else than results.
+    """
+
+    def __init__(self, path: str | Path, keys: tuple[str, ...] = ("picture",)) -> None:
+        self.path, self._keys = Path(path), keys
+        self.failed: dict[Name, bool] = {}
+        self._asked: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by its JSON
+        if self.path.exists() and not self.path.is_file():
+            raise ResultsError(f"{self.path} is no file: results are kept in a file of their own")
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o666)
+        except OSError as error:
+            raise ResultsError(
+                f"cannot open {self.path}: {error.strerror}; {way_to(error)}"
+            ) from error
+        try:
+            _lock(self._file, self.path)
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def name(self, record: Record) -> Name:
+        """What a record is the result of. Raises KeyError when it does not say."""
+        names = tuple(record[key] for key in self._keys)
+        return names if len(names) > 1 else names[0]
+
+    def todo(self, names: Iterable[Name], again: bool = False) -> list[Name]:
+        """Those without a line; `again`: those whose last line is an error as well."""
+        return [n for n in names if n not in self.failed or (again and self.failed[n])]
+
+    def last(self) -> dict[Name, Record]:
+        """The last line of each picture, read from the disk."""
+        return {self.name(record): record for record in self._records()}
+
+    def require(self, wanted: dict[str, Any], way_out: str = ANOTHER_WAY) -> None:
+        """Raises ResultsError when a result in the file was made with other settings.
+
+        wanted: as `decisive` gives it. way_out: what the user may do, for the message.
+        """
+        for found in self._asked.values():
+            keys = [k for k in {**found, **wanted} if found.get(k) != wanted.get(k)]
+            if keys:
+                told = [f"{k} {_short(found.get(k))}, now {_short(wanted.get(k))}" for k in keys]
+                raise ResultsError(
+                    f"{self.path} holds results of other settings ({'; '.join(told[:4])}): "
+                    f"{way_out}"
+                )
+
+    def append(self, record: Record) -> None:
+        """Adds a line, and returns when it is on the disk.
+
+        Raises ResultsError when it cannot be written, as on a full disk; the file then ends with
+        its last whole line.
+        """
+        line = json.dumps(record).encode("ascii") + b"\n"
+        end = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+            while written < len(line):  # a disk that is all but full takes a part
+                written += os.write(self._file, line[written:])
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, end)
+            raise ResultsError(
+                f"cannot write {self.path}: {error.strerror}; the lines in it are whole: "
+                "make room and give the same command again"
+            ) from error
+        self.failed[self.name(record)] = "error" in record
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> ResultsFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _records(self) -> Iterator[Record]:
+        with open(self._file, "rb", closefd=False) as file:
+            file.seek(0)
+            yield from map(json.loads, file)
+
+    def _read(self) -> None:
+        """Takes in the lines, and cuts off a torn one at the end."""
+        end, number = 0, 0
+        with open(self._file, "rb", closefd=False) as file:
+            head = file.peek(len(START))[: len(START)]
+            if not _may_be_ours(head):  # before a large file of another kind is read
+                raise ResultsError(f"{self.path} holds something else than results: it is kept")
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    self._mend(number, line, end)
+                    return
+                self._take(number, line)
+                end += len(line)
+
+    def _take(self, number: int, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+            name, error = self.name(record), "error" in record
+            if not error:
+                asked = decisive(record)
+                self._asked[json.dumps(asked)] = asked
+            self.failed[name] = error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResultsError(
+                f"{self.path}, line {number}, is no result: take the line out, or give "
+                "another --out"
+            ) from error
+
+    def _mend(self, number: int, line: bytes, end: int) -> None:
+        """The last line has no newline: it is torn, or whole and was saved so by an editor."""
+        with suppress(ValueError):
+            json.loads(line)
+            self._take(number, line)
+            os.write(self._file, b"\n")
+            return
+        if not _may_be_ours(line.strip(b"\0")):  # some file systems leave zeros after a power cut
+            raise ResultsError(f"{self.path} ends with something else than results: it is kept")
+        os.ftruncate(self._file, end)
+        log.warning(
+            "%s: its last line was torn by a sudden end, and is cut off (%d bytes)",
+            self.path,
+            len(line),
+        )
+
+
+def way_to(error: OSError) -> str:
+    """The way out where a file or a folder cannot be made."""
+    if isinstance(error, FileNotFoundError):
+        return "make the folder first"
+    if error.errno == errno.ENOSPC:
+        return "make room, or choose another folder"
+    return "choose another folder, or mend this one"
+
+
+def _may_be_ours(text: bytes) -> bool:
+    return text.startswith(START) or START.startswith(text.rstrip(b"\0"))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            raise ResultsError(
+                f"{path} is being written by another process: wait for it, or give another --out"
+            ) from error
+        log.warning("%s cannot be locked (%s): start no second command on it", path, error.strerror)

@@ -1,0 +1,144 @@
+"""CLIP models by name: presets, open_clip's registry, files and folders of safetensors, the
+embedded one. All of them come down to an `Architecture` and a safetensors file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import ModelError, VocabularyError
+from ..hub.download import Progress, download, placed_by_hand
+from ..hub.open_clip_files import model_config, part
+from ..text.line_files import read_lines
+from .architecture import Architecture, from_open_clip, read_architecture
+from .source import JointSource, Source
+from .weights_file import WeightsFile
+
+DEMO_FOLDER = Path(__file__).parents[1] / "demo_model"
+CONFIG_NAMES = ("open_clip_config.json", "config.json")
+WEIGHTS_NAMES = ("open_clip_model.safetensors", "model.safetensors")
+_WEIGHED = re.compile(r"(.+)@(\d+\.?\d*|\.\d+)")  # A@0.7
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model under an artist's name: open_clip's NAME:TAG, the sum of two presets, or None for the
+    embedded model."""
+
+    source: str | None
+    about: str
+
+
+# Which text encoder a diffusion model listens to is told by its model card.
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
+    "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
+    "flux": Preset("ViT-L-14:openai", "CLIP-L of Flux and Stable Diffusion 3"),
+    "sd2": Preset("ViT-H-14:laion2b_s32b_b79k", "Stable Diffusion 2.x, the paper's CLIP"),
+    "sdxl": Preset("sdxl-l+sdxl-g", "both text encoders of SDXL at once"),
+    "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),
+    "sdxl-g": Preset("ViT-bigG-14:laion2b_s39b_b160k", "OpenCLIP-bigG of SDXL"),
+}
+
+
+def find_model(name: str, progress: Progress | None = None) -> Source | JointSource:
+    """Where the model of a name is, downloaded if need be. progress: see `download`.
+
+    Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
+    file.
+    """
+    named = PRESETS[name].source if name in PRESETS else name
+    if named is None or "+" not in named or _is_on_disk(named):
+        return find_one(name, progress)
+    summands = [summand.strip() for summand in named.split("+")]
+    if not all(summands):
+        raise ModelError(f"{named!r} has a + without a model beside it: write A+B")
+    parts, weights = [], []
+    for summand in summands:
+        weighed = None if _is_on_disk(summand) else _WEIGHED.fullmatch(summand)
+        parts.append(find_one(weighed.group(1) if weighed else summand, progress))
+        weights.append(float(weighed.group(2)) if weighed else 1.0)
+    return JointSource(name, tuple(parts), tuple(weights))
+
+
+def find_one(name: str, progress: Progress | None = None) -> Source:
+    """The same for the name of a single CLIP."""
+    if name in PRESETS:
+        registered = PRESETS[name].source
+        if registered is None:
+            return _in_folder(name, DEMO_FOLDER)
+        if "+" in registered:
+            raise ModelError(f"{name} is of several models itself: name them, {registered}")
+        return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _in_folder(name, path)
+    if path.is_file():
+        return _beside(name, path)
+    architecture, colon, rest = name.partition(":")
+    if not colon:
+        raise ModelError(
+            f"unknown model {name!r}: give one of {', '.join(PRESETS)}, an open_clip NAME:TAG, "
+            "or a safetensors file"
+        )
+    if rest.endswith(".safetensors") or Path(rest).expanduser().is_file():
+        return Source(name, _registered(architecture), Path(rest).expanduser())
+    return _in_registry(name, architecture, rest, progress=progress)
+
+
+def _is_on_disk(name: str) -> bool:
+    """Whether FILE, FOLDER or NAME:FILE is there: then a + or @ belongs to its name."""
+    paths = (name, name.partition(":")[2])
+    return any(Path(path).expanduser().exists() for path in paths if path)
+
+
+def _in_folder(name: str, folder: Path) -> Source:
+    config = next((folder / n for n in CONFIG_NAMES if (folder / n).is_file()), None)
+    weights = next((folder / n for n in WEIGHTS_NAMES if (folder / n).is_file()), None)
+    if config is None or weights is None:
+        raise ModelError(
+            f"the folder {folder} is no model: it needs {' or '.join(CONFIG_NAMES)} "
+            f"and {' or '.join(WEIGHTS_NAMES)}"
+        )
+    words = folder / "words.txt"
+    known = frozenset(read_lines(words, VocabularyError)) if words.is_file() else None
+    return Source(name, read_architecture(config), weights, known)
+
+
+def _beside(name: str, path: Path) -> Source:
+    WeightsFile(path)  # a pickle or a damaged file is refused before its configuration is missed
+    names = (f"{path.stem}.json", *CONFIG_NAMES)
+    config = next((path.parent / n for n in names if (path.parent / n).is_file()), None)
+    if config is None:
+        raise ModelError(
+            f"{path} does not say what it is: name its open_clip architecture, as in "
+            f"ViT-L-14-quickgelu:{path}, or put its configuration beside it as {path.stem}.json"
+        )
+    return Source(name, read_architecture(config), path)
+
+
+def _registered(architecture: str) -> Architecture:
+    config = model_config(architecture)
+    if config is None:
+        raise ModelError(
+            f"open_clip knows no architecture {architecture!r}; `pez models` shows how to name one"
+        )
+    return from_open_clip(config, name=architecture)
+
+
+def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress | None) -> Source:
+    arch = _registered(architecture)
+    pretrained = part("pretrained")
+    trained = pretrained.get_pretrained_cfg(architecture, tag)
+    if not trained:
+        tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
+        raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
+    # The activation belongs to the weights: some tags of one architecture were trained with
+    # quick_gelu.
+    activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
+    arch = replace(arch, activation=activation, preprocess=dict(trained))
+    by_hand = placed_by_hand(architecture, tag)
+    here = by_hand.is_file()
+    path = by_hand if here else download(name, trained, by_hand, progress)
+    return Source(name, arch, path)

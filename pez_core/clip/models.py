@@ -1,0 +1,126 @@
+"""A loaded CLIP, or several as one: from a name to the features of texts and pictures.
+
+Every model takes the same way from its safetensors file: the text tower through `weights`, the
+image tower through `image_tower`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import ModelError
+from ..targets import Targets, weighted_similarity
+from ..text.vocabulary import Vocabulary, clip_vocabulary
+from .ensemble import EncoderEnsemble, join_towers
+from .image_tower import encode_pictures
+from .model_names import find_model
+from .source import JointSource, Source
+from .text_tower import TextTower, Tower, nothing
+from .weights import load_text_tower
+from .weights_file import WeightsFile
+
+
+@dataclass(frozen=True)
+class ClipModel:
+    """A loaded CLIP, or several as one: the text tower on its device, computing in float32, and the
+    way to picture features."""
+
+    source: Source | JointSource
+    tower: Tower
+    vocabulary: Vocabulary = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def device(self) -> torch.device:
+        return self.tower.device
+
+    @torch.inference_mode(False)
+    def encode_texts(self, texts: Sequence[str], tick: Callable[[], None] = nothing) -> Tensor:
+        """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does.
+        tick: called between passes."""
+        start, end = self.vocabulary.start, self.vocabulary.end
+        most = min(part.arch.context_length for part in self.source.parts) - 2
+        sequences = []
+        for text in texts:
+            ids = self.vocabulary.encode(text)[:most]
+            # CLIP reads its feature at the first end token, so nothing behind one counts.
+            sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
+        return self.tower.encode_ids(sequences, tick)
+
+    @torch.inference_mode(False)
+    def encode_pictures(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features of RGB pictures, (N, E). The image tower is loaded for this call and leaves
+        the device after it.
+
+        Raises ModelError when there is no image tower.
+        """
+        return encode_pictures(self.source, pictures, self.device)
+
+    def similarities(self, features: Tensor, targets: Targets) -> list[dict[str, float]]:
+        """What every encoder of an ensemble says by itself, by its name: a dict for each of the
+        features, (N, E). For a single CLIP they are empty."""
+        if not isinstance(self.tower, EncoderEnsemble):
+            return [{} for _ in features]
+        own, theirs = self.tower.split(features), self.tower.split(targets.features)
+        columns = [
+            weighted_similarity(mine, replace(targets, features=goal)).tolist()
+            for mine, goal in zip(own, theirs, strict=True)
+        ]
+        names = [part.name for part in self.source.parts]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def to(self, device: torch.device | str) -> ClipModel:
+        return replace(self, tower=self.tower.to(device))
+
+
+def load_model(
+    name: str = "demo",
+    device: torch.device | str = "cpu",
+    *,
+    tower: str | None = None,
+    as_stored: bool = False,
+) -> ClipModel:
+    """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
+    a folder; or the ensemble of several, `A+B`, with weights `A@0.7+B@0.3`.
+
+    tower: which text tower of a file that holds several. as_stored: hold weights in half precision
+    as the file has them, for a search in that precision; features and scores do not change.
+    Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
+    file.
+    """
+    model = read_model(find_model(name), tower=tower, as_stored=as_stored)
+    return model.to(device)
+
+
+def read_model(
+    source: Source | JointSource, *, tower: str | None = None, as_stored: bool = False
+) -> ClipModel:
+    """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
+    if isinstance(source, Source):
+        return ClipModel(source, _read_tower(source, tower, as_stored), clip_vocabulary())
+    if tower is not None:
+        raise ModelError(
+            f"{source.name} is of several models, and the tower {tower!r} is one of a single file: "
+            "leave out the tower, or give that file alone"
+        )
+    towers = [_read_tower(part, None, as_stored) for part in source.parts]
+    return ClipModel(source, join_towers(towers, source.weights), clip_vocabulary())
+
+
+def _read_tower(source: Source, tower: str | None, as_stored: bool) -> TextTower:
+    assert source.path is not None
+    return load_text_tower(
+        WeightsFile(source.path),
+        source.arch,
+        source=str(source.path),
+        tower=tower,
+        as_stored=as_stored,
+    )

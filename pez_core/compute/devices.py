@@ -1,0 +1,41 @@
+"""Devices and precisions by the names that a user gives them."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import ConfigError
+from .precision import best_dtype
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+
+def find_device(name: str) -> torch.device:
+    """The device of one of `DEVICES`; "auto" is the fastest one here.
+
+    Raises ConfigError for another name, and when this torch cannot use it.
+    """
+    if name not in DEVICES:
+        raise ConfigError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
+    usable = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
+    if not usable[name]:
+        raise ConfigError(f"this torch cannot use the device {name}: choose --device auto or cpu")
+    return torch.device(name)
+
+
+def find_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The precision of one of `DTYPES`; "auto" is the one that the device is fastest in.
+
+    Raises ConfigError for another name.
+    """
+    if name not in DTYPES:
+        raise ConfigError(f"unknown dtype {name!r}: choose one of {', '.join(DTYPES)}")
+    dtype: torch.dtype = best_dtype(device) if name == "auto" else getattr(torch, name)
+    return dtype

@@ -1,0 +1,1 @@
+"""The search: projection, objective, optimisers, refinement, and the loop around them."""

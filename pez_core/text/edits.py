@@ -1,0 +1,169 @@
+"""A prompt taken apart into words, and what a user has done to them: locked, banned, replaced.
+
+The edits are plain JSON, made by the Token Viewer and saved with a workflow. From words and edits
+follow the edited text, a template in which the locked words stand fast, and the list of bans. The
+front end has the same rules in JavaScript; `tests/fixtures/edits.json` holds both to them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import EditsError
+from ..prompt import SCHEMA
+from .template import CLOSING
+from .vocabulary import WORD_END, Vocabulary
+
+
+@dataclass(frozen=True)
+class Word:
+    """A piece of a text that the tokeniser splits off; `before` is the white space before it."""
+
+    before: str
+    text: str
+    ids: tuple[int, ...]
+
+
+def split_words(text: str, vocabulary: Vocabulary) -> list[Word]:
+    """The words of a text, as written where the tokeniser sees them so.
+
+    Joined they give the text back. But: characters that the tokeniser mends (curly quotes, HTML)
+    come out mended.
+    """
+    words: list[Word] = []
+    at = 0
+    for ids in _pieces(vocabulary.encode(text), vocabulary):
+        piece = vocabulary.decode(ids)
+        start = at + len(text[at:]) - len(text[at:].lstrip())
+        end = start + len(piece)
+        if text[start:end].lower() == piece:
+            words.append(Word(text[at:start] if words else "", text[start:end], ids))
+            at = end
+        else:
+            words.append(Word(" " if words else "", piece, ids))
+            found = text.lower().find(piece, start)
+            at = at if found < 0 else found + len(piece)
+    return words
+
+
+def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[tuple[int, ...]]:
+    pieces: list[tuple[int, ...]] = []
+    piece: list[int] = []
+    for token_id in ids:
+        piece.append(token_id)
+        if vocabulary.symbol(token_id).endswith(WORD_END):
+            pieces.append(tuple(piece))
+            piece = []
+    return [*pieces, tuple(piece)] if piece else pieces
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What was done to the words of `source`; locked and replaced by their index, bans by text."""
+
+    source: str = ""
+    locked: frozenset[int] = frozenset()
+    banned: tuple[str, ...] = ()
+    replaced: Mapping[int, str] = field(default_factory=dict)
+
+    def of(self, source: str) -> Edits:
+        """These edits for a text: of another one than they were made for only the bans are left."""
+        if source == self.source:
+            return self
+        return Edits(source, banned=self.banned)
+
+    def bans(self, word: Word) -> bool:
+        return word.text.lower() in self.banned
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "source": self.source,
+            "locked": sorted(self.locked),
+            "banned": list(self.banned),
+            "replaced": {str(index): text for index, text in sorted(self.replaced.items())},
+        }
+
+
+def parse_edits(text: str) -> Edits:
+    """The edits of their JSON text; "" is none. Raises EditsError for anything else."""
+    if not text.strip():
+        return Edits()
+    try:
+        data = json.loads(text)
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}")
+        return Edits(
+            source=str(data["source"]),
+            locked=frozenset(int(index) for index in data.get("locked", [])),
+            banned=tuple(dict.fromkeys(str(word).lower() for word in data.get("banned", []))),
+            replaced={int(i): str(new) for i, new in data.get("replaced", {}).items() if new},
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise EditsError(
+            f"the edits {text[:60]!r} cannot be read ({error!r}): reset them, or give "
+            '{"schema": 1, "source": …, "locked": [], "banned": [], "replaced": {}}'
+        ) from error
+
+
+def edited_text(words: Sequence[Word], edits: Edits) -> str:
+    """The text with replaced words replaced and banned ones left out."""
+    return "".join(piece for _, piece in edited_words(words, edits))
+
+
+def edited_words(words: Sequence[Word], edits: Edits) -> list[tuple[int, str]]:
+    """The same word by word: the index of each that is kept, and its text with what goes before."""
+    kept = [i for i, word in enumerate(words) if not edits.bans(word)]
+    new = [index in edits.replaced for index in kept]
+    texts = [edits.replaced.get(index, words[index].text) for index in kept]
+    pieces = zip(kept, [words[index].before for index in kept], texts, new, strict=True)
+    return list(zip(kept, join(pieces), strict=True))
+
+
+def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
+    """Words with what goes before them: (place, white space before, text, whether it is new) each.
+
+    Words that have come next to each other are kept apart, so that they stay the words they were:
+    "two (striped) cats" without "(" becomes "two striped) cats".
+    """
+    joined: list[str] = []
+    last, last_new = -1, False
+    for place, before, piece, new in pieces:
+        as_it_stood = place == last + 1 and not (new or last_new)
+        joined.append((gap(before, piece, joined[-1], as_it_stood) if joined else "") + piece)
+        last, last_new = place, new
+    return joined
+
+
+def gap(before: str, piece: str, text: str, as_it_stood: bool) -> str:
+    """What goes between a text and the next piece, which may have got a new neighbour."""
+    attached = as_it_stood or (piece in CLOSING and text[-1].isalnum())
+    return before or ("" if attached else " ")
+
+
+def template(words: Sequence[Word], edits: Edits) -> str:
+    """Locked words as text, every run of others as a slot of as many tokens: `"{3} melon {4}"`."""
+    text, slot, last_new = "", 0, False
+    for index, word in enumerate(words):
+        if index not in edits.locked or edits.bans(word):
+            slot += len(word.ids)
+            continue
+        new = index in edits.replaced
+        fixed = edits.replaced.get(index, word.text).replace("{", "{{").replace("}", "}}")
+        if slot:
+            attached = not word.before and fixed in CLOSING
+            text = f"{text} {{{slot}}}".lstrip() + ("" if attached else " ") + fixed
+        else:
+            text += (gap(word.before, fixed, text, not (new or last_new)) if text else "") + fixed
+        slot, last_new = 0, new
+    return f"{text} {{{slot}}}".lstrip() if slot else text

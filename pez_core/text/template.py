@@ -1,0 +1,142 @@
+"""Prompt templates: fixed words with slots, as in `"a photo of {8} by {4}"`.
+
+A slot holds so many learned tokens. The fixed words are locked: they take part in every score but
+are never changed. `{{` and `}}` are plain braces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import ConfigError, TemplateError
+from .vocabulary import Vocabulary
+
+CONTEXT = 77  # positions of every CLIP text encoder, start and end included
+MOST_TOKENS = CONTEXT - 2  # of a text
+_PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
+CLOSING = frozenset(",.;:!?")  # may stand right behind a slot
+_MARKS = ("<|startoftext|>", "<|endoftext|>")  # how OpenAI and ComfyUI spell start and end
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Literal text between the slots, as the user wrote it, and its ids."""
+
+    text: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A run of `size` learned tokens."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parsed template. `layout` is the whole sequence with -1 where a token is learned."""
+
+    parts: tuple[Fixed | Slot, ...]
+    layout: tuple[int, ...]  # start, tokens, end
+    text: str
+
+    @property
+    def learned(self) -> int:
+        """How many tokens are learned."""
+        return sum(part.size for part in self.parts if isinstance(part, Slot))
+
+    def fill(self, learned_ids: Sequence[int]) -> list[int]:
+        """The ids between start and end with the learned ids in the slots."""
+        learned = iter(learned_ids)
+        return [next(learned) if i < 0 else i for i in self.layout[1:-1]]
+
+    def render(self, learned_ids: Sequence[int], vocabulary: Vocabulary) -> str:
+        """The prompt's text: fixed words as written, learned tokens between spaces.
+
+        A slot is a word of its own, so a space is put on both its sides; only a comma or the like
+        that the template writes right behind a slot stays attached to a learned word.
+        """
+        learned, text = list(learned_ids), ""
+        for part in self.parts:
+            if isinstance(part, Slot):
+                piece, learned = vocabulary.decode(learned[: part.size]), learned[part.size :]
+            else:
+                piece = part.text
+            attached = isinstance(part, Fixed) and piece[:1] in CLOSING and text[-1:].isalnum()
+            text = text + piece if attached else f"{text.rstrip()} {piece.lstrip()}"
+        return text.strip()
+
+
+def plain_template(tokens: int) -> str:
+    """The template of learned tokens alone. Raises ConfigError for a number out of range."""
+    if not 1 <= tokens <= MOST_TOKENS:
+        raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
+    return f"{{{tokens}}}"
+
+
+def parse_template(text: str, vocabulary: Vocabulary) -> Template:
+    """The template of `text`.
+
+    Raises TemplateError without a slot, for an empty slot, a stray brace, fixed text with CLIP's
+    start or end token in it, and when fixed and learned tokens exceed the 75 of one CLIP context.
+    """
+    parts = tuple(_parts(text, vocabulary))
+    if not any(isinstance(part, Slot) for part in parts):
+        raise TemplateError(
+            f"the template {text!r} has no slot: write {{8}} where 8 tokens are to be learned"
+        )
+    layout = [vocabulary.start]
+    for part in parts:
+        layout += [-1] * part.size if isinstance(part, Slot) else list(part.ids)
+    layout.append(vocabulary.end)
+    if len(layout) > CONTEXT:
+        raise TemplateError(
+            f"the template {text[:60]!r} needs more tokens than fit: CLIP reads {MOST_TOKENS}; "
+            "shorten the fixed text or the slots"
+        )
+    template = Template(parts, tuple(layout), text)
+    probe = vocabulary.encode("a") * template.learned
+    if vocabulary.encode(template.render(probe, vocabulary)) != template.fill(probe):
+        raise TemplateError(
+            f"CLIP's tokeniser mends characters of the template {text!r} in a way that depends on "
+            "the words around them: write them plainly"
+        )
+    return template
+
+
+def _parts(text: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
+    parts: list[Fixed | Slot] = []
+    literal = ""
+    for match in _PART.finditer(text):
+        piece = match.group()
+        if match.group(1) is None:
+            if piece in ("{", "}"):
+                raise TemplateError(
+                    f"stray {piece!r} in the template {text!r}: a slot is written {{8}}, "
+                    "a plain brace is doubled"
+                )
+            literal += {"{{": "{", "}}": "}"}.get(piece, piece)
+            continue
+        digits = match.group(1).lstrip("0")
+        size = int(digits[:4] or 0)  # more are too many in any case, and might not be a number
+        if size < 1:
+            raise TemplateError(
+                f"the slot {piece} in the template {text!r} is empty: give it at least 1 token"
+            )
+        parts += [*_fixed(literal, vocabulary), Slot(size)]
+        literal = ""
+    return parts + _fixed(literal, vocabulary)
+
+
+def _fixed(literal: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
+    if not literal.strip():
+        return []
+    ids = tuple(vocabulary.encode(literal))
+    if vocabulary.special.intersection(ids) or any(mark in literal for mark in _MARKS):
+        raise TemplateError(
+            f"the text {literal!r} holds CLIP's own start or end token: take it out"
+        )
+    return [Fixed(literal, ids)]

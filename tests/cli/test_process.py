@@ -1,0 +1,83 @@
+"""`pez` as a process: its streams, Ctrl-C, and output that cannot be written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.commands import PEZ, environment, run
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+
+
+def test_stdout_holds_the_json_and_nothing_else(tmp_path: Path) -> None:
+    """A warning goes to stderr; no network and no cache is needed for the embedded model."""
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    result = run(
+        "invert", "moving.gif", "--preset", "paper", "--steps", "3", "--json",
+        cache=cache, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["settings"]["pictures"] == ["moving.gif"]
+    assert result.stdout.count("\n") == 1 and result.stdout.endswith("}\n")
+    assert result.stderr.startswith("pez: moving.gif") and result.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "moving.gif"]
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@posix
+def test_ctrl_c_ends_a_search_with_its_best() -> None:
+    """Exit code 130 and a whole, valid result. The search has begun once its live line is drawn."""
+    import fcntl
+    import pty
+    import termios
+
+    terminal, stderr = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [*PEZ, "invert", "--text", "a red heart", "--preset", "paper", "--json"]
+    process = subprocess.Popen(
+        [*command, "--steps", "100000000"],
+        stdout=subprocess.PIPE, stderr=stderr, env=environment(), text=True,
+    )  # fmt: skip
+    os.close(stderr)
+    drawn = b""
+    while b" pez " not in drawn:
+        drawn += os.read(terminal, 4096)  # an error once the process has ended
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=300)
+    os.close(terminal)
+    result = json.loads(out)
+    assert process.returncode == 130
+    assert (result["stopped"], len(result["candidates"])) == ("user", 1)
+    assert 0 < result["steps"] < 100_000_000
+    assert result["prompt"] and -1 <= result["similarity"] <= 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written_is_an_error() -> None:
+    """A full disk: exit code 2 and one line, no traceback, nothing at the interpreter's end."""
+    with open("/dev/full", "w") as full:
+        result = run("models", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert result.returncode == 2
+    assert result.stderr.startswith("pez: error: ") and result.stderr.count("\n") == 1
+
+
+@posix
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    """As `pez models | head -0`."""
+    read, write = os.pipe()
+    os.close(read)
+    result = run("models", capture_output=False, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (0, "")

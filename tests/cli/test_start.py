@@ -1,0 +1,78 @@
+"""What the way from a command to its prompt does not load, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import open_clip
+import pytest
+
+from pez_core.hub import open_clip_files
+from pez_core.text.vocabulary import Vocabulary
+from tests.support.commands import environment
+
+SLOW = ("torchvision", "transformers", "timm", "open_clip", "torch._dynamo", "torch._inductor")
+INVERT = """
+import sys
+from pez_core.cli import main
+code = main(["invert", {picture!r}, "--steps", "2"])
+print(code, *[name for name in {slow!r} if name in sys.modules])
+"""
+CONFIG = """
+import sys
+from pez_core.model_names import find_model
+arch = find_model("ViT-H-14:none.safetensors").arch
+print(arch.layers, "open_clip" in sys.modules)
+"""
+
+
+def printed(code: str) -> str:
+    """The last line that a fresh interpreter prints."""
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()[-1]
+
+
+def test_a_picture_becomes_a_prompt_without_the_slow_packages(root: Path) -> None:
+    """Each of them costs 1 to 4 s, and one import anywhere on the way brings it back."""
+    picture = str(root / "examples" / "watermelon.png")
+    assert printed(INVERT.format(picture=picture, slow=SLOW)) == "0"
+
+
+def test_a_registered_architecture_is_read_without_the_package() -> None:
+    assert printed(CONFIG) == "24 False"
+
+
+def test_a_loaded_open_clip_is_used_as_it_is() -> None:
+    """Here it is loaded: what is registered with it counts, and no second copy is made."""
+    assert open_clip_files.part("tokenizer") is sys.modules["open_clip.tokenizer"]
+    assert open_clip_files.model_config("ViT-H-14") == open_clip.get_model_config("ViT-H-14")
+    assert open_clip_files.model_config("no such") is None
+
+
+def test_the_files_alone_are_the_package_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokeniser, weights list and configurations, read past the package, say the same."""
+    monkeypatch.delitem(sys.modules, "open_clip")
+    tokenizer = open_clip_files.part("tokenizer")
+    assert tokenizer.__name__.endswith("open_clip_files.tokenizer")
+    words = Vocabulary()
+    text = "Ünïcode, two cats' 12 apples &amp; <end_of_text>"
+    assert words.encode(text) == open_clip.tokenizer.SimpleTokenizer().encode(text)
+    listed = open_clip_files.part("pretrained")
+    ours = listed.get_pretrained_cfg("ViT-L-14", "openai")
+    assert ours == open_clip.get_pretrained_cfg("ViT-L-14", "openai")
+    assert open_clip_files.model_config("ViT-L-14") == open_clip.get_model_config("ViT-L-14")
+
+
+def test_a_moved_file_comes_from_the_whole_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing at the path, as after a change of open_clip's layout."""
+    monkeypatch.setattr(open_clip_files, "__path__", [])
+    monkeypatch.delitem(sys.modules, "open_clip")
+    monkeypatch.delitem(sys.modules, f"{open_clip_files.__name__}.tokenizer", raising=False)
+    monkeypatch.setitem(sys.modules, "open_clip.tokenizer", open_clip.tokenizer)
+    assert open_clip_files.part("tokenizer").SimpleTokenizer().vocab_size == 49408
+    assert open_clip_files.model_config("ViT-H-14") == open_clip.get_model_config("ViT-H-14")

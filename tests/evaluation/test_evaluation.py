@@ -1,0 +1,257 @@
+"""Evaluation as a library: noise, painting, one model at a time, and what is judged."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pez_core.batch.inverter import Inverter, Job
+from pez_core.errors import ConfigError, ModelError, PictureError, ResultsError
+from pez_core.evaluation import phases as phases_module
+from pez_core.evaluation.folder import EvaluationFolder
+from pez_core.evaluation.judging import Judge
+from pez_core.evaluation.phases import check, phases
+from pez_core.evaluation.pipeline import Painter, to_picture
+from pez_core.evaluation.plan import COPIES, PIPELINE, Diffusion, Plan, noise_seed
+from tests.support.tiny_pipeline import SIDE, save_pipeline
+
+pytest_plugins = ("tests.support.evaluation_fixtures",)
+CPU = torch.device("cpu")
+
+
+def test_noise_belongs_to_the_picture_and_the_number() -> None:
+    """Methods share it; pictures, images and seeds do not; JSON readers keep it exactly."""
+    seeds = {noise_seed(s, p, j) for s in (0, 1) for p in ("a.png", "b.png") for j in range(3)}
+    assert len(seeds) == 12 and max(seeds) < 2**53
+    assert noise_seed(0, "a.png", 1) == noise_seed(0, "a.png", 1)
+    noise_seed(0, "bad\udcff.png", 0)  # a name that is no text
+
+
+def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
+    """Bit for bit, whatever was painted before; other noise and another prompt do not."""
+    painter = Painter(Diffusion(str(pipeline), steps=2), CPU)
+    first = painter.paint("a red square", 7)
+    assert first.size == (SIDE, SIDE)
+    other, noise = painter.paint("a blue circle", 7), painter.paint("a red square", 8)
+    assert painter.paint("a red square", 7).tobytes() == first.tobytes()
+    assert len({first.tobytes(), other.tobytes(), noise.tobytes()}) == 3
+    large = Painter(
+        Diffusion(str(pipeline), steps=2, size=80, scheduler="EulerDiscreteScheduler"), CPU
+    )
+    assert large.paint("a red square", 7).size == (80, 80)
+    assert large.about["scheduler"] == "EulerDiscreteScheduler"
+
+
+def test_a_pipeline_comes_in_the_precision_asked_for(
+    pipeline: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a word of diffusers about the argument, which two versions of it call differently."""
+    for name in ("float32", "bfloat16"):
+        painter = Painter(Diffusion(str(pipeline), dtype=name), CPU)
+        parts = (painter._pipeline.unet, painter._pipeline.vae, painter._pipeline.text_encoder)
+        assert {str(part.dtype) for part in parts} == {f"torch.{name}"}
+        assert painter.settings["precision"] == name
+    assert not [m for m in caplog.messages if "dtype" in m]
+
+
+def test_pictures_of_no_numbers_are_refused(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NaN latents, as half precision may give them; the black they become; a filter's black."""
+    painter = Painter(Diffusion(str(pipeline), steps=1), CPU)
+    decode = painter._pipeline.vae.decode
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            painter._pipeline.vae,
+            "decode",
+            lambda latents, **more: decode(latents * np.nan, **more),
+        )
+        with pytest.raises(PictureError, match="no finite numbers: try --diffusion-dtype float32"):
+            painter.paint("a", 0)
+    painter.paint("a", 0)
+    with pytest.raises(PictureError, match="an all black picture"):
+        to_picture(np.zeros((8, 8, 3)))
+    assert to_picture(np.full((8, 8, 3), 0.5)).getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_pipelines_that_cannot_be_had(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No folder, no pipeline in it, pickles in place of safetensors, an unknown scheduler."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="has no model_index.json"):
+        Painter(Diffusion(str(tmp_path)), CPU)
+    with pytest.raises(ModelError, match="nobody/nothing cannot be had .*give --pipeline"):
+        Painter(Diffusion("nobody/nothing"), CPU)
+    with pytest.raises(ModelError, match="no scheduler 'UNet2DModel'"):
+        Painter(Diffusion(str(pipeline), scheduler="UNet2DModel"), CPU)
+    pickled = tmp_path / "pickled"
+    save_pipeline(pickled)
+    weights = pickled / "vae" / "diffusion_pytorch_model.safetensors"
+    torch.save({}, weights.with_suffix(".bin"))
+    weights.unlink()
+    with pytest.raises(ModelError, match="cannot be loaded .*needs whole safetensors"):
+        Painter(Diffusion(str(pickled)), CPU)
+
+
+class Hub:
+    """A hub that has one pipeline; `asked` are the names that it was asked for."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name, self.asked = folder, name, list[str]()
+
+    def download(self, name: str, **options: object) -> str:
+        assert options["use_safetensors"] is True
+        self.asked.append(name)
+        if name != self.name:
+            raise OSError(f"401: {name} is not found\nand more lines")
+        return str(self.folder)
+
+
+@pytest.mark.parametrize(("kept", "asked"), [(PIPELINE, 1), (COPIES[PIPELINE], 2), ("none", 2)])
+def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
+    kept: str,
+    asked: int,
+    pipeline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The owner's name first; which one painted is told and kept, and so is that none was there."""
+    diffusers = pytest.importorskip("diffusers")
+    hub = Hub(pipeline, kept)
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
+    told = diffusers.utils.logging.get_verbosity()
+    if kept == "none":
+        both = ".*".join(f"{name}: 401.*" for name in (PIPELINE, COPIES[PIPELINE]))
+        with pytest.raises(ModelError, match=f"cannot be had .{both}give --pipeline"):
+            Painter(Diffusion(), CPU)
+    else:
+        painter = Painter(Diffusion(), CPU)
+        assert painter.about["pipeline"] == kept
+        assert painter.paint("a red square", 7).size == (SIDE, SIDE)
+        warned = f"{PIPELINE} cannot be had, so {kept} paints, a copy"
+        assert any(m.startswith(warned) for m in caplog.messages) == (kept != PIPELINE)
+    assert hub.asked == [PIPELINE, COPIES[PIPELINE]][:asked]
+    assert diffusers.utils.logging.get_verbosity() == told
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"images": 0}, "images must be .* at least 1, got 0"),
+        ({"steps": 0}, "diffusion-steps must be .* at least 1"),
+        ({"guidance": float("nan")}, "guidance must be a number"),
+        ({"size": 100}, "size must be a multiple of 8 pixels, got 100"),
+    ],
+)
+def test_settings_out_of_range(settings: dict[str, Any], message: str) -> None:
+    """Before anything is loaded."""
+    with pytest.raises(ConfigError, match=message):
+        Diffusion(**settings)
+
+
+def run(plan: Plan, out: Path, again: bool = False) -> list[tuple[str, int, int]]:
+    """Runs all phases; of each its noun, and how many it had to do of how many."""
+    names = sorted(p.relative_to(plan.pictures).as_posix() for p in plan.pictures.rglob("*.png"))
+    did = []
+    with EvaluationFolder(out, plan) as folder:
+        for phase in phases(plan, folder, names, again):
+            done = list(phase.records(None))
+            assert len(done) == phase.total - phase.before
+            did.append((phase.noun, len(done), phase.total))
+    return did
+
+
+def test_one_model_at_a_time(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the painter is loaded no guide is left, when the judge is loaded neither."""
+    from pez_core.evaluation import judging, painting
+
+    def alive() -> set[str]:
+        kinds = (Inverter, Painter, Judge)
+        return {type(o).__name__ for o in gc.get_objects() if type(o) in kinds}
+
+    seen = []
+    for module, name in ((painting, "Painter"), (judging, "Judge")):
+        made = getattr(module, name)
+
+        def noting(*arguments: Any, made: Any = made) -> Any:
+            seen.append(alive())
+            return made(*arguments)
+
+        monkeypatch.setattr(module, name, noting)
+    gc.collect()
+    run(plan, tmp_path / "out")
+    assert seen == [set(), set()] and not alive()
+
+
+def test_prompts_are_those_of_invert_folder(plan: Plan, tmp_path: Path) -> None:
+    """The very records of a folder's search, and captions with the guide's similarity; the judge's
+    similarity is that of the files on the disk."""
+    assert run(plan, tmp_path / "out") == [("prompt", 3, 3), ("picture", 3, 3), ("result", 3, 3)]
+    with EvaluationFolder(tmp_path / "out", plan) as folder:
+        prompts, results = folder.prompts["pez"].last(), folder.results.last()
+        human = folder.prompts["human"].last()
+    inverter = Inverter(plan.job)
+    pictures = [(n, lambda n=n: Image.open(plan.pictures / n).convert("RGB")) for n in prompts]
+    for record in inverter.records(pictures):
+        kept = prompts[record["picture"]]
+        for timed in ("seconds", "history"):
+            del record[timed], kept[timed]
+        assert record == kept
+    ((name, caption),) = human.items()
+    model = inverter.model
+    seen = model.encode_pictures([Image.open(plan.pictures / name).convert("RGB")])
+    own = (model.encode_texts(["a red square"]) * seen).sum().item()
+    assert caption["similarity"] == pytest.approx(own, abs=1e-6)
+    from pez_core import load_model
+
+    judge = load_model(plan.judge)
+    for (picture, method), record in results.items():
+        shown = [Image.open(tmp_path / "out" / path) for path in record["images"]]
+        features = judge.encode_pictures([Image.open(plan.pictures / picture), *shown])
+        assert record["judged"] == pytest.approx((features[1:] @ features[0]).tolist(), abs=1e-5)
+        assert record["judge"] == pytest.approx(np.mean(record["judged"]))
+        assert record["seeds"] == [noise_seed(3, picture, j) for j in (0, 1)], method
+
+
+def test_a_judge_that_took_part_is_refused(plan: Plan, tmp_path: Path) -> None:
+    """By its name, by its file, and as one of several guides."""
+    demo = phases_module.find_model("demo").path
+    for guide, judge in (("demo", "demo"), ("demo", str(demo.parent)), (plan.judge, plan.judge)):
+        job = Job(guide, "{2}", plan.job.config, plan.job.mask)
+        with pytest.raises(ConfigError, match="a judge that took part is no judge"):
+            check(Plan(plan.pictures, job, diffusion=plan.diffusion, judge=judge))
+    check(plan)
+    joint = Job(f"demo+{plan.judge}", "{2}", plan.job.config, plan.job.mask)
+    with pytest.raises(ConfigError, match="a judge that took part"):
+        check(Plan(plan.pictures, joint, diffusion=plan.diffusion, judge=plan.judge))
+
+
+def test_another_prompt_than_on_the_disk_is_refused(plan: Plan, tmp_path: Path) -> None:
+    """A caption that has changed, and prompts that were learned anew under painted pictures."""
+    run(plan, tmp_path / "out")
+    (name,) = plan.captions["human"]
+    changed = Plan(
+        plan.pictures, plan.job, plan.optimizers, {"human": {name: "a blue square"}},
+        plan.diffusion, plan.judge,
+    )  # fmt: skip
+    with pytest.raises(ResultsError, match="another caption of human .*'a red square', now 'a bl"):
+        run(changed, tmp_path / "out")
+    (tmp_path / "out" / "prompts" / "human.jsonl").unlink()
+    with pytest.raises(ResultsError, match="painted from another prompt of human"):
+        run(changed, tmp_path / "out")
+
+
+def test_the_output_may_not_lie_among_the_pictures(plan: Plan) -> None:
+    """What is painted would be evaluated the next time."""
+    for out in (plan.pictures, plan.pictures / "out"):
+        with pytest.raises(ConfigError, match="give another --out"):
+            EvaluationFolder(out, plan)
+    assert not (plan.pictures / "out").exists()

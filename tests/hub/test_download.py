@@ -1,0 +1,72 @@
+"""Weights from the hub: a download is told of as it goes, and can be ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+
+from pez_core.errors import ModelError
+from pez_core.hub.download import download
+
+TRAINED = {"hf_hub": "somebody/some-model/"}
+
+
+class Cancelled(Exception):
+    pass
+
+
+@pytest.fixture(params=[True, False], ids=["terminal", "no terminal"])
+def terminal(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    """A hub that sends a file of 100 bytes in tens, and wraps errors as the real one may."""
+
+    def hf_hub_download(repository: str, file: str, tqdm_class: Any) -> str:
+        with tqdm_class(total=100, disable=not terminal) as bar:
+            for _ in range(10):
+                try:
+                    bar.update(10)
+                except Exception as error:
+                    raise RuntimeError("the transfer failed") from error
+        return f"/cache/{repository}/{file}"
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("pez_core.hub.download._require_network", lambda address: None)
+
+
+def test_a_download_is_told_of(hub: None, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    path = download("some", TRAINED, tmp_path / "x", lambda *now: told.append(now))
+    assert path == Path("/cache/somebody/some-model/open_clip_model.safetensors")
+    assert told == [(done, 100) for done in range(10, 101, 10)]
+
+
+def test_what_progress_raises_ends_the_download(hub: None, tmp_path: Path) -> None:
+    """As itself: ComfyUI's interrupt is no failed download."""
+
+    def progress(done: int, total: int) -> None:
+        if done == 30:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        download("some", TRAINED, tmp_path / "x", progress)
+
+
+def test_a_failed_download_says_what_to_do(
+    hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> str:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fails)
+    with pytest.raises(
+        ModelError, match=r"no space left.*By hand: put the file .* at .*x\. .*demo"
+    ):
+        download("some", TRAINED, tmp_path / "x", lambda *_: None)

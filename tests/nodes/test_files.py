@@ -1,0 +1,202 @@
+"""The drop-down of models: which files of ComfyUI's folders are offered, and what is known of
+them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from open_clip import image_transform
+
+from pez_core.clip.architecture import Architecture
+from tests.support.namings import NAMINGS, State, behind, hugging_face_text, text_only
+from tests.support.nodes_support import Comfy, example, image_of
+from tests.support.towers import (
+    TEXTS,
+    architecture,
+    hugging_face_model,
+    open_clip_features,
+    open_clip_model,
+    sequences,
+)
+
+pytest_plugins = ("tests.support.nodes_fixtures",)
+
+FOLDERS = ("text_encoders", "clip_vision", "checkpoints")
+# Sizes that ComfyUI's rule finds again: heads of 64, and an image tower as wide as a ViT-B.
+VISION = {"image_size": 32, "patch_size": 16, "width": 768, "layers": 1, "head_width": 64}
+ARCH = architecture("gelu", width=64, heads=1, mlp_width=256, vision={**VISION, "mlp_ratio": 4.0})
+
+TABLE = "text_model.embeddings.token_embedding.weight"
+
+
+def read(comfy: Comfy, label: str) -> tuple[Any, Any]:
+    """The choice of an entry, and its text tower."""
+    choice = comfy.module("nodes.models.clip_files").find_choice(label)
+    return choice, comfy.module("pez_core.clip.models").read_model(
+        choice.source, tower=choice.tower
+    )
+
+
+def sizes(arch: Any) -> dict[str, Any]:
+    return {**vars(arch), "vision": None}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_file_is_offered_in_every_folder(comfy: Comfy, folder: str) -> None:
+    label = f"{folder}/sub folder/clïp.safetensors"
+    comfy.put(label, hugging_face_text(ARCH).state)
+    assert comfy.offered() == [label]
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_every_naming_is_recognised(comfy: Comfy, naming: str) -> None:
+    """From the head of the file: the sizes, and the tower that gives the features of the library
+    that coined the naming."""
+    named = NAMINGS[naming](ARCH)
+    state = dict(named.state)
+    if naming == "SDXL checkpoint, CLIP-L":  # told apart by the width, as in a true one
+        state = {key: value for key, value in state.items() if "embedders.1" not in key}
+    comfy.put("checkpoints/model.safetensors", state)
+    (label,) = comfy.offered()
+    choice, model = read(comfy, label)
+    assert sizes(choice.source.arch) == sizes(ARCH)
+    found = model.tower.encode_ids(sequences(TEXTS))
+    assert torch.allclose(found, named.features, atol=2e-5)
+
+
+@pytest.mark.parametrize("build", [open_clip_model, hugging_face_model])
+def test_the_image_tower_is_found(comfy: Comfy, build: Callable[..., Any]) -> None:
+    comfy.put("clip_vision/whole.safetensors", build(ARCH).state_dict())
+    choice, _ = read(comfy, "clip_vision/whole.safetensors")
+    assert choice.source.arch.vision == {**VISION, "mlp_ratio": 4.0}
+
+
+def test_a_file_sees_and_reads(comfy: Comfy) -> None:
+    """As open_clip does with the same weights: the similarity that a node reports is true."""
+    model = open_clip_model(ARCH)
+    comfy.put("checkpoints/whole.safetensors", model.state_dict())
+    out = comfy.learn(image_of(example()), model="checkpoints/whole.safetensors")
+    prepare = image_transform(32, is_train=False)
+    with torch.no_grad():
+        seen = model.encode_image(prepare(example())[None])
+    read = open_clip_features(model, [out.ui["text"][0]])
+    assert out.result[1] == pytest.approx(torch.cosine_similarity(seen, read).item(), abs=1e-5)
+
+
+def test_a_text_encoder_alone_reads_only(comfy: Comfy) -> None:
+    """A prompt can be mixed from texts with it; a picture is refused with the way out."""
+    comfy.put("text_encoders/clip.safetensors", hugging_face_text(ARCH).state)
+    model = "text_encoders/clip.safetensors"
+    choice, _ = read(comfy, model)
+    assert choice.source.arch.vision is None
+    assert comfy.mix(model=model, prompt_1="a cat", mode="concatenate").result[0] == "a cat"
+    with pytest.raises(
+        comfy.errors.ModelError, match="cannot see pictures: connect the CLIP_VISION"
+    ):
+        comfy.learn(image_of(example()), model=model)
+
+
+def without_projection(state: State) -> State:
+    return {key: value for key, value in state.items() if "text_projection" not in key}
+
+
+def test_of_two_towers_the_one_with_a_projection_is_taken(comfy: Comfy) -> None:
+    """As in an SDXL checkpoint, whose CLIP-L has none; in SD 3's files both have one, and the wider
+    is taken."""
+    small, wide = ARCH, replace(ARCH, width=128, heads=2, mlp_width=512, embed_dim=40)
+    first, second = hugging_face_text(small).state, open_clip_model(wide).state_dict()
+    sdxl = {
+        **behind("conditioner.embedders.0.transformer.", without_projection(first)),
+        **behind("conditioner.embedders.1.model.", text_only(second)),
+    }
+    sd3 = {
+        **behind("text_encoders.clip_l.transformer.", first),
+        **behind("text_encoders.clip_g.transformer.", hugging_face_text(wide).state),
+    }
+    comfy.put("checkpoints/sd3.safetensors", sd3)
+    comfy.put("checkpoints/sdxl.safetensors", sdxl)
+    comfy.put("checkpoints/sdxl-l.safetensors", {**sdxl, **behind("extra.", first)})
+    for name, tower in (
+        ("sdxl", "conditioner.embedders.1.model."),
+        ("sd3", "text_encoders.clip_g.transformer."),
+    ):
+        choice, model = read(comfy, f"checkpoints/{name}.safetensors")
+        assert choice.tower == tower and sizes(choice.source.arch) == sizes(wide)
+        assert model.tower.text_projection.shape == (128, 40)
+
+
+def test_a_tower_whose_name_holds_anothers(comfy: Comfy) -> None:
+    """An encoder without a prefix, beside one with: the one that is meant is loaded."""
+    wide = replace(ARCH, width=128, heads=2, mlp_width=512)
+    state = {**hugging_face_text(wide).state, **behind("other.", hugging_face_text(ARCH).state)}
+    comfy.put("text_encoders/two.safetensors", state)
+    choice, model = read(comfy, "text_encoders/two.safetensors")
+    assert choice.tower == "" and model.tower.text_projection.shape == (128, 24)
+
+
+def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
+    """In the list and in the models held: its time or its size tells."""
+    label = "text_encoders/clip.safetensors"
+    path = comfy.put(label, hugging_face_text(ARCH).state)
+    first = comfy.mix(model=label, prompt_1="a red cat", prompt_2="a dog")
+    other = replace(ARCH, embed_dim=40)
+    comfy.put(label, hugging_face_text(other).state)
+    os.utime(path, ns=(1, 1))
+    choice, _ = read(comfy, label)
+    assert choice.source.arch.embed_dim == 40
+    second = comfy.mix(model=label, prompt_1="a red cat", prompt_2="a dog")
+    dims = [out.result[2].targets.features.shape[1] for out in (first, second)]
+    assert dims == [24, 40]
+    comfy.put(label, {"shared.weight": torch.zeros(8, 4)})
+    assert comfy.offered() == []
+    with pytest.raises(comfy.errors.ModelError, match="no usable CLIP file any more: press R"):
+        comfy.mix(model=label, prompt_1="a red cat")
+    path.unlink()
+    assert comfy.offered() == []
+
+
+@pytest.mark.parametrize(
+    ("label", "width", "name"),
+    [
+        ("SD 1.5", None, "sd15"),
+        ("SD 2.x", 1024, "sd2"),
+        ("SDXL", None, "sdxl-g"),
+        ("SDXL", 1280, "sdxl-g"),
+        ("SDXL", 768, "sdxl-l"),
+        ("SDXL (CLIP-G alone)", 768, "sdxl-g"),
+        ("Flux / SD 3 (CLIP-L)", 768, "flux"),
+        ("demo (offline)", 768, "demo"),
+    ],
+)
+def test_a_preset_is_a_model_of_the_core(
+    comfy: Comfy, monkeypatch: pytest.MonkeyPatch, label: str, width: int | None, name: str
+) -> None:
+    files = comfy.module("nodes.models.clip_files")
+    assert name in comfy.module("pez_core.clip.model_names").PRESETS
+    monkeypatch.setattr(files, "find_one", lambda name, progress: name)
+    assert files.find_choice(label, width=width).source == name
+
+
+def test_the_family_tells_the_activation(comfy: Comfy) -> None:
+    """Files do not say it: OpenAI's CLIP-L has quick_gelu, H and bigG have gelu."""
+    shapes = {
+        width: {
+            TABLE: (49408, width),
+            "text_model.embeddings.position_embedding.weight": (77, width),
+            "text_model.encoder.layers.0.mlp.fc1.weight": (4 * width, width),
+            "text_projection.weight": (width, width),
+        }
+        for width in (768, 1024, 1280)
+    }
+    of = comfy.module("nodes.models.clip_files").text_architecture
+    found: dict[int, Architecture] = {w: of(s.get, "", True) for w, s in shapes.items()}
+    assert [(a.activation, a.heads, a.mlp_width, a.layers) for a in found.values()] == [
+        ("quick_gelu", 12, 3072, 1),
+        ("gelu", 16, 4096, 1),
+        ("gelu", 20, 5120, 1),
+    ]

@@ -1,0 +1,216 @@
+"""A run as it goes: messages, ComfyUI's cancel, and "Use best so far"."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.comfyui.payloads import assert_progress
+from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
+
+pytest_plugins = ("tests.support.nodes_fixtures",)
+
+LONG = {"preset": "paper", "steps": 300, "restarts": 0}
+
+
+class Clock:
+    """A clock that goes on by so many seconds whenever it is looked at."""
+
+    def __init__(self, tick: float) -> None:
+        self.now, self.tick = 1000.0, tick
+
+    def monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+@pytest.fixture
+def clock(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A hundredth of a second for every step."""
+    clock = Clock(0.01)
+    monkeypatch.setattr(comfy.module("nodes.run.live"), "time", clock)
+    return clock
+
+
+def listen(comfy: Comfy, hear: Any) -> None:
+    """Calls `hear` with every message at the moment it is sent."""
+    comfy.server.send_sync = lambda event, data, sid=None: hear(data)
+
+
+def test_the_page_that_asked_is_told(comfy: Comfy, clock: Clock) -> None:
+    comfy.learn(image_of(example()), template="a {2}", **LONG)
+    assert len(comfy.server.sent) > 3
+    for event, data, page in comfy.server.sent:
+        assert (event, page) == ("pez.progress", "the page")
+        assert (data["node"], data["prompt_id"]) == (NODE, PROMPT)
+        assert_progress(json.loads(json.dumps(data)))
+        assert [token["fixed"] for token in data["tokens"]] == [True, False, False]
+        assert data["text"].split() == [token["text"] for token in data["tokens"]]
+    told = [data for _, data, _ in comfy.server.sent]
+    assert [data["step"] for data in told] == sorted(data["step"] for data in told)
+    scores = [data["similarity"] for data in told]
+    assert scores == sorted(scores) and scores[0] < scores[-1]
+
+
+def test_at_most_three_messages_a_second(comfy: Comfy, clock: Clock) -> None:
+    """In 3 seconds' worth of steps, but not only one; the bar moves as often."""
+    heard: list[float] = []
+    listen(comfy, lambda data: heard.append(clock.now))
+    comfy.learn(image_of(example()), **LONG)
+    assert 6 <= len(heard) <= 10
+    for start in heard:
+        assert len([at for at in heard if start <= at < start + 1]) <= 3
+    assert 6 <= len(comfy.bar) <= 10
+    assert {node for _, _, node in comfy.bar} == {NODE}
+    assert all(0 < value <= total for value, total, _ in comfy.bar)
+
+
+def test_the_first_words_come_at_once(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However swift a run is something is seen of it, and no more than that."""
+    monkeypatch.setattr(comfy.module("nodes.run.live"), "time", Clock(0.0))
+    comfy.learn(image_of(example()))
+    assert len(comfy.server.sent) == len(comfy.bar) == 1
+
+
+@pytest.mark.parametrize("missing", ["instance", "module"])
+def test_no_server_is_needed(
+    comfy: Comfy, clock: Clock, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    if missing == "instance":
+        monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", None)
+    else:
+        monkeypatch.delitem(sys.modules, "server")
+    comfy.module("nodes.run.live").add_route()
+    assert comfy.learn(image_of(example())).result[0]
+    assert comfy.server.sent == [] and comfy.server.routes.posts == {}
+
+
+def test_no_queue_is_needed(comfy: Comfy, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a script calls a node: there is no prompt then."""
+    monkeypatch.setattr(comfy.stub("comfy_execution.utils"), "context", None)
+    comfy.learn(image_of(example()), **LONG)
+    assert {data["prompt_id"] for _, data, _ in comfy.server.sent} == {None}
+
+
+@pytest.mark.parametrize("after", [1, 2, 5, 8])
+def test_cancelling_is_heard_at_every_step(comfy: Comfy, after: int) -> None:
+    """While PEZ steps (5) and while a prompt is refined; the next run knows nothing of it."""
+    expected = comfy.learn(image_of(example())).result[:2]
+    comfy.mm.interrupt_after = after
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        comfy.learn(image_of(example()))
+    assert comfy.module("nodes.run.live")._RUNNING == {}
+    assert comfy.learn(image_of(example())).result[:2] == expected
+
+
+@pytest.mark.parametrize("mode", ["learn", "concatenate"])
+def test_the_mixer_can_be_cancelled(comfy: Comfy, mode: str) -> None:
+    comfy.mm.interrupt_after = 2
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        comfy.mix(mode=mode, tokens=2, prompt_1="a red car on a long road", prompt_2="the sea")
+
+
+def test_the_viewer_can_be_cancelled(comfy: Comfy) -> None:
+    comfy.mm.interrupt_after = 2
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        comfy.view(prompt="a red car", model="demo (offline)")
+
+
+def test_an_error_leaves_nothing_behind(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise ValueError("as it happens")
+
+    monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", fail)
+    with pytest.raises(ValueError, match="as it happens"):
+        comfy.learn(image_of(example()))
+    assert comfy.module("nodes.run.live")._RUNNING == {}
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, None])
+def test_use_best_so_far(comfy: Comfy, clock: Clock, prompt: str | None) -> None:
+    """At once, and with the best that was shown."""
+    told: list[dict[str, Any]] = []
+
+    def hear(data: dict[str, Any]) -> None:
+        told.append(data)
+        if len(told) == 3:
+            assert comfy.module("nodes.run.live").finish(NODE, prompt)
+
+    listen(comfy, hear)
+    payload = comfy.learn(image_of(example()), **LONG).ui["pez"][0]
+    assert payload["stopped"] == "user" and payload["steps"] == told[-1]["step"] < 300
+    assert payload["similarity"] >= told[-1]["similarity"]
+
+
+@pytest.mark.parametrize(
+    ("node", "prompt"), [(NODE, "another"), ("3:3", PROMPT), ("3", PROMPT), ("", None)]
+)
+def test_only_the_run_that_is_meant_is_finished(
+    comfy: Comfy, clock: Clock, node: str, prompt: str | None
+) -> None:
+    answers: list[bool] = []
+    listen(comfy, lambda data: answers.append(comfy.module("nodes.run.live").finish(node, prompt)))
+    payload = comfy.learn(image_of(example()), **LONG).ui["pez"][0]
+    assert payload["stopped"] == "steps" and payload["steps"] == 300
+    assert answers and not any(answers)
+    assert not comfy.module("nodes.run.live").finish(NODE, PROMPT)  # it is over
+
+
+@pytest.fixture
+def route(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Posts a body to the pack's route; status and answer. aiohttp comes with ComfyUI: where it is
+    not, its answers are stood in for."""
+    if importlib.util.find_spec("aiohttp") is None:
+
+        def json_response(data: Any, status: int = 200) -> SimpleNamespace:
+            return SimpleNamespace(status=status, text=json.dumps(data))
+
+        web = SimpleNamespace(json_response=json_response)
+        monkeypatch.setitem(sys.modules, "aiohttp", SimpleNamespace(web=web))
+    comfy.module("nodes.run.live").add_route()
+    (path,) = comfy.server.routes.posts
+    assert path == "/pez/finish"
+
+    def post(body: str) -> tuple[int, Any]:
+        async def read() -> Any:
+            return json.loads(body)
+
+        answer = asyncio.run(comfy.server.routes.posts[path](SimpleNamespace(json=read)))
+        return answer.status, json.loads(answer.text)
+
+    return post
+
+
+def test_the_route_finishes_a_run(comfy: Comfy, clock: Clock, route: Any) -> None:
+    body = json.dumps({"node": NODE, "prompt_id": PROMPT})
+    answers: list[Any] = []
+    listen(comfy, lambda data: answers.append(route(body)))
+    payload = comfy.learn(image_of(example()), **LONG).ui["pez"][0]
+    assert payload["stopped"] == "user" and answers == [(200, {"finished": True})]
+    assert route(body) == (200, {"finished": False})
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", "[]", "3", '"x"', "{}", '{"prompt_id": "p"}'])
+def test_the_route_refuses_what_it_cannot_read(comfy: Comfy, route: Any, body: str) -> None:
+    status, answer = route(body)
+    assert status == 400 and '"node"' in answer["error"]
+
+
+@pytest.mark.parametrize("body", ['{"node": 3}', '{"node": [1], "prompt_id": {}}'])
+def test_the_route_knows_no_such_run(comfy: Comfy, route: Any, body: str) -> None:
+    assert route(body) == (200, {"finished": False})
+
+
+def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
+    downloading = comfy.module("nodes.run.live").Downloading()
+    comfy.mm.interrupt_after = 4  # the bar of the first looks as well
+    downloading(10, 100)
+    downloading(20, 100)
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        downloading(30, 100)

@@ -1,0 +1,40 @@
+"""The fixture `comfy`, for modules with `pytest_plugins = ("tests.support.nodes_fixtures",)`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nodes_support import NODE, PROMPT, ROOT, Comfy, Loaded, load, unload
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[Loaded]:
+    loaded = load(ROOT)
+    yield loaded
+    unload(loaded)
+
+
+@pytest.fixture
+def comfy(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Comfy]:
+    """A ComfyUI as it starts: nothing loaded, nothing running, empty folders."""
+    for name, module in loaded.stubs.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    comfy = Comfy(loaded)
+    encoder, execution = comfy.module("nodes.models.encoder"), comfy.stub("comfy_execution.utils")
+    for shelf in ("_TEXT", "_IMAGE"):
+        monkeypatch.setattr(encoder, shelf, comfy.module("nodes.models.memory").Shelf())
+    monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", comfy.server)
+    monkeypatch.setattr(execution, "context", execution.ExecutionContext(PROMPT, NODE, None))
+    monkeypatch.setattr(comfy.mm, "memory", comfy.mm.memory)
+    monkeypatch.setattr(comfy.mm, "interrupt_after", None)
+    for collected in (comfy.bar, comfy.mm.asked, comfy.mm.current_loaded_models):
+        collected.clear()
+    for folder in ("text_encoders", "clip_vision", "checkpoints"):
+        monkeypatch.setitem(comfy.folders, folder, tmp_path / folder)
+        (tmp_path / folder).mkdir()
+    yield comfy
+    assert comfy.module("nodes.run.live")._RUNNING == {}, "a run has left something behind"
