@@ -28,7 +28,7 @@ from pez_core import TokenMask, learn_prompt, load_model, make_mask, make_target
 from pez_core.clip.models import ClipModel
 from pez_core.config import DEFAULT
 from pez_core.search.fluency import BigramPrior, read_prior
-from pez_core.targets import Targets, weighted_similarity
+from pez_core.targets import Targets
 
 from ..judge import Judge
 from ..measure import machine, markdown, paired_bootstrap, save
@@ -77,7 +77,7 @@ def bench(vocabulary: str) -> Bench:
 def outcome(own: Bench, ids: Tensor, targets: Targets, index: int) -> Outcome:
     """What a prompt is worth. ids: (n,)"""
     text = own.model.vocabulary.decode(ids.tolist())
-    similarity = weighted_similarity(own.model.encode_texts([text]), targets).item()
+    similarity = own.model.score([text], targets).item()
     fluency = own.prior.log_probability(ids[None]).item() / (len(ids) + 1)
     said = own.judge.verdict([text], [index])
     judged, found = float(said.similarity[0]), bool(said.rank[0] <= NEAREST)

@@ -30,7 +30,6 @@ from pez_core import (
     make_targets,
 )
 from pez_core.search.projection import TokenTable, token_table
-from pez_core.search.run import Setting
 from pez_core.text.template import parse_template
 
 from ..judge import Judge
@@ -67,10 +66,10 @@ def run_picture(index: int, names: tuple[str, ...], seconds: float) -> dict[str,
         table = whole
         if variant.nearest:
             rows = nearest_words(whole, feature[0], variant.nearest)
-            table = TokenTable(whole.ids[rows], whole.rows[rows], whole.directions[rows])
+            table = TokenTable(whole.ids[rows], whole.embeddings[rows], whole.directions[rows])
         config = variant.config.replace(seconds=seconds)
-        setting = Setting(model, template, config, mask, table, index, note, None, {})
-        ((_, result),) = variant.group(setting, tower).run([make_targets(feature)], 1)
+        problem = variant.problem(model, tower, table, template, mask, config, index, note)
+        ((_, result),) = variant.batch(problem).run([make_targets(feature)])
         assert isinstance(result, LearnedPrompt)
         said = judge.verdict([result.best.text], [index])
         early = max(score for when, score in found if when <= seconds / 4)

@@ -44,7 +44,7 @@ from pez_core.language_model import (
     load_sentence_encoder,
     score_text,
 )
-from pez_core.language_model.tokens import handed_out, learnable
+from pez_core.language_model.tokens import learnable, text_of
 from training.instructed import AFTER, KEYS, examples, train
 
 from ..measure import machine, markdown, paired_bootstrap, save
@@ -72,7 +72,7 @@ def methods() -> dict[str, TextConfig]:
 def random_texts(model: LanguageModel, count: int, seed: int) -> list[str]:
     ids, draw = learnable(model.tokenizer), torch.Generator().manual_seed(seed)
     rows = torch.randint(len(ids), (count, TOKENS), generator=draw)
-    return [handed_out(model.tokenizer, row) for row in ids[rows].tolist()]
+    return [text_of(model.tokenizer, row) for row in ids[rows].tolist()]
 
 
 def classify(seed: int) -> list[dict[str, dict[str, float]]]:
@@ -156,7 +156,7 @@ def invert(number: int) -> dict[str, Any]:
     }
     ids, draw = learnable(own.tokenizer), torch.Generator().manual_seed(number)
     rows = ids[torch.randint(len(ids), (20, 8), generator=draw)].tolist()
-    chance = own.encode_texts([handed_out(own.tokenizer, row) for row in rows]) @ target
+    chance = own.encode_texts([text_of(own.tokenizer, row) for row in rows]) @ target
     return {
         "sentence": every[number], "found": found["pez, refined"].text,
         "random words": chance.mean().item(), "nearest sentence": pool.max().item(),

@@ -39,10 +39,8 @@ from pez_core import (
     make_targets,
 )
 from pez_core.clip.text_tower import TextTower
-from pez_core.search.fluency import Fluency, read_prior
 from pez_core.search.projection import token_table
-from pez_core.search.run import Setting
-from pez_core.search.search_batch import Group
+from pez_core.search.searcher import Searcher
 from pez_core.text.template import parse_template
 from training.reserved_set import load_reserved
 
@@ -200,13 +198,10 @@ def learn(lever_number: int, first: int, last: int) -> list[str]:
     mask = mask_of(lever, model)
     template = parse_template(lever.template, model.vocabulary)
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
-    fluency = None
-    if weight := lever.config.fluency:
-        layout = torch.tensor(template.layout)
-        fluency = Fluency(read_prior(model.vocabulary), layout, table.ids, weight)
-    setting = Setting(model, template, lever.config, mask, table, first, None, fluency, {})
+    tower = lever.tower(model.tower)
+    problem = Searcher(model, tower, table, template, mask, lever.config, seed=first)
     goals = [make_targets(feature) for feature in targets_of(lever, model, pictures)]
-    results: dict[int, Any] = dict(Group(setting, lever.tower(model.tower)).run(goals, AT_ONCE))
+    results: dict[int, Any] = dict(problem.learn_many(goals, AT_ONCE))
     return [best_text(lever, results[number]) for number in range(len(goals))]
 
 

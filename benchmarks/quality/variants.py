@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,8 +16,8 @@ from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Optimizer, Pez
 from pez_core.search.projection import TokenTable
 from pez_core.search.refine import LEAST_GAIN, Refine
-from pez_core.search.run import Search
-from pez_core.search.search_batch import Group
+from pez_core.search.search_batch import Search, SearchBatch
+from pez_core.search.searcher import Searcher
 from pez_core.search.slots import Slots
 from pez_core.targets import mean_target
 from pez_core.text.template import parse_template
@@ -52,19 +52,20 @@ class FallingPez(Pez):
         super().step()
 
 
-class Falling(Group):
+class Falling(Searcher):
     """The learning rate falls along half a cosine, to a tenth in the last step of a round."""
 
-    def _optimizer(self, searches: list[Search]) -> Optimizer:
-        return self._make(FallingPez, searches)
+    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+        objective = self.objective([search.goal for search in searches])
+        return FallingPez(objective, self.table, self.config, [s.generator for s in searches])
 
 
-class Halving(Group):
+class Halving(SearchBatch[Any, Any]):
     """Successive halving: the worse half of the restarts ends every quarter of the steps."""
 
     def _move(self) -> None:
         (search,) = self._running
-        pez = self._optimizer([search])
+        pez = self._problem.optimizer([search])
         assert isinstance(pez, Pez)
         scores = pez.best_scores.clone()
         alive = torch.arange(len(scores))
@@ -72,10 +73,11 @@ class Halving(Group):
             pez.step()
             scores[alive] = pez.best_scores
             if step % (self._config.steps // 4) == 0 and len(alive) > 1:
-                rows = torch.zeros(len(scores), pez.best_rows.shape[1], dtype=torch.long)
-                rows[alive] = pez.best_rows
+                rows = torch.zeros(len(scores), pez.best_token_indices.shape[1], dtype=torch.long)
+                rows[alive] = pez.best_token_indices
                 kept = pez.best_scores.topk(len(alive) // 2).indices
-                search.look([s if i in alive else -math.inf for i, s in enumerate(scores)], rows)
+                scored = [s if i in alive else -math.inf for i, s in enumerate(scores)]
+                search.tracker.update(search.round, scored, rows)
                 alive = alive[kept]
                 keep(pez, kept)
             search.report("pez")
@@ -90,46 +92,49 @@ def keep(pez: Pez, kept: Tensor) -> None:
     optimizer._mean, optimizer._square = optimizer._mean[kept], optimizer._square[kept]
     objective = pez._objective
     assert isinstance(objective, Cosine)
-    objective._aims, pez.rows = objective._aims[kept], pez.rows[kept]
-    pez.best_scores, pez.best_rows = pez.best_scores[kept], pez.best_rows[kept]
+    objective._means, pez.token_indices = objective._means[kept], pez.token_indices[kept]
+    pez.best_scores, pez.best_token_indices = pez.best_scores[kept], pez.best_token_indices[kept]
 
 
-class Seeded(Group):
+class Seeded(Searcher):
     """Starts from the 64 words whose own features are nearest to the target."""
 
-    def _optimizer(self, searches: list[Search]) -> Optimizer:
-        pez, (search,) = super()._optimizer(searches), searches
+    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+        pez, (search,) = super().optimizer(searches), searches
         assert isinstance(pez, Pez)
-        near = nearest_words(self._table, mean_target(search.targets), 64)
-        start = near[torch.randint(len(near), pez.best_rows.shape, generator=search.generator)]
-        pez._embeddings.copy_(self._table.rows[start])
+        near = nearest_words(self.table, mean_target(search.goal), 64)
+        start = near[
+            torch.randint(len(near), pez.best_token_indices.shape, generator=search.generator)
+        ]
+        pez._embeddings.copy_(self.table.embeddings[start])
         return pez
 
 
-class Kicked(Group):
+class Kicked(SearchBatch[Any, Any]):
     """After the first round: three places of the best prompt drawn anew, and refined again."""
 
     def _move(self) -> None:
-        (search,) = self._running
+        (search,), problem = self._running, self._problem
+        assert isinstance(problem, Searcher)
         if search.round == 0:
             return super()._move()
-        best = max(search.board._lineages.values(), key=lambda lineage: lineage.score)
-        rows = best.rows.repeat(self._config.restarts, 1)
+        best = max(search.tracker._lineages.values(), key=lambda lineage: lineage.score)
+        rows = best.token_indices.repeat(self._config.restarts, 1)
         for row in rows:
             places = torch.randperm(len(row), generator=search.generator)[:3]
-            row[places] = torch.randint(len(self._table.ids), (3,), generator=search.generator)
-        slots = Slots(self._tower, self._layout)
+            row[places] = torch.randint(len(problem.table.ids), (3,), generator=search.generator)
+        slots = Slots(problem.tower, problem.layout)
         with torch.no_grad():
-            scores = slots.features(self._table.rows[rows]) @ mean_target(search.targets)
-        search.look(scores.tolist(), rows)
+            scores = slots.features(problem.table.embeddings[rows]) @ mean_target(search.goal)
+        search.tracker.update(search.round, scores.tolist(), rows)
 
 
 class Beam(Refine):
     def step(self) -> None:
-        live = list(range(len(self.rows)))
+        live = list(range(len(self.token_indices)))
         gains = self._gains(live)
         tried = [self._trials(prompt, g) for prompt, g in zip(live, gains, strict=True)]
-        pool = torch.cat([*tried, torch.stack(self.rows)])
+        pool = torch.cat([*tried, torch.stack(self.token_indices)])
         owners = torch.zeros(len(pool) - len(live), dtype=torch.long)
         best = max(self.scores)
         scores = torch.cat([self._score(torch.cat(tried), owners), torch.tensor(self.scores)])
@@ -138,12 +143,12 @@ class Beam(Refine):
             places.setdefault(tuple(pool[place].tolist()), place)
             if len(places) == len(live):
                 break
-        self.rows = [pool[place] for place in places.values()]
+        self.token_indices = [pool[place] for place in places.values()]
         self.scores = [scores[place].item() for place in places.values()]
         self.done = [self.scores[0] <= best + LEAST_GAIN] * len(live)
 
 
-class Beamed(Group):
+class Beamed(Searcher):
     """Refines the best prompts of a round as one beam: the best swaps of all of them go on."""
 
     refine = Beam
@@ -159,7 +164,7 @@ class HalvedRefine(Refine):
             count = min(self._swaps[prompt], len(self._table.ids) - 1)
             self._kept[prompt] = gains.topk(count).indices
         tokens = self._kept[prompt]
-        trials = self.rows[prompt].repeat(*tokens.shape, 1)
+        trials = self.token_indices[prompt].repeat(*tokens.shape, 1)
         position = torch.arange(len(tokens))
         trials[position, :, position] = tokens
         return trials.flatten(0, 1)
@@ -175,7 +180,7 @@ class HalvedRefine(Refine):
             self._swaps[prompt], self.done[prompt] = self._first_swaps, False
 
 
-class Shrinking(Group):
+class Shrinking(Searcher):
     """Each place tries 32 tokens in refinement, and keeps the better half of them for the next
     step, until none helps and the gradient is asked again."""
 
@@ -189,7 +194,8 @@ class Variant:
 
     name: str
     config: SearchConfig = ENDLESS
-    group: Callable[..., Group] = Group
+    problem: type[Searcher] = Searcher
+    batch: type[SearchBatch[Any, Any]] = SearchBatch
     nearest: int = 0
 
 
@@ -198,8 +204,8 @@ VARIANTS = (
     Variant("lr 0.03", ENDLESS.replace(lr=0.03)),
     Variant("lr 0.3", ENDLESS.replace(lr=0.3)),
     Variant("lr falls from 0.3", ENDLESS.replace(lr=0.3), Falling),
-    Variant("halving of 16", ENDLESS.replace(restarts=16), Halving),
-    Variant("start from the nearest 64 words", group=Seeded),
+    Variant("halving of 16", ENDLESS.replace(restarts=16), batch=Halving),
+    Variant("start from the nearest 64 words", problem=Seeded),
     Variant("only the nearest 1000 words", nearest=1000),
     Variant("only the nearest 4000 words", nearest=4000),
     Variant("32 swaps, shrinking", ENDLESS.replace(swaps=32), Shrinking),
@@ -208,5 +214,5 @@ VARIANTS = (
     Variant("3 refined apart", ENDLESS.replace(refine=3)),
     Variant("10 steps", ENDLESS.replace(steps=10)),
     Variant("10 steps of 16", ENDLESS.replace(steps=10, restarts=16)),
-    Variant("kicks after the first round", group=Kicked),
+    Variant("kicks after the first round", batch=Kicked),
 )

@@ -112,7 +112,7 @@ def alternatives(
     ]
     texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
     found: list[list[Candidate]] = [[] for _ in words]
-    scores = weighted_similarity(model.encode_texts(texts, tick), targets).tolist()
+    scores = model.score(texts, targets, tick).tolist()
     for (index, token_id, text), score in zip(trials, scores, strict=True):
         found[index].append(Candidate(text, (token_id,), score))
     return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
@@ -156,7 +156,7 @@ def _propose(
     lengths = [len(word.ids) for word in words]
     uphill = _per_word(gradient[0], lengths)  # (W, D)
     middle = _per_word(embedding[ids], lengths)
-    by_gradient = product(uphill, table.rows)  # (W, A)
+    by_gradient = product(uphill, table.embeddings)  # (W, A)
     by_nearness = product(F.normalize(middle, dim=-1), table.directions)
     picks = torch.cat([_best(by_gradient, BY_GRADIENT), _best(by_nearness, BY_NEARNESS)], dim=1)
     rows: list[list[int]] = table.ids[picks].tolist()

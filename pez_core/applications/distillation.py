@@ -15,7 +15,7 @@ from ..clip.models import ClipModel
 from ..errors import ConfigError, TargetError
 from ..prompt import LearnedPrompt
 from ..search.searcher import SearchOptions, learn_prompt
-from ..targets import Targets, make_targets, weighted_similarity
+from ..targets import Targets, make_targets
 from ..text.template import MOST_TOKENS, parse_template, plain_template
 from ..text.text_parts import text_length, text_parts
 
@@ -94,7 +94,7 @@ def distillation_curve(
         learned = distill(model, text, plain_template(tokens), **options)
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])
-        plain = weighted_similarity(model.encode_texts([cut]), targets.to(model.device)).item()
+        plain = model.score([cut], targets).item()
         yield Point(tokens, tokens / own, best.similarity, best.text, plain, cut, why)
         if why == "user":
             return

@@ -184,7 +184,7 @@ def _shorten(
     while _length(words) > budget and len(words) > 1:
         # More than CLIP reads: only the first 75 tokens can be told apart by their effect.
         texts = [_text(words[:i] + words[i + 1 :]) for i in range(len(words))]
-        scores = weighted_similarity(model.encode_texts(texts, tick), targets)
+        scores = model.score(texts, targets, tick)
         most = sum(word.text != "," for _, word in words) - 1  # one stays
         count = max(1, min((_length(words) - budget) // PART, most))
         gone = set(scores.argsort(descending=True, stable=True)[:count].tolist())

@@ -12,7 +12,7 @@ from ..clip.models import ClipModel, load_model
 from ..errors import ConfigError, TargetError
 from ..pictures import open_picture
 from ..prompt import SCHEMA
-from ..targets import Targets, make_targets, weighted_similarity
+from ..targets import Targets, make_targets
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
 
@@ -86,7 +86,7 @@ def describe(
         }
         for word, found in zip(words, others, strict=True)
     ]
-    similarity = weighted_similarity(model.encode_texts([text]), targets.to(model.device)).item()
+    similarity = model.score([text], targets).item()
     return {
         "schema": SCHEMA,
         "text": text,

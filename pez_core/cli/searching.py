@@ -17,7 +17,7 @@ from ..clip.models import ClipModel, load_model
 from ..compute.devices import find_device, find_dtype
 from ..config import SearchConfig
 from ..prompt import LearnedPrompt
-from ..search.run import Callback
+from ..search.progress import Callback
 from ..search.searcher import StepInfo
 from .avoid import guard_maker
 from .exit_codes import INTERRUPTED

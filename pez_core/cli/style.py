@@ -10,7 +10,7 @@ from ..clip.models import ClipModel
 from ..errors import TargetError
 from ..pictures import open_picture
 from ..search.searcher import learn_prompt
-from ..targets import Targets, make_targets, weighted_similarity
+from ..targets import Targets, make_targets
 from .named import warn_of_cuts
 from .options import add_search_options, search_config, search_template
 from .searching import open_model, print_result, search_options, watched
@@ -71,8 +71,7 @@ def _scored(
     if not prompts:
         return []
     warn_of_cuts(prompts, model)
-    features = model.encode_texts(prompts)
-    scores = weighted_similarity(features, targets.to(model.device)).tolist()
+    scores = model.score(prompts, targets).tolist()
     return [
         {"subject": subject, "prompt": prompt, "similarity": score}
         for subject, prompt, score in zip(subjects, prompts, scores, strict=True)

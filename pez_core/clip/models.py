@@ -55,6 +55,13 @@ class ClipModel:
             sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
         return self.tower.encode_ids(sequences, tick)
 
+    def score(
+        self, texts: Sequence[str], targets: Targets, tick: Callable[[], None] = nothing
+    ) -> Tensor:
+        """The weighted similarity of texts with targets, each text encoded from scratch, (N,); see
+        `targets.weighted_similarity`."""
+        return weighted_similarity(self.encode_texts(texts, tick), targets.to(self.device))
+
     @torch.inference_mode(False)
     def encode_pictures(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Unit features of RGB pictures, (N, E). The image tower is loaded for this call and leaves
