@@ -99,7 +99,7 @@ def test_pictures_that_cannot_be_used_are_recorded(inverter: Inverter, tmp_path:
     expected = {
         "text.png": "not a picture that Pillow can read", "empty.jpg": "not a picture",
         "folder.png": "a folder, not a picture", "cut.jpg": "damaged or cannot be decoded",
-        "large.png": "make it smaller first", "nan.tiff": "no finite numbers",
+        "large.png": "make it smaller first", "nan.tiff": "not finite numbers",
         "none.png": "no such picture",
     }  # fmt: skip
     names = [*list(expected)[:4], "good.png", *list(expected)[4:]]
