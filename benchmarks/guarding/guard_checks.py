@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pez_core import make_guard
 from pez_core.clip.models import ClipModel
-from pez_core.guard.guard import FALSE_ALARMS
+from pez_core.guard.guard import FALSE_POSITIVE_RATE
 from pez_core.guard.neutral import SHRINKAGE, neutral_prompts, neutral_space
 from pez_core.text.vocabulary import clip_vocabulary
 from training.neutral import sample_captions
@@ -65,7 +65,7 @@ def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], 
         return unit(model.encode_texts(texts)) @ named.T
 
     calibration = cosines(neutral_prompts()[1::2])
-    rank = int((len(calibration) + 1) * FALSE_ALARMS)
+    rank = int((len(calibration) + 1) * FALSE_POSITIVE_RATE)
     limits = calibration.topk(rank, dim=0).values[-1]
     return lambda texts: (cosines(texts) > limits).numpy()
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..clip.text_tower import Tower, nothing
+from ..clip.text_tower import Tower, no_op
 from ..compute.linear import product
 from .fluency import Fluency
 from .objective import Penalty, worth
@@ -50,7 +50,7 @@ class Refine:
         fluency: Fluency | None = None,
         penalty: Penalty | None = None,
         permits: Callable[[Tensor], Tensor] | None = None,
-        tick: Callable[[], None] = nothing,
+        tick: Callable[[], None] = no_op,
     ) -> None:
         """aims: (P, E), see `objective.aim`. rows: (P, n) where to start. swaps: tokens tried per
         position. fluency: is added to the similarity. penalty: is taken off it.
