@@ -72,7 +72,7 @@ def test_neither_order_nor_company_matters(
     assert by_name(alone) == expected
     broken = [("none.png", partial(open_picture, "none.png"))]
     mixed = [*broken, *pictures[:3], *broken, *pictures[3:]]
-    found = [r for r in inverter.records(mixed, at_once=2) if "error" not in r]
+    found = [r for r in inverter.records(mixed, concurrency=2) if "error" not in r]
     assert by_name(found) == expected
 
 
@@ -144,7 +144,7 @@ def test_the_tower_is_loaded_once_and_pictures_are_opened_in_time(
 
     watched = [(f"{i} {n}", partial(noting, n, o)) for i in range(3) for n, o in pictures]
     done = 0
-    for _ in Inverter(job).records(watched, at_once=2):
+    for _ in Inverter(job).records(watched, concurrency=2):
         assert len(opened) <= done + 2 + AHEAD + 1, done  # in search, waiting, being decoded
         done += 1
     assert done == len(opened) == len(watched) == 18
