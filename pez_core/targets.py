@@ -64,7 +64,8 @@ def make_targets(
     if not bool(usable.all()):
         bad = [name for name, ok in zip(names, usable.tolist(), strict=True) if not ok]
         raise TargetError(
-            f"no usable feature came out of {', '.join(bad)}: it holds NaN, infinity or nothing"
+            f"no usable feature came out of {', '.join(bad)}: it is zero or not finite; "
+            "check this input"
         )
     return Targets(F.normalize(features, dim=-1), weight, names)
 

@@ -67,7 +67,7 @@ class Replicas:
         found = [int(other) for other in steps]
         if len(set(found)) > 1:
             raise RuntimeError(
-                f"the replicas' checkpoints stand at steps {found}, since the run was stopped "
+                f"the replicas' checkpoints are at steps {found}, since the run was stopped "
                 "between two saves; delete them all to start again"
             )
 
