@@ -119,7 +119,7 @@ def _concatenate(
     mask = make_mask(model.vocabulary, "all", ban=split_bans(ban))
     started = time.perf_counter()
     best = concatenated(
-        model, prompts, targets, budget, mask=mask, guard=guard, tick=check_cancelled
+        model, prompts, targets, budget, mask=mask, guard=guard, check_interrupt=check_cancelled
     )
     seconds = time.perf_counter() - started
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})

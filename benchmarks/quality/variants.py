@@ -1,4 +1,4 @@
-"""Other ways to search: what `search_variants` measures against rounds of 40 steps."""
+"""Variants of the search, which `search_variants` compares with rounds of 40 steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pez_core.search.slots import Slots
 from pez_core.targets import mean_target
 from pez_core.text.template import parse_template
 
-ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # the time ends it
+ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # ended by the time limit
 
 
 @cache
@@ -36,7 +36,7 @@ def word_features(ids: tuple[int, ...]) -> Tensor:
 
 
 def nearest_words(table: TokenTable, target: Tensor, count: int) -> Tensor:
-    """The rows of the tokens that say most of a target alone. target: (E,) → (count,)"""
+    """The rows of the tokens whose own features are nearest to a target. target: (E,) → (count,)"""
     features = word_features(tuple(table.ids.tolist()))
     return (features @ target).topk(min(count, len(features))).indices
 
@@ -53,7 +53,7 @@ class FallingPez(Pez):
 
 
 class Falling(Searcher):
-    """The learning rate falls along half a cosine, to a tenth in the last step of a round."""
+    """The learning rate decays along half a cosine, to a tenth in the last step of a round."""
 
     def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
         objective = self.objective([search.goal for search in searches])
@@ -61,7 +61,7 @@ class Falling(Searcher):
 
 
 class Halving(SearchBatch[Any, Any]):
-    """Successive halving: the worse half of the restarts ends every quarter of the steps."""
+    """Successive halving: after every quarter of the steps the worse half of the restarts ends."""
 
     def _move(self) -> None:
         (search,) = self._running
@@ -86,7 +86,7 @@ class Halving(SearchBatch[Any, Any]):
 
 
 def keep(pez: Pez, kept: Tensor) -> None:
-    """Goes on with some prompts only."""
+    """Keep only some prompts."""
     optimizer = pez._optimizer
     pez._embeddings = optimizer._value = optimizer._value[kept]
     optimizer._mean, optimizer._square = optimizer._mean[kept], optimizer._square[kept]
@@ -111,7 +111,7 @@ class Seeded(Searcher):
 
 
 class Kicked(SearchBatch[Any, Any]):
-    """After the first round: three places of the best prompt drawn anew, and refined again."""
+    """After the first round: draw three positions of the best prompt anew, and refine it again."""
 
     def _move(self) -> None:
         (search,), problem = self._running, self._problem
@@ -149,7 +149,7 @@ class Beam(Refine):
 
 
 class Beamed(Searcher):
-    """Refines the best prompts of a round as one beam: the best swaps of all of them go on."""
+    """Refine the best prompts of a round as one beam, which keeps the best swaps of all of them."""
 
     refine = Beam
 
@@ -176,21 +176,21 @@ class HalvedRefine(Refine):
         if self.scores[prompt] > before + LEAST_GAIN and tokens.shape[1] > 4:
             half = scores.view(tokens.shape).topk(tokens.shape[1] // 2).indices
             self._kept[prompt] = tokens.gather(1, half)
-        elif not fresh:  # the gradient has not said yet that nothing helps
+        elif not fresh:  # no swap by a new gradient has failed yet
             self._swaps[prompt], self.done[prompt] = self._first_swaps, False
 
 
 class Shrinking(Searcher):
-    """Each place tries 32 tokens in refinement, and keeps the better half of them for the next
-    step, until none helps and the gradient is asked again."""
+    """In refinement each position tries 32 tokens and keeps the better half of them for the next
+    step. When none improves the prompt, the gradient is computed again."""
 
     refine = HalvedRefine
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to search. nearest: only so many tokens, those whose own features are nearest to the
-    target; 0 is all."""
+    """One variant of the search. nearest: use only that many tokens, those whose own features are
+    nearest to the target; 0 means all."""
 
     name: str
     config: SearchConfig = ENDLESS

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...pez_core.clip.architecture import Architecture
-from ...pez_core.clip.image_tower import AT_ONCE, encode_pictures, load_image_tower
+from ...pez_core.clip.image_tower import BATCH_SIZE, encode_pictures, load_image_tower
 from ...pez_core.clip.models import ClipModel, read_model
 from ...pez_core.clip.source import JointSource, Source
 from ...pez_core.clip.text_tower import TextTower, Tower
@@ -76,7 +76,7 @@ class TextEncoder:
             return None
         model = self.load()
         if self._held.calibration is None:
-            self._held.calibration = calibrate(model, tick=check_cancelled).to("cpu")
+            self._held.calibration = calibrate(model, check_interrupt=check_cancelled).to("cpu")
         return make_guard(model, avoid, calibration=self._held.calibration)
 
 
@@ -149,7 +149,7 @@ class Encoder:
 
     def _see_with_graph(self, image: Tensor) -> Tensor:
         features = []
-        for batch in torch.split(image, AT_ONCE):
+        for batch in torch.split(image, BATCH_SIZE):
             check_cancelled()
             with torch.inference_mode():  # as ComfyUI's own nodes call it
                 output = self._asked.clip_vision.encode_image(batch)["image_embeds"]

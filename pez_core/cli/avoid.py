@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..clip.models import ClipModel
 from ..errors import GuardError
-from ..guard.guard import FALSE_ALARMS, Guard, make_guard
+from ..guard.guard import FALSE_POSITIVE_RATE, Guard, make_guard
 from ..pictures import is_picture, open_picture, read_picture
 from ..text.line_files import read_lines
 
@@ -32,7 +32,7 @@ def add_avoid_options(parser: argparse._ActionsContainer) -> None:
     add(
         "--false-alarms",
         type=float,
-        default=FALSE_ALARMS,
+        default=FALSE_POSITIVE_RATE,
         metavar="RATE",
         help="the share of neutral prompts that a concept may call too near; more is stricter "
         "(default: %(default)s)",

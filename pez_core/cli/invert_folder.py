@@ -120,7 +120,7 @@ def _search(
         with progress:
             _keep(inverter.records(pictures, arguments.at_once, progress.step), results, progress)
         return
-    options = {"workers": arguments.workers, "at_once": arguments.at_once}
+    options = {"workers": arguments.workers, "concurrency": arguments.at_once}
     # Ray tells of dead workers on stdout.
     with redirect_stdout(sys.stderr), Cluster(job, arguments.ray, **options) as cluster, progress:
         _keep(cluster.records(paths), results, progress)

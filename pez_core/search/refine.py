@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..clip.text_tower import Tower, nothing
+from ..clip.text_tower import Tower, no_op
 from ..compute.linear import product
 from .fluency import Fluency
 from .objective import Penalty, objective_value
@@ -50,7 +50,7 @@ class Refine:
         fluency: Fluency | None = None,
         penalty: Penalty | None = None,
         permits: Callable[[Tensor], Tensor] | None = None,
-        check_interrupt: Callable[[], None] = nothing,
+        check_interrupt: Callable[[], None] = no_op,
     ) -> None:
         """mean_targets: (P, E), see `targets.mean_target`. token_indices: (P, n) the prompts to
         start from. swaps: tokens tried per position. fluency: added to the similarity. penalty:

@@ -150,7 +150,7 @@ def test_what_cannot_be_checked_is_told_in_one_line(pez: Pez, tmp_path: Path) ->
     for arguments, message in (
         (("  ", "--avoid", "dog"), "nothing to check"),
         (("a cat",), "nothing to keep away from"),
-        (("a cat", "--avoid", ""), "an empty text is no concept"),
+        (("a cat", "--avoid", ""), "an empty text is not a concept"),
         (("a cat", "--avoid", "none.png"), "none.png: no such picture"),
         (("a cat", "--avoid-file", str(tmp_path)), "cannot read"),
         (("a cat", "--avoid", "dog", "--false-alarms", "0"), "rate of false alarms"),

@@ -115,7 +115,7 @@ def test_each_restart_moves_as_if_it_were_alone(double: LanguageModel, name: str
         config = SearchConfig(optimizer=name, steps=8, restarts=restarts, batch_size=None, lr=0.3)
         objective = LabelLoss(double, EXAMPLES, QUESTION, table, tokens=3)
         generator = torch.Generator().manual_seed(2)
-        return OPTIMIZERS[name](objective, table, config, [generator], capture=False)
+        return OPTIMIZERS[name](objective, table, config, [generator])
 
     together = make(3)
     for restart in range(3):
