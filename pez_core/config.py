@@ -145,7 +145,7 @@ class SearchConfig:
                 f"at lr {self.lr}: lower one of them"
             )
         if not (math.isfinite(self.fluency) and self.fluency >= 0):
-            raise ConfigError(f"fluency must be at least 0, got {self.fluency}: a small number")
+            raise ConfigError(f"fluency must be at least 0, got {self.fluency}: try 0.003")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"seconds must be a positive number, got {self.seconds}")
 

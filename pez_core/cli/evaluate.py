@@ -226,8 +226,8 @@ def _require_known(plan: Plan, names: list[str]) -> None:
         strange = [name for name in captions if name not in known]
         if len(strange) == len(captions):
             raise ConfigError(
-                f"the captions of {method} are for none of the pictures of {plan.pictures}: they "
-                f"name {strange[0]!r}, and a picture there is {names[0]!r}"
+                f"no caption of {method} belongs to a picture of {plan.pictures}: the captions "
+                f"name {strange[0]!r}, a picture there is {names[0]!r}"
             )
         if strange:
             verb = "names" if len(strange) == 1 else "name"

@@ -66,7 +66,7 @@ def print_result(
         log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
     for concept, found in result.best.guard.items():
         if found.says:
-            log.warning("the words given say %s outright: %s", concept, ", ".join(found.says))
+            log.warning("the prompt contains words that say %s: %s", concept, ", ".join(found.says))
     if as_json:
         print(json.dumps({**result.to_json(), **(more or {})}))
         return _exit_code(result)
