@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from ..compute.devices import DEVICES, DTYPES, find_device, find_dtype
 from ..errors import ConfigError
@@ -17,6 +18,7 @@ from ..language_model import (
 )
 from ..language_model.examples import Question
 from ..language_model.settings import DEFAULT, VOCABULARIES
+from ..options import SETTINGS
 from .options import TOKENS, add_option
 
 
@@ -110,51 +112,30 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--steps", type=int, help=f"steps of the optimizer (default: {DEFAULT.steps})")
-    add(
-        "--restarts",
-        type=int,
-        help=f"how many prompts to move together (default: {DEFAULT.restarts})",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        help=f"how many examples to draw for each step (default: {DEFAULT.batch_size})",
-    )
-    add("--lr", type=float, help=f"learning rate of the optimizer (default: {DEFAULT.lr})")
-    add(
-        "--weight-decay",
-        type=float,
-        help=f"weight decay of the optimizer (default: {DEFAULT.weight_decay:g})",
-    )
-    add(
-        "--fluency",
-        type=float,
-        metavar="WEIGHT",
-        help="the share of the loss for prompts that the model finds likely; the paper uses 0.003 "
-        f"(default: {DEFAULT.fluency:g})",
-    )
-    add(
-        "--vocabulary",
-        choices=VOCABULARIES,
-        help="the tokens to learn from: whole words only, or all tokens (default: "
-        f"{DEFAULT.vocabulary})",
-    )
+    _add_setting(parser, "steps", "steps of the optimizer", type=int)
+    _add_setting(parser, "restarts", "how many prompts to move together", type=int)
+    _add_setting(parser, "batch_size", "how many examples to draw for each step", type=int)
+    _add_setting(parser, "lr", SETTINGS["lr"].meaning, type=float)
+    _add_setting(parser, "weight_decay", SETTINGS["weight_decay"].meaning, type=float)
+    likely = "the share of the loss for prompts that the model finds likely; the paper uses 0.003"
+    _add_setting(parser, "fluency", likely, type=float, metavar="WEIGHT")
+    words = "the tokens to learn from: whole words only, or all tokens"
+    _add_setting(parser, "vocabulary", words, choices=VOCABULARIES)
     add_option(parser, "seconds", type=float)
-    add(
-        "--look-every",
-        type=int,
-        metavar="STEPS",
-        help=f"steps between two measurements of the texts (default: {DEFAULT.look_every})",
-    )
-    add(
-        "--look-examples",
-        type=int,
-        metavar="N",
-        help="how many training examples to measure on; the best text is chosen by them (default: "
-        f"{DEFAULT.look_examples})",
-    )
+    between = "steps between two measurements of the texts"
+    _add_setting(parser, "look_every", between, type=int, metavar="STEPS")
+    examples = "how many training examples to measure on; the best text is chosen by them"
+    _add_setting(parser, "look_examples", examples, type=int, metavar="N")
+
+
+def _add_setting(
+    parser: argparse.ArgumentParser, name: str, meaning: str, **described: Any
+) -> None:
+    """Adds the option of a field of TextConfig, with its default in the help."""
+    default = getattr(DEFAULT, name)
+    shown = f"{default:g}" if isinstance(default, float) else default
+    text = f"{meaning} (default: {shown})"
+    parser.add_argument(f"--{name.replace('_', '-')}", help=text, **described)
 
 
 def text_request(arguments: argparse.Namespace) -> TextRequest:
