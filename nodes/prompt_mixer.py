@@ -149,7 +149,7 @@ def _inputs() -> list[Any]:
             )
             for name in (*PROMPTS, *IMAGES)
         ),
-        schema.avoid_input("the prompt must"),
+        schema.avoid_input(),
         *(
             io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
             for name in PROMPTS

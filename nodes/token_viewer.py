@@ -123,7 +123,7 @@ def _inputs() -> list[Any]:
             dynamic_prompts=False,
             tooltip="What you have done to the words, as JSON; made by clicking them.",
         ),
-        schema.avoid_input("the prompt should"),
+        schema.avoid_input(),
         io.String.Input(
             "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
         ),

@@ -85,7 +85,7 @@ def test_imports_lead_one_way() -> None:
 FLOORS = (
     {"errors"},
     {"compute", "hub"},
-    {"version", "config", "prompt", "targets", "pictures"},
+    {"version", "config", "options", "prompt", "targets", "pictures"},
     {"text"},
     {"clip"},
     {"guard"},

@@ -34,7 +34,11 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
-    "flux": Preset("ViT-L-14:openai", "CLIP-L of Flux and Stable Diffusion 3"),
+    "flux": Preset(
+        "ViT-L-14:openai",
+        "CLIP-L of Flux.1 (only one pooled vector of the prompt reaches the picture) and SD 3.5 "
+        "(a part of the prompt does)",
+    ),
     "sd2": Preset("ViT-H-14:laion2b_s32b_b79k", "Stable Diffusion 2.x, the paper's CLIP"),
     "sdxl": Preset("sdxl-l+sdxl-g", "both text encoders of SDXL at once"),
     "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),

@@ -10,7 +10,6 @@ from ..batch.results import Record
 from ..errors import PictureError, ResultsError, TargetError
 from ..pictures import open_picture
 from ..search.searcher import Callback
-from ..targets import weighted_similarity
 from .folder import WAY_OUT, EvaluationFolder
 from .plan import Plan
 
@@ -71,11 +70,10 @@ def _caption_records(
             yield {"picture": name, "error": str(error)}
             continue
         prompt = plan.captions[method][name]
-        feature = model.encode_texts([prompt])
         yield {
             "picture": name,
             "prompt": prompt,
-            "similarity": weighted_similarity(feature, targets.to(model.device)).item(),
+            "similarity": model.score([prompt], targets).item(),
             "model": plan.job.model,
             "seed": 0,
             "settings": {"captions": method, "device": str(model.device)},
