@@ -12,8 +12,8 @@ from PIL import Image
 from pez_core import ClipModel
 from tests.comfyui.client import BINARY, Client, Prompt, connected
 from tests.comfyui.graphs import DEMO, LEARN, learn, mix, node, picture, text
-from tests.comfyui.payloads import assert_learned, assert_progress
 from tests.comfyui.server import Server
+from tests.support.payloads import assert_learned, assert_progress
 
 pytestmark = pytest.mark.comfyui
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.comfyui.client import Client, Message, Prompt, RefusedError
 from tests.comfyui.graphs import CLIP_L_CHOICE, learn, node, picture
-from tests.comfyui.payloads import assert_learned
+from tests.support.payloads import assert_learned
 
 pytestmark = pytest.mark.comfyui
 
