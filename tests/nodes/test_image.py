@@ -189,6 +189,7 @@ def test_the_settings_reach_the_search(
     assert seen == {**PRESETS[preset].to_json(), **changes}
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_time_is_a_limit(comfy: Comfy) -> None:
     out = comfy.learn(image_of(example()), preset="paper", steps=100_000, seconds=0.05)
     payload = assert_learned(out.ui)
