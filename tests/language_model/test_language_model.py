@@ -117,6 +117,7 @@ def test_a_callback_ends_a_search_with_the_best_so_far(instructed: LanguageModel
     assert result.best.text and seen[-1].total == SHORT.steps
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_time_limit_ends_a_search(instructed: LanguageModel) -> None:
     config = TextConfig(steps=10_000, restarts=1, seconds=0.3)
     result = learn_text_prompt(

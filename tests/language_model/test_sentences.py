@@ -99,6 +99,7 @@ def test_what_is_told_is_the_texts_own(encoder: SentenceEncoder) -> None:
     assert invert_sentence(encoder, target, tokens=4, config=QUICK, seed=1).steps > 0
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_time_limit_ends_a_search(encoder: SentenceEncoder) -> None:
     config = SearchConfig(steps=100_000, seconds=0.2)
     found = invert_sentence(encoder, encoder.encode_texts(["red"])[0], tokens=2, config=config)

@@ -20,7 +20,7 @@ from pez_core.search.optimizers.fluentprompt import noise_sizes
 from pez_core.search.projection import TokenTable, token_table
 from pez_core.search.slots import Slots
 from pez_core.targets import Targets, weighted_similarity
-from tests.search.test_cuda_graph import record, run
+from tests.support.graph_recorder import record, run
 from tests.support.towers import small_tower, unit_rows
 
 ALLOWED = torch.arange(590)
