@@ -14,13 +14,15 @@ from .architecture import Architecture
 class Source:
     """A model before loading: its architecture, its file, and words it is known to know.
 
-    path: None for weights that came from elsewhere than a file.
+    path: None for weights that do not come from a file. tower: which text tower, by its prefix,
+    where there are several.
     """
 
     name: str
     arch: Architecture
     path: Path | None
     words: frozenset[str] | None = None
+    tower: str | None = None
 
     @property
     def parts(self) -> tuple[Source, ...]:
