@@ -132,6 +132,6 @@ def _read_tower(source: Source, tower: str | None, as_stored: bool) -> TextTower
         WeightsFile(source.path),
         source.arch,
         source=str(source.path),
-        tower=tower,
+        tower=source.tower if tower is None else tower,
         as_stored=as_stored,
     )

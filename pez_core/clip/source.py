@@ -15,13 +15,15 @@ class Source:
     """A model before loading: its architecture, its file, and the words that it has learned, if
     known.
 
-    path: None for weights that do not come from a file.
+    path: None for weights that do not come from a file. tower: which text tower, by its prefix,
+    where there are several.
     """
 
     name: str
     arch: Architecture
     path: Path | None
     words: frozenset[str] | None = None
+    tower: str | None = None
 
     @property
     def parts(self) -> tuple[Source, ...]:

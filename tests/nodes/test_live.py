@@ -105,7 +105,7 @@ def test_cancelling_is_heard_at_every_step(comfy: Comfy, after: int) -> None:
     comfy.mm.interrupt_after = after
     with pytest.raises(comfy.mm.InterruptProcessingException):
         comfy.learn(image_of(example()))
-    assert comfy.module("nodes.run.live")._RUNNING == {}
+    assert comfy.module("nodes.run.live").RUNNING == {}
     assert comfy.learn(image_of(example())).result[:2] == expected
 
 
@@ -129,7 +129,7 @@ def test_an_error_leaves_nothing_behind(comfy: Comfy, monkeypatch: pytest.Monkey
     monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", fail)
     with pytest.raises(ValueError, match="as it happens"):
         comfy.learn(image_of(example()))
-    assert comfy.module("nodes.run.live")._RUNNING == {}
+    assert comfy.module("nodes.run.live").RUNNING == {}
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, None])
@@ -208,7 +208,7 @@ def test_the_route_knows_no_such_run(comfy: Comfy, route: Any, body: str) -> Non
 
 
 def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
-    downloading = comfy.module("nodes.run.live").Downloading()
+    downloading = comfy.module("nodes.interrupt").Downloading()
     comfy.mm.interrupt_after = 4  # the bar of the first looks as well
     downloading(10, 100)
     downloading(20, 100)
