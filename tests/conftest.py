@@ -3,6 +3,8 @@ repository."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,12 @@ from tests.support.commands import Pez
 from tests.support.oracle import DemoOracle
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Processes that the whole suite is shared out to, where there are as many cores: each takes about
+# a gigabyte, and with a model of true size, four.
+MOST_WORKERS = 4
+# One node id a line, of a file or of a test: what the first tier leaves out.
+SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split())
 
 # No deadline: how long an example takes says more about the machine than about the code.
 settings.register_profile("tests", deadline=None, max_examples=60, derandomize=True)
@@ -53,6 +61,39 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
         pytest.skip("differentiates in the test itself")
     with torch.inference_mode():
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Shares the whole suite out to several processes, where pytest-xdist is installed: a file is
+    run by one of them. `-n 0` runs all in one, as do tests that are named.
+
+    So do models of true size for themselves, for their memory, and a ComfyUI, which is started once
+    a process.
+    """
+    option = config.option
+    if (
+        not config.pluginmanager.hasplugin("xdist")
+        or "PYTEST_XDIST_WORKER" in os.environ
+        or option.numprocesses is not None
+        or option.collectonly
+        or option.usepdb
+        or config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+        or "COMFYUI_PATH" in os.environ
+        or re.search(r"(?<!not )\b(models|comfyui)\b", option.markexpr)
+    ):
+        return
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    if workers > 1:
+        option.numprocesses, option.dist = workers, "loadfile"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        named = {test, test.partition("::")[0]} & SLOW
+        if named or item.get_closest_marker("models"):
+            item.add_marker("slow")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -58,18 +58,20 @@ class Bench:
         self.models: list[str] = options.models
         self.single = list(dict.fromkeys(part for name in self.models for part in name.split("+")))
 
-    def path(self, name: str) -> str:
-        """The name by which `load_model` finds a model of random weights."""
-        found = []
+    def path(self, name: str, pictures: bool = True) -> str:
+        """The name by which `load_model` finds a model of random weights. pictures: with its image
+        tower, which is the larger part."""
+        found, folder = [], self._folder / ("whole" if pictures else "text")
         for part in name.split("+"):
-            where = self._folder / part
+            where = folder / part
             if not where.is_dir():
-                write_model(part, self._folder, torch.float16)
+                write_model(part, folder, torch.float16, pictures)
             found.append(str(where))
         return "+".join(found)
 
     def model(self, name: str, as_stored: bool = True) -> ClipModel:
-        return load_model(self.path(name), self.device, as_stored=as_stored)
+        """The text tower of a model."""
+        return load_model(self.path(name, pictures=False), self.device, as_stored=as_stored)
 
     def dtype(self) -> torch.dtype:
         """The precision that `--dtype auto` chooses here."""
@@ -168,13 +170,13 @@ def of_searches(bench: Bench) -> Iterator[Row]:
         for preset, config in PRESETS.items():
             if bench.dry and preset == "paper":
                 config = config.replace(steps=20)
-            repeats = 1 if bench.dry or preset in ("paper", "thorough") else 5
+            repeats = 1 if bench.dry or preset in ("paper", "thorough") else 4
             seconds = [bench.seconds(partial(run, config, seed)) for seed in range(repeats)]
             result = run(config) if repeats > 1 else None
             yield {"model": name, "preset": preset, "seconds": seconds,
                    "steps": result.steps if result else None}  # fmt: skip
-        if bench.device == "cuda":
-            yield {"model": name, "preset": "default", "asked": _host_calls(run)}
+        if bench.device == "cuda" and name == bench.models[0]:
+            yield {"model": name, "preset": "default", "host calls": _host_calls(run)}
 
 
 def _search(

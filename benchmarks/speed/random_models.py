@@ -40,15 +40,19 @@ def architecture_of(name: str) -> Architecture:
     return from_open_clip(config_of(name), name=name)
 
 
-def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The tensors of both towers under open_clip's names, random, in one precision."""
+def random_state(
+    arch: Architecture, dtype: torch.dtype, pictures: bool = True
+) -> dict[str, Tensor]:
+    """The tensors of a CLIP under open_clip's names, random, in one precision. pictures: of its
+    image tower too."""
     vision = arch.vision
     assert vision is not None
     d, m = arch.width, arch.mlp_width
     with torch.device("meta"):
         tower = plain(vision, arch.embed_dim, arch.activation)
     assert tower is not None
-    shapes = {f"visual.{k}": tuple(v.shape) for k, v in tower.state_dict().items()}
+    visual = tower.state_dict().items() if pictures else ()
+    shapes = {f"visual.{k}": tuple(v.shape) for k, v in visual}
     shapes |= {
         "token_embedding.weight": (arch.vocab_size, d), "ln_final.weight": (d,),
         "positional_embedding": (arch.context_length, d), "ln_final.bias": (d,),
@@ -67,11 +71,13 @@ def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
     return {k: tile.repeat(-(-n // len(tile)))[:n].view(shapes[k]) for k, n in sizes.items()}
 
 
-def write_model(name: str, folder: Path, dtype: torch.dtype) -> Path:
-    """Write a model with random weights into `folder / name`, and return that path."""
+def write_model(name: str, folder: Path, dtype: torch.dtype, pictures: bool = True) -> Path:
+    """Write a model with random weights into `folder / name`, and return that path. pictures: with
+    its image tower."""
     where = folder / name
     where.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": config_of(name), "preprocess_cfg": {}}
     (where / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
-    save_file(random_state(architecture_of(name), dtype), where / "open_clip_model.safetensors")
+    state = random_state(architecture_of(name), dtype, pictures)
+    save_file(state, where / "open_clip_model.safetensors")
     return where

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 LEAST = -float("inf")
 
 
+class Clock:
+    """step: how many steps a search has done. spent: seconds that were its own."""
+
+    def __init__(self, share_time: Callable[[], None]) -> None:
+        """share_time: brings `spent` up to date."""
+        self.step, self.spent, self._share_time = 0, 0.0, share_time
+
+    @property
+    def seconds(self) -> float:
+        self._share_time()
+        return self.spent
+
+
 class Scored(NamedTuple):
     """A text's candidate, which has an attribute `text`, and its value: what a search maximises."""
 
@@ -41,10 +54,7 @@ class BestTracker:
     the best improved.
     """
 
-    def __init__(
-        self, problem: Problem[Any, Any], goal: Any, clock: Callable[[], tuple[int, float]]
-    ) -> None:
-        """clock: the search's present step and second."""
+    def __init__(self, problem: Problem[Any, Any], goal: Any, clock: Clock) -> None:
         self._problem, self._goal, self._clock = problem, goal, clock
         self._lineages: dict[tuple[int, int], Lineage] = {}
         self._seen: dict[tuple[int, int], float] = {}  # of each restart, at the last update
@@ -95,7 +105,7 @@ class BestTracker:
         (scored,) = self._problem.score(self._goal, [text])
         if scored.value > self.value:
             self.best, self.value = scored
-            self.history.append((*self._clock(), scored.candidate))
+            self.history.append((self._clock.step, self._clock.seconds, scored.candidate))
         return scored
 
 

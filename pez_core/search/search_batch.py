@@ -16,6 +16,7 @@ from typing import Generic
 import torch
 
 from ..errors import PezError
+from .best_tracker import Clock
 from .cuda_graph import graphed
 from .optimizers import OPTIMIZERS, Optimizer
 from .problem import G, Problem, R
@@ -30,33 +31,33 @@ class _AllStopped(Exception):
 class Search(Generic[G, R]):
     """One search of a batch.
 
-    tracker: its best prompts. step, round: how many are done. expected: steps still to come if
+    tracker: its best prompts. round: how many are done. expected: steps still to come if
     every round is run. stopped: why it ended, empty while it runs.
     """
 
     def __init__(
         self, problem: Problem[G, R], number: int, goal: G, share_time: Callable[[], None]
     ) -> None:
-        """share_time: brings `spent` up to date. Raises PezError for a goal that does not fit."""
-        self._problem, self._share_time = problem, share_time
+        """share_time: as for `Clock`. Raises PezError for a goal that does not fit."""
+        self._problem, self.clock = problem, Clock(share_time)
         self.number, self.goal, self.generator = number, goal, problem.generator()
         problem.check(goal)
-        self.tracker = problem.tracker(problem, goal, self._clock)
-        self.step = self.round = self._idle = 0
+        # Not this search itself: a cycle would keep the tower in memory after the search.
+        self.tracker = problem.tracker(problem, goal, self.clock)
+        self.round = self._idle = 0
         # A refinement swaps about every token once.
         config = problem.config
         self.expected = config.rounds * (config.steps + config.refine * problem.count)
-        self.spent = 0.0  # seconds that were its own
         self._before = -float("inf")  # the best value at the end of the round before
         self.stopped = ""
 
     @property
-    def seconds(self) -> float:
-        self._share_time()
-        return self.spent
+    def step(self) -> int:
+        return self.clock.step
 
-    def _clock(self) -> tuple[int, float]:
-        return self.step, self.seconds
+    @property
+    def seconds(self) -> float:
+        return self.clock.seconds
 
     def report(self, phase: str) -> None:
         """Calls the callback, and ends the search if the callback or the time limit says so."""
@@ -120,7 +121,7 @@ class SearchBatch(Generic[G, R]):
         now = time.perf_counter()
         live = self._live()
         for search in live:
-            search.spent += (now - self._shared) / len(live)
+            search.clock.spent += (now - self._shared) / len(live)
         self._shared = now
 
     def _live(self) -> list[Search[G, R]]:
@@ -144,7 +145,7 @@ class SearchBatch(Generic[G, R]):
             if step % self._problem.update_every == 0 or step == self._config.steps:
                 self._update(optimizer, searches, before)
             for search in before:
-                search.step, search.expected = search.step + 1, search.expected - 1
+                search.clock.step, search.expected = search.step + 1, search.expected - 1
                 search.report("pez")
             # A search that ends between two updates keeps what it has reached since the last.
             self._update(optimizer, searches, [search for search in before if search.stopped])
@@ -185,7 +186,7 @@ class SearchBatch(Generic[G, R]):
                     search.tracker.put(
                         lineage.key, refine.token_indices[place], refine.scores[place]
                     )
-                    search.step += 1
+                    search.clock.step += 1
                     if left[place] > 1:  # the last is kept: nobody knows how many it takes
                         left[place], search.expected = left[place] - 1, search.expected - 1
                 for search in dict.fromkeys(chosen[place][0] for place in moved):

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,7 +70,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_killed_worker_costs_nothing(job: Job, pictures: Paths, tmp_path: Path) -> None:
+def test_a_killed_worker_costs_nothing(
+    job: Job, pictures: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two workers, one killed with pictures in hand: one record each, equal to those of a run in
     one process, the error of a bad picture included."""
     (tmp_path / "bad.png").write_text("no picture")
@@ -77,18 +80,27 @@ def test_a_killed_worker_costs_nothing(job: Job, pictures: Paths, tmp_path: Path
     opened = [(name, lambda path=path: open_picture(path)) for name, path in given]
     expected = by_name(list(Inverter(job).records(opened)))
     assert sum("error" in record for record in expected.values()) == 2
-    records, killed = [], 0
+    died = tmp_path / "died"
+
+    class DiesOnce(Worker):
+        """The first that has given a record dies with the rest of its batch in hand."""
+
+        def records(
+            self, pictures: list[tuple[str, str, bytes]], concurrency: int
+        ) -> Iterator[Any]:
+            for number, record in enumerate(super().records(pictures, concurrency)):
+                if number and "error" not in record:
+                    with suppress(FileExistsError), died.open("x") as file:
+                        file.write(str(os.getpid()))
+                        file.close()
+                        os.kill(os.getpid(), signal.SIGKILL)
+                yield record
+
+    monkeypatch.setattr(ray_batch, "Worker", DiesOnce)
     with Cluster(job, workers=2, concurrency=2) as workers:
-        for record in workers.records(given):
-            records.append(record)
-            if not killed and "error" not in record:
-                tasks = [t for t in workers._busy.values() if t.worker in workers.pids]
-                task = max(tasks, key=lambda task: len(task.left))
-                assert task.left  # it is midway in its batch
-                killed = workers.pids[task.worker]
-                os.kill(killed, signal.SIGKILL)
-        assert workers.lost == 1 and killed != os.getpid()
-        assert len({killed, *workers.pids.values()}) >= 2
+        records = list(workers.records(given))
+        assert workers.lost == 1
+    assert int(died.read_text()) != os.getpid()
     assert by_name(records) == expected
 
 

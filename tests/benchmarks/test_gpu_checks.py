@@ -55,7 +55,6 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-@pytest.mark.slow
 def test_a_dry_run_writes_every_section(root: Path, limits: Path, tmp_path: Path) -> None:
     """Its log, and but for the tests its JSON, of numbers that are finite."""
     out = tmp_path / "out"

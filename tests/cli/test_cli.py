@@ -79,15 +79,15 @@ def test_pictures_and_texts_are_weighed_as_asked(
     tower is read once."""
     other = tmp_path / "leaf.png"
     Image.new("RGB", (50, 80), "green").save(other)
-    real, opened = image_tower._open_tower, list[str]()
+    real, opened = image_tower.WeightsFile, list[Path]()
     monkeypatch.setattr(
-        image_tower, "_open_tower", lambda s, **on: opened.append(s.name) or real(s, **on)
+        image_tower, "WeightsFile", lambda path: opened.append(Path(path)) or real(path)
     )
     result = invert(
         picture, "--text", "a red heart", "--negative", "a smiling face", "--negative", str(other),
         "--candidates", "9",
     )  # fmt: skip
-    assert opened == ["demo"]
+    assert [path.parent.name for path in opened] == ["demo_model"]
     features = torch.cat(
         [
             oracle.pictures([Image.open(picture), Image.open(other)]),

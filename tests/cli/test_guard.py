@@ -12,6 +12,7 @@ import pytest
 
 from pez_core import ClipModel, make_guard
 from tests.support.commands import Pez
+from tests.support.processes import SAFETY
 
 
 @pytest.fixture
@@ -101,10 +102,11 @@ def test_a_template_that_says_it_is_told(
 def test_a_list_of_concepts_may_be_a_pipe(pez: Pez, picture: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_text, args=("pizza\n",))
+    writer = threading.Thread(target=pipe.write_text, args=("pizza\n",), daemon=True)
     writer.start()
     code, out, _ = pez("invert", picture, "--avoid-file", str(pipe), "--preset", "fast", "--json")
-    writer.join()
+    writer.join(SAFETY)
+    assert not writer.is_alive()
     assert code == 0 and json.loads(out)["settings"]["avoid"] == ["pizza"]
 
 

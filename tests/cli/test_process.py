@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.support.commands import PEZ, environment, run
+from tests.support.processes import SAFETY
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
@@ -53,9 +55,10 @@ def test_ctrl_c_ends_a_search_with_its_best() -> None:
     os.close(stderr)
     drawn = b""
     while b" pez " not in drawn:
+        assert select.select([terminal], [], [], SAFETY)[0], "no live line was drawn"
         drawn += os.read(terminal, 4096)  # an error once the process has ended
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=300)
+    out, _ = process.communicate(timeout=SAFETY)
     os.close(terminal)
     result = json.loads(out)
     assert process.returncode == 130

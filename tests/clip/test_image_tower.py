@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from pez_core.clip import image_tower
 from pez_core.clip.architecture import Architecture
 from pez_core.clip.image_tower import encode_pictures, load_image_tower, preprocessing
 from pez_core.clip.source import JointSource, Source
+from pez_core.clip.weights_file import WeightsFile
 from pez_core.errors import ModelError, PictureError, WeightsError
 from tests.support.oracle import DemoOracle
 from tests.support.towers import ACTIVATIONS, architecture, hugging_face_model, open_clip_model
@@ -120,17 +121,18 @@ def test_several_towers_are_open_one_after_the_other(
     two: JointSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is gone from memory before the second is read."""
-    real, opened = image_tower._open_tower, list[weakref.ref[torch.nn.Module]]()
+    real, opened, alive = image_tower.WeightsFile, list[Path](), list[int]()
 
-    def watched(source: Source, device: str) -> torch.nn.Module:
-        assert not any(tower() for tower in opened)
-        tower = real(source, device)
-        opened.append(weakref.ref(tower))
-        return tower
+    def watched(path: Path) -> WeightsFile:
+        opened.append(path)
+        alive.append(sum(issubclass(type(thing), torch.nn.Module) for thing in gc.get_objects()))
+        return real(path)
 
-    monkeypatch.setattr(image_tower, "_open_tower", watched)
+    monkeypatch.setattr(image_tower, "WeightsFile", watched)
+    gc.collect()
     seen = encode_pictures(two, PICTURES, "cpu")
-    assert len(opened) == 2
+    assert opened == [part.path for part in two.parts]
+    assert alive[0] == alive[1] > 0  # of the one that is about to be filled
     for part, own in zip(two.parts, seen.chunk(2, dim=1), strict=True):
         expected = encode_pictures(part, PICTURES, "cpu")
         assert_same(own, expected * two.weights[two.parts.index(part)] ** 0.5)

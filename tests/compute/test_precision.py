@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from tests.support.towers import architecture, open_clip_model, sequences
 HALVES = [torch.float16, torch.bfloat16]
 
 
+def read_text(path: Path, flags: str, *rest: Any, **more: Any) -> str:
+    """`Path.read_text` where the first processor has these flags."""
+    if path == Path("/proc/cpuinfo"):
+        return f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    with path.open(*rest, **more) as file:
+        return file.read()
+
+
 @pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes the processor one that has some of torch's capabilities and some flags."""
@@ -25,7 +34,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     def fake(*capabilities: str, flags: str = "fpu avx2", onednn: bool = True) -> None:
         for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
             monkeypatch.setattr(torch.cpu, name, lambda n=name: n in capabilities, raising=False)
-        monkeypatch.setattr(precision, "_processor_flags", lambda: set(flags.split()))
+        monkeypatch.setattr(Path, "read_text", partialmethod(read_text, flags))
         monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: onednn)
         precision.cpu_has_bfloat16.cache_clear()
 

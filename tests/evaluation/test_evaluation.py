@@ -48,14 +48,38 @@ def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
     assert large.about["scheduler"] == "EulerDiscreteScheduler"
 
 
+def noting(method: Any, seen: set[str]) -> Any:
+    """A method of a network that notes the network's kind and precision."""
+
+    def noted(network: Any, *rest: Any, **more: Any) -> Any:
+        seen.add(f"{type(network).__name__} {str(network.dtype).removeprefix('torch.')}")
+        return method(network, *rest, **more)
+
+    return noted
+
+
 def test_a_pipeline_comes_in_the_precision_asked_for(
-    pipeline: Path, caplog: pytest.LogCaptureFixture
+    pipeline: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a word of diffusers about the argument, which two versions of it call differently."""
+    import diffusers
+    import transformers
+
+    seen: set[str] = set()
+    for part, method in (
+        (diffusers.UNet2DConditionModel, "forward"),
+        (diffusers.AutoencoderKL, "decode"),
+        (transformers.CLIPTextModel, "forward"),
+    ):
+        noted = noting(getattr(part, method), seen)
+        monkeypatch.setattr(part, method, noted)
     for name in ("float32", "bfloat16"):
-        painter = Painter(Diffusion(str(pipeline), dtype=name), CPU)
-        parts = (painter._pipeline.unet, painter._pipeline.vae, painter._pipeline.text_encoder)
-        assert {str(part.dtype) for part in parts} == {f"torch.{name}"}
+        seen.clear()
+        painter = Painter(Diffusion(str(pipeline), dtype=name, steps=1), CPU)
+        painter.paint("a red square", 7)
+        assert seen == {f"{kind} {name}" for kind in (
+            "UNet2DConditionModel", "AutoencoderKL", "CLIPTextModel"
+        )}  # fmt: skip
         assert painter.settings["precision"] == name
     assert not [m for m in caplog.messages if "dtype" in m]
 
@@ -65,12 +89,14 @@ def test_pictures_of_no_numbers_are_refused(
 ) -> None:
     """NaN latents, as half precision may give them; the black they become; a filter's black."""
     painter = Painter(Diffusion(str(pipeline), steps=1), CPU)
-    decode = painter._pipeline.vae.decode
+    import diffusers
+
+    decode = diffusers.AutoencoderKL.decode
     with monkeypatch.context() as patch:
         patch.setattr(
-            painter._pipeline.vae,
+            diffusers.AutoencoderKL,
             "decode",
-            lambda latents, **more: decode(latents * np.nan, **more),
+            lambda vae, latents, **more: decode(vae, latents * np.nan, **more),
         )
         with pytest.raises(PictureError, match="not finite numbers: try --diffusion-dtype float32"):
             painter.paint("a", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr("pez_core.hub.download._require_network", lambda address: None)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO())
 
 
 def test_a_download_is_told_of(hub: None, tmp_path: Path) -> None:

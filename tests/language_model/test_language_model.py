@@ -119,7 +119,7 @@ def test_a_callback_ends_a_search_with_the_best_so_far(instructed: LanguageModel
 
 @pytest.mark.usefixtures("clock")
 def test_a_time_limit_ends_a_search(instructed: LanguageModel) -> None:
-    config = TextConfig(steps=10_000, restarts=1, seconds=0.3)
+    config = TextConfig(steps=10_000, restarts=1, seconds=0.05)
     result = learn_text_prompt(
         instructed, reviews("food", 40, seed=5), VERBALIZERS, after=AFTER, tokens=2, config=config
     )

@@ -131,10 +131,10 @@ def test_without_a_network_the_way_out_is_one_line(
 ) -> None:
     """At once, where the hub's client would try for half a minute."""
 
-    def refuse(address: str) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr("pez_core.hub.download._require_network", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     data = tmp_path / "d.jsonl"
     data.write_text('{"text": "x", "label": "a"}\n{"text": "y", "label": "b"}\n')
     code, out, err = pez(

@@ -101,7 +101,7 @@ def test_what_is_told_is_the_texts_own(encoder: SentenceEncoder) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_time_limit_ends_a_search(encoder: SentenceEncoder) -> None:
-    config = SearchConfig(steps=100_000, seconds=0.2)
+    config = SearchConfig(steps=100_000, seconds=0.05)
     found = invert_sentence(encoder, encoder.encode_texts(["red"])[0], tokens=2, config=config)
     assert found.stopped == "seconds" and found.steps < 100_000 and found.best.text
 

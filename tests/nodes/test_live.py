@@ -105,7 +105,7 @@ def test_cancelling_is_heard_at_every_step(comfy: Comfy, after: int) -> None:
     comfy.mm.interrupt_after = after
     with pytest.raises(comfy.mm.InterruptProcessingException):
         comfy.learn(image_of(example()))
-    assert comfy.module("nodes.run.live").RUNNING == {}
+    assert not comfy.module("nodes.run.live").finish(NODE, None)
     assert comfy.learn(image_of(example())).result[:2] == expected
 
 
@@ -129,7 +129,7 @@ def test_an_error_leaves_nothing_behind(comfy: Comfy, monkeypatch: pytest.Monkey
     monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", fail)
     with pytest.raises(ValueError, match="as it happens"):
         comfy.learn(image_of(example()))
-    assert comfy.module("nodes.run.live").RUNNING == {}
+    assert not comfy.module("nodes.run.live").finish(NODE, None)
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, None])

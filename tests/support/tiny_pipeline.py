@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from open_clip.tokenizer import SimpleTokenizer
 
 from pez_core.text.vocabulary import clip_vocabulary
 
@@ -37,7 +38,7 @@ def _tokenizer(folder: Path) -> object:
     """CLIP's, from open_clip's file of merges, which names its two special tokens differently."""
     from transformers import CLIPTokenizer
 
-    own = clip_vocabulary()._tokenizer
+    own = SimpleTokenizer()
     folder.mkdir(parents=True, exist_ok=True)
     vocab, merges = folder / "vocab.json", folder / "merges.txt"
     vocab.write_text(json.dumps({SPECIAL.get(k, k): i for k, i in own.encoder.items()}))
