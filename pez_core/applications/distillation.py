@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..clip.models import ClipModel
 from ..errors import ConfigError, TargetError
 from ..prompt import LearnedPrompt
-from ..search.searcher import SearchOptions, learn_prompt
+from ..search.searcher import SearchOptions, learn_prompt, prepare_search
 from ..targets import Targets, make_targets
 from ..text.template import MOST_TOKENS, parse_template, plain_template
 from ..text.text_parts import text_length, text_parts
@@ -91,8 +91,12 @@ def distillation_curve(
     targets = text_targets(model, text)
     own = text_length(text, model.vocabulary)
     start = model.vocabulary.encode(text_parts(text, model.vocabulary)[0])
-    for tokens in curve_lengths(own):
-        learned = distill(model, text, plain_template(tokens), **options)
+    lengths = curve_lengths(own)
+    if not lengths:
+        return
+    searcher = prepare_search(model, **options)
+    for tokens in lengths:
+        learned = searcher.with_template(plain_template(tokens)).learn(targets)
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])
         plain = model.score([cut], targets).item()

@@ -20,7 +20,7 @@ from ..config import DEFAULT
 from ..errors import ConfigError
 from ..guard.guard import Guard
 from ..prompt import Candidate, LearnedPrompt
-from ..search.searcher import SearchOptions, learn_prompt
+from ..search.searcher import Searcher, SearchOptions, prepare_search
 from ..targets import Targets, make_targets, weighted_similarity
 from ..text.edits import Word, join, split_words
 from ..text.template import MOST_TOKENS, plain_template
@@ -107,13 +107,15 @@ def learn_apart(
         each["config"] = config.replace(seconds=config.seconds / learned)
     words: list[str] = []
     runs: list[LearnedPrompt] = []
+    searcher: Searcher | None = None
     started = time.perf_counter()
     for place in near:
         own = prompts[place]
         if own is None:
             goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
             share = plain_template(max(1, round(tokens * weights[place] / total)))
-            runs.append(learn_prompt(model, goal, share, **each))
+            searcher = searcher or prepare_search(model, **each)
+            runs.append(searcher.with_template(share).learn(goal))
             own = runs[-1].best.text
         words += text_parts(own, model.vocabulary)[:1]  # the part of a long text that CLIP reads
     best = concatenated(model, words, targets, tokens, mask=options.get("mask"), guard=guard)

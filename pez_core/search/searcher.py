@@ -9,7 +9,7 @@ plateau ends it with a result. Several searches move in step and share each pass
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypedDict
 
@@ -57,7 +57,7 @@ class Searcher(TowerProblem):
     """A model prepared for any number of searches; `prepare_search` makes it.
 
     The token table and the tower in the precision of the search are made once; on a small model
-    that takes as long as several steps. `replace(searcher, seed=…)` shares them.
+    that takes as long as several steps. `with_template` and `dataclasses.replace` share them.
     """
 
     model: ClipModel
@@ -88,6 +88,10 @@ class Searcher(TowerProblem):
         if not 0 <= self.seed < 2**64:
             raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {self.seed}")
         return SearchBatch(self).run((goal.to(self.model.device) for goal in goals), at_once)
+
+    def with_template(self, template: str) -> Searcher:
+        """The same for another template. Raises as `parse_template` does."""
+        return replace(self, template=parse_template(template, self.model.vocabulary))
 
     @property
     def layout(self) -> Tensor:
