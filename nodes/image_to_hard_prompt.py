@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS, SearchConfig
+from ..pez_core.options import OPTIONS
 from ..pez_core.targets import join_targets, make_targets
 from ..pez_core.text.template import plain_template
 from . import schema
@@ -92,7 +93,7 @@ def _inputs() -> list[Any]:
             "image", tooltip="The picture. A batch of several gives one prompt for all of them."
         ),
         schema.model_input(),
-        schema.tokens_input("How many tokens to learn. 8 to 16 are best; more are not better."),
+        schema.tokens_input(),
         schema.preset_input(),
         io.Int.Input(
             "steps",
@@ -100,7 +101,7 @@ def _inputs() -> list[Any]:
             min=0,
             max=100_000,
             step=1,
-            tooltip="PEZ steps per round. 0 uses the preset's value.",
+            tooltip=OPTIONS["steps"].tooltip,
         ),
         schema.seed_input(),
         schema.advanced(
@@ -110,8 +111,7 @@ def _inputs() -> list[Any]:
             min=0,
             max=256,
             step=1,
-            tooltip="How many prompts are learned at the same time; the best one is kept. 0 uses "
-            "the preset's value.",
+            tooltip=OPTIONS["restarts"].tooltip,
         ),
         schema.advanced(
             io.Float,
@@ -120,7 +120,7 @@ def _inputs() -> list[Any]:
             min=0.0,
             max=10.0,
             step=0.01,
-            tooltip="The learning rate of AdamW. 0 uses the preset's value, 0.1 as in the paper.",
+            tooltip=OPTIONS["lr"].tooltip,
         ),
         schema.advanced(
             io.Float,
@@ -129,7 +129,7 @@ def _inputs() -> list[Any]:
             min=-1.0,
             max=10.0,
             step=0.01,
-            tooltip="The weight decay of AdamW. -1 uses the preset's value, 0.1 as in the paper.",
+            tooltip=OPTIONS["weight_decay"].tooltip,
         ),
         schema.vocabulary_input(),
         schema.advanced(
@@ -139,24 +139,23 @@ def _inputs() -> list[Any]:
             min=0.0,
             max=86_400.0,
             step=1.0,
-            tooltip="Ends the search after this time with the best prompt so far. 0: no limit.",
+            tooltip=OPTIONS["seconds"].tooltip,
         ),
         io.String.Input(
             "template",
             default="",
             dynamic_prompts=False,
-            tooltip="Fixed words with slots to learn, such as: a photo of {8}, by {4}. "
-            "Empty: only learned tokens, as many as `tokens` says.",
+            tooltip=OPTIONS["template"].tooltip,
         ),
         io.String.Input(
             "text_targets",
             default="",
             multiline=True,
             dynamic_prompts=False,
-            tooltip="Texts that the prompt should also be near to, one per line.",
+            tooltip=OPTIONS["text"].tooltip,
         ),
         schema.ban_input(),
-        schema.avoid_input("the prompt must"),
+        schema.avoid_input(),
         io.Image.Input(
             "negative_image",
             optional=True,

@@ -118,7 +118,7 @@ def _concatenate(
     mask = make_mask(model.vocabulary, "all", ban=split_bans(ban))
     started = time.perf_counter()
     best = concatenated(
-        model, prompts, targets, budget, mask=mask, guard=guard, tick=check_cancelled
+        model, prompts, targets, budget, mask=mask, guard=guard, check_interrupt=check_cancelled
     )
     seconds = time.perf_counter() - started
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
@@ -150,7 +150,7 @@ def _inputs() -> list[Any]:
             )
             for name in (*PROMPTS, *IMAGES)
         ),
-        schema.avoid_input("the prompt must"),
+        schema.avoid_input(),
         *(
             io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
             for name in PROMPTS

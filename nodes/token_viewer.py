@@ -115,7 +115,7 @@ def _inputs() -> list[Any]:
             dynamic_prompts=False,
             tooltip="Your edits of the words, as JSON, made by clicking the words.",
         ),
-        schema.avoid_input("the prompt should"),
+        schema.avoid_input(),
         io.String.Input(
             "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
         ),

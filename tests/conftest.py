@@ -13,6 +13,7 @@ import pez_core
 from pez_core import ClipModel
 from pez_core.cli import main
 from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
+from tests.support.clocks import TickingClock
 from tests.support.commands import Pez
 from tests.support.oracle import DemoOracle
 
@@ -94,6 +95,14 @@ def pez(capsys: pytest.CaptureFixture[str]) -> Pez:
         return (code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> TickingClock:
+    """The clock by which searches measure their time: a hundredth of a second a look."""
+    clock = TickingClock()
+    monkeypatch.setattr("time.perf_counter", clock)
+    return clock
 
 
 @pytest.fixture(autouse=True)

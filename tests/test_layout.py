@@ -85,7 +85,7 @@ def test_imports_lead_one_way() -> None:
 FLOORS = (
     {"errors"},
     {"compute", "hub"},
-    {"version", "config", "prompt", "targets", "pictures"},
+    {"version", "config", "options", "prompt", "targets", "pictures"},
     {"text"},
     {"clip"},
     {"guard"},
@@ -167,6 +167,22 @@ def test_every_public_name_is_there_and_has_a_home() -> None:
         assert getattr(pez_core, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = pez_core.nonsense
+
+
+def test_no_test_needs_the_file_of_another() -> None:
+    """A test module imports what `support` holds, or a helper of its own room; no helper imports a
+    test module."""
+    seen, tests = 0, ROOT / "tests"
+    for path in sources("tests"):
+        for level, module in imports(path):
+            if level or module.partition(".")[0] != "tests":
+                continue
+            target = ROOT.joinpath(*module.split("."))
+            assert not target.name.startswith(("test_", "conftest")), path
+            assert target.with_suffix(".py").is_file(), path
+            assert target.parent in (tests / "support", path.parent), path
+            seen += 1
+    assert seen > 100
 
 
 def test_relative_imports_lead_to_files() -> None:

@@ -9,12 +9,19 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 wheels="" out=gpu_checks dry=""
+usage() {
+    sed -n '2,9s/^# \{0,1\}//p' benchmarks/speed/gpu_checks.sh >&2
+    exit 2
+}
 while [ $# -gt 0 ]; do
     case $1 in
-        --wheels) wheels=${2:?--wheels needs a folder}; shift 2 ;;
-        --out) out=${2:?--out needs a folder}; shift 2 ;;
+        --wheels | --out)
+            [ -n "${2:-}" ] || usage
+            if [ "$1" = --out ]; then out=$2; else wheels=$2; fi
+            shift 2
+            ;;
         --dry) dry=--dry; shift ;;
-        *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+        *) usage ;;
     esac
 done
 python=${PYTHON:-python3}

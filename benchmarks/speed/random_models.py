@@ -17,7 +17,7 @@ from pez_core.clip.architecture import Architecture, from_open_clip
 from pez_core.clip.vision import plain
 from pez_core.hub.open_clip_files import model_config
 
-# An open_clip configuration of the smallest useful size, to try a benchmark out.
+# An open_clip configuration of the smallest useful size, for dry runs.
 TINY: dict[str, Any] = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 48, "layers": 2, "head_width": 16},
@@ -62,13 +62,13 @@ def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
     }  # fmt: skip
     for i in range(arch.layers):
         shapes |= {f"transformer.resblocks.{i}.{k}": shape for k, shape in of_block.items()}
-    tile = (torch.randn(2**20 - 1) * 0.02).to(dtype)  # odd, so that no two rows are alike
+    tile = (torch.randn(2**20 - 1) * 0.02).to(dtype)  # an odd length, so that no two rows are equal
     sizes = {k: torch.Size(shape).numel() for k, shape in shapes.items()}
     return {k: tile.repeat(-(-n // len(tile)))[:n].view(shapes[k]) for k, n in sizes.items()}
 
 
 def write_model(name: str, folder: Path, dtype: torch.dtype) -> Path:
-    """Writes a model with random weights into `folder / name`, which is returned."""
+    """Write a model with random weights into `folder / name`, and return that path."""
     where = folder / name
     where.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": config_of(name), "preprocess_cfg": {}}

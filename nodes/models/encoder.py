@@ -77,7 +77,7 @@ class TextEncoder:
         module = self._module()
         model = ClipModel(self.source, module.tower(), clip_vocabulary())
         if module.calibration is None:
-            module.calibration = calibrate(model, tick=check_cancelled).to("cpu")
+            module.calibration = calibrate(model, check_interrupt=check_cancelled).to("cpu")
         return make_guard(model, avoid, calibration=module.calibration)
 
     def has_features_of(self, other: TextEncoder) -> bool:

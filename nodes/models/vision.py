@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...pez_core.clip.architecture import Architecture
-from ...pez_core.clip.image_tower import AT_ONCE, encode_pictures, load_image_tower
+from ...pez_core.clip.image_tower import BATCH_SIZE, encode_pictures, load_image_tower
 from ...pez_core.clip.source import JointSource, Source
 from ...pez_core.errors import ModelError
 from ..interrupt import check_cancelled
@@ -52,7 +52,7 @@ def features_by_clip_vision(clip_vision: Any, image: Tensor) -> Tensor:
     """Features of an IMAGE, (B, H, W, 3) → (B, E), on the CPU. Raises ModelError for a CLIP_VISION
     that is not a CLIP's."""
     features = []
-    for batch in torch.split(image, AT_ONCE):
+    for batch in torch.split(image, BATCH_SIZE):
         check_cancelled()
         with torch.inference_mode():  # as ComfyUI's own nodes call it
             output = clip_vision.encode_image(batch)["image_embeds"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ...pez_core.applications.attribution import alternatives, contributions, pulls
+from ...pez_core.applications.attribution import alternatives, concept_contributions, contributions
 from ...pez_core.applications.mixing import measured
 from ...pez_core.clip.models import ClipModel
 from ...pez_core.guard.guard import Guard
@@ -59,7 +59,7 @@ def measure(
         similarity,
         each,
         tuple(contributions(model, ids, targets, check_cancelled)),
-        tuple(alternatives(model, words, targets, mask, tick=check_cancelled)),
+        tuple(alternatives(model, words, targets, mask, check_interrupt=check_cancelled)),
         kept,
         added,
     )
@@ -76,7 +76,7 @@ def _keeping_away(
     near = [name for name, found in kept.items() if found.near]
     if not near:
         return kept, {}
-    found = pulls(model, [piece for _, piece in pieces], guard, check_cancelled)
+    found = concept_contributions(model, [piece for _, piece in pieces], guard, check_cancelled)
     each = zip(pieces, found, strict=True)
     return kept, {place: {name: pull[name] for name in near} for (place, _), pull in each}
 

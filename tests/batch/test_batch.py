@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pez_core import PRESETS, Candidate, learn_prompt, make_mask
+from pez_core import PRESETS, Candidate, Targets, learn_prompt, make_mask
 from pez_core.batch import inverter as batch_module
 from pez_core.batch.inverter import AHEAD, Inverter, Job
 from pez_core.batch.results import decisive
 from pez_core.clip.models import ClipModel
 from pez_core.errors import ConfigError, ModelError, TemplateError
 from pez_core.pictures import decode_picture, open_picture, read_picture
-from pez_core.search.best_tracker import Board
+from pez_core.search.best_tracker import BestTracker
+from pez_core.search.searcher import Searcher
 from pez_core.targets import make_targets
 from pez_core.text.vocabulary import Vocabulary
 from tests.support.many_pictures import by_name, make_pictures, timeless
@@ -72,7 +73,7 @@ def test_neither_order_nor_company_matters(
     assert by_name(alone) == expected
     broken = [("none.png", partial(open_picture, "none.png"))]
     mixed = [*broken, *pictures[:3], *broken, *pictures[3:]]
-    found = [r for r in inverter.records(mixed, at_once=2) if "error" not in r]
+    found = [r for r in inverter.records(mixed, concurrency=2) if "error" not in r]
     assert by_name(found) == expected
 
 
@@ -99,7 +100,7 @@ def test_pictures_that_cannot_be_used_are_recorded(inverter: Inverter, tmp_path:
     expected = {
         "text.png": "not a picture that Pillow can read", "empty.jpg": "not a picture",
         "folder.png": "a folder, not a picture", "cut.jpg": "damaged or cannot be decoded",
-        "large.png": "make it smaller first", "nan.tiff": "no finite numbers",
+        "large.png": "make it smaller first", "nan.tiff": "not finite numbers",
         "none.png": "no such picture",
     }  # fmt: skip
     names = [*list(expected)[:4], "good.png", *list(expected)[4:]]
@@ -144,7 +145,7 @@ def test_the_tower_is_loaded_once_and_pictures_are_opened_in_time(
 
     watched = [(f"{i} {n}", partial(noting, n, o)) for i in range(3) for n, o in pictures]
     done = 0
-    for _ in Inverter(job).records(watched, at_once=2):
+    for _ in Inverter(job).records(watched, concurrency=2):
         assert len(opened) <= done + 2 + AHEAD + 1, done  # in search, waiting, being decoded
         done += 1
     assert done == len(opened) == len(watched) == 18
@@ -160,13 +161,17 @@ def test_a_picture_without_a_prompt_is_recorded_alone(
 ) -> None:
     """A search that fails takes no other picture with it, though it ends all that run with it."""
     names = {pictures[i][0] for i in bad}
-    real = Board.candidates
 
-    def failing(board: Board, count: int) -> tuple[Candidate, ...]:
-        return () if names & set(board._targets.labels) else real(board, count)
+    class Failing(BestTracker):
+        def __init__(self, problem: Searcher, goal: Targets, clock: Any) -> None:
+            super().__init__(problem, goal, clock)
+            self.fails = bool(names & set(goal.labels))
+
+        def ranked(self, count: int) -> list[Candidate]:
+            return [] if self.fails else super().ranked(count)
 
     expected = by_name(list(inverter.records(pictures)))
-    monkeypatch.setattr(Board, "candidates", failing)
+    monkeypatch.setattr(Searcher, "tracker", Failing)
     records = by_name(list(inverter.records(pictures)))
     assert records.keys() == expected.keys()
     for name in expected:

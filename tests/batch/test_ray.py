@@ -32,11 +32,11 @@ Paths = list[tuple[str, Path]]
 class FragileWorker(Worker):
     """Dies at once, as of a decoder's bug, when a picture of that name is searched."""
 
-    def records(self, pictures: list[tuple[str, str, bytes]], at_once: int) -> Iterator[Any]:
+    def records(self, pictures: list[tuple[str, str, bytes]], concurrency: int) -> Iterator[Any]:
         for picture in pictures:
             if FATAL in picture[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield from super().records([picture], at_once)
+            yield from super().records([picture], concurrency)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_killed_worker_costs_nothing(job: Job, pictures: Paths, tmp_path: Path
     expected = by_name(list(Inverter(job).records(opened)))
     assert sum("error" in record for record in expected.values()) == 2
     records, killed = [], 0
-    with Cluster(job, workers=2, at_once=2) as workers:
+    with Cluster(job, workers=2, concurrency=2) as workers:
         for record in workers.records(given):
             records.append(record)
             if not killed and "error" not in record:
@@ -100,7 +100,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
     monkeypatch.setattr(ray_batch, "Worker", FragileWorker)
     Image.new("RGB", (30, 30), "red").save(tmp_path / "fatal.png")
     given = [pictures[0], ("fatal.png", tmp_path / "fatal.png"), *pictures[1:4]]
-    with Cluster(job, workers=1, at_once=2) as workers:
+    with Cluster(job, workers=1, concurrency=2) as workers:
         records = by_name(list(workers.records(given)))
         assert workers.lost == MOST_TRIES
     assert sorted(records) == sorted(name for name, _ in given)

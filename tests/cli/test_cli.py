@@ -154,6 +154,7 @@ def test_without_json_a_line_is_a_prompt(pez: Pez) -> None:
     assert re.fullmatch(r"\d+ steps in .* stopped by steps; model demo, seed 0\n", err)
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_asked_for(preset: str, pez: Pez) -> None:
     """Its settings are those of the run, less what is given beside it."""

@@ -26,6 +26,7 @@ def test_an_unknown_one_is_refused(pez: Pez) -> None:
     assert "invalid choice: 'adam'" in err and "autoprompt_sgd" in err
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_soft_prompt_that_is_stopped_early_has_no_words(pez: Pez) -> None:
     """It has tokens only behind its last step, and the error says so."""
     code, out, err = pez(

@@ -11,8 +11,8 @@ import pytest
 from tests.comfyui.checkpoint import CHECKPOINT, CLIP_L, LORA
 from tests.comfyui.client import Client, Prompt
 from tests.comfyui.graphs import DEMO, LEARN, MIX, VIEW
-from tests.comfyui.payloads import assert_learned, assert_viewed
 from tests.comfyui.workflow import to_prompt
+from tests.support.payloads import assert_learned, assert_viewed
 
 pytestmark = pytest.mark.comfyui
 

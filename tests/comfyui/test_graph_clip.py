@@ -19,7 +19,7 @@ from tests.comfyui.graphs import (
     view,
     with_lora,
 )
-from tests.comfyui.payloads import assert_learned, assert_viewed
+from tests.support.payloads import assert_learned, assert_viewed
 
 pytestmark = pytest.mark.comfyui
 

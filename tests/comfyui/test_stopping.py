@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
-from tests.comfyui.client import Client, Message, Prompt, RefusedError
+from tests.comfyui.client import Client, Message, Prompt, RefusedError, Run
 from tests.comfyui.graphs import CLIP_L_CHOICE, learn, node, picture
-from tests.comfyui.payloads import assert_learned
+from tests.support.payloads import assert_learned
 
 pytestmark = pytest.mark.comfyui
 
 GOING_ON: dict[str, Any] = {"preset": "paper", "steps": 100_000}
-MARGIN = 0.5  # seconds: a busy machine, the way through the server
+# Messages of progress behind the answer to a request that ends a run: one is on its way, one is
+# being made. A run that does not hear goes on for many more.
+LATE = 2
 
 
 def graph(**changes: Any) -> Prompt:
@@ -35,20 +36,27 @@ def started(client: Client, prompt: Prompt, phase: str = "pez") -> tuple[str, Me
     )
 
 
-def seconds_per_step(progress: Message) -> float:
-    return float(progress.data["seconds"] / progress.data["step"])
+def late(run: Run, before: int) -> int:
+    """How many messages of progress have come behind the first so many of them."""
+    return len(run.of_type("pez.progress")) - before
+
+
+def told(client: Client, prompt_id: str) -> int:
+    """How many messages of progress have come so far."""
+    with client.arrival:
+        return sum(
+            m.type == "pez.progress" and m.data["prompt_id"] == prompt_id for m in client.messages
+        )
 
 
 @pytest.mark.parametrize("model", ["demo (offline)", CLIP_L_CHOICE])
 def test_an_interrupt_is_heard_within_a_step(client: Client, model: str) -> None:
-    prompt_id, progress = started(client, graph(**GOING_ON, model=model))
+    prompt_id, _ = started(client, graph(**GOING_ON, model=model))
     client.post("/interrupt", {})
-    asked = time.monotonic()
+    before = told(client, prompt_id)
     run = client.finish(prompt_id)
     assert run.ending.type == "execution_interrupted", run.ending
-    latency = run.ending.at - asked
-    print(f"{model}: {latency:.3f} s at {seconds_per_step(progress):.3f} s a step")
-    assert latency < seconds_per_step(progress) + MARGIN
+    assert late(run, before) <= LATE
     assert "learner" not in run.history["outputs"]
 
 
@@ -57,7 +65,7 @@ def test_an_interrupt_is_heard_while_the_prompt_is_refined(client: Client) -> No
     found nothing is followed by one with more swaps."""
     prompt = graph(preset="default", steps=2, restarts=2, tokens=16, model=CLIP_L_CHOICE)
     prompt_id, first = started(client, prompt, "refine")
-    second = client.wait_for(
+    client.wait_for(
         lambda m: (
             m.type == "pez.progress"
             and m.data["prompt_id"] == prompt_id
@@ -65,13 +73,10 @@ def test_an_interrupt_is_heard_while_the_prompt_is_refined(client: Client) -> No
         )
     )
     client.post("/interrupt", {})
-    asked = time.monotonic()
+    before = told(client, prompt_id)
     run = client.finish(prompt_id, timeout=300)
-    latency = run.ending.at - asked
-    steps, seconds = (second.data[name] - first.data[name] for name in ("step", "seconds"))
-    print(f"refinement: {latency:.2f} s at {seconds / steps:.2f} s a step")
     assert run.ending.type == "execution_interrupted", run.ending
-    assert latency < seconds / steps + MARGIN
+    assert late(run, before) <= LATE
 
 
 def test_the_next_run_works_after_an_interrupt(client: Client) -> None:
@@ -92,11 +97,11 @@ def test_use_best_so_far_ends_the_run_with_its_result(client: Client) -> None:
     }
     prompt_id, progress = started(client, prompt)
     answer = client.post("/pez/finish", {"node": "3:2", "prompt_id": prompt_id})
-    asked = time.monotonic()
+    before = told(client, prompt_id)
     run = client.finish(prompt_id)
     assert progress.data["node"] == "3:2" and answer == {"finished": True}
     assert run.succeeded, run.ending
-    assert run.ending.at - asked < seconds_per_step(progress) + 2 * MARGIN
+    assert late(run, before) <= LATE
     payload = assert_learned(run.output("3:2"))
     assert payload["stopped"] == "user"
     assert payload["similarity"] >= progress.data["similarity"] - 1e-4

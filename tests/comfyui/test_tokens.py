@@ -13,7 +13,7 @@ from pez_core import make_mask
 from pez_core.text.vocabulary import Vocabulary
 from tests.comfyui.client import Client
 from tests.comfyui.graphs import learn, node, picture, text, view
-from tests.comfyui.payloads import assert_learned, assert_viewed
+from tests.support.payloads import assert_learned, assert_viewed
 
 pytestmark = pytest.mark.comfyui
 

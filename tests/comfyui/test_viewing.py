@@ -9,7 +9,7 @@ import pytest
 
 from tests.comfyui.client import Client, Prompt
 from tests.comfyui.graphs import DEMO, learn, mix, node, picture, text, view
-from tests.comfyui.payloads import Json, assert_learned, assert_viewed
+from tests.support.payloads import Json, assert_learned, assert_viewed
 
 pytestmark = pytest.mark.comfyui
 

@@ -4,6 +4,8 @@
 
 The tests steer it: POST /test/play {"mode": …} says how the next runs go ("run", "hold": wait for
 /pez/finish or an interrupt, "error", "cached"), GET /test/log gives the bodies of the requests.
+With {"keep": true} a run that is finished goes on until POST /test/go; with {"slow_reply": true} a
+prompt is answered when it has run.
 """
 
 from __future__ import annotations
@@ -36,8 +38,10 @@ class State:
         self.settings: dict[str, Any] = {}
         self.files: dict[str, str] = {}  # saved workflows
         self.queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.played: dict[str, asyncio.Event] = {}  # by prompt: when it has run
         self.finished = asyncio.Event()
         self.interrupted = asyncio.Event()
+        self.go = asyncio.Event()
 
     async def send(self, kind: str, **data: Any) -> None:
         for socket in list(self.sockets.values()):
@@ -101,10 +105,12 @@ async def play_learner(state: State, play: dict[str, Any], node: str, prompt_id:
 
 
 async def hold(state: State) -> str:
-    while not state.finished.is_set():
-        if state.interrupted.is_set():
-            raise Interrupted
-        await asyncio.sleep(0.01)
+    waiting = [asyncio.create_task(e.wait()) for e in (state.finished, state.interrupted)]
+    _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if state.interrupted.is_set():
+        raise Interrupted
     return "user"
 
 
@@ -115,7 +121,9 @@ async def executed(state: State, node: str, prompt_id: str, payload: dict[str, A
 
 async def play_all(state: State) -> None:
     while True:
-        await play_prompt(state, *await state.queue.get())
+        prompt_id, body = await state.queue.get()
+        await play_prompt(state, prompt_id, body)
+        state.played[prompt_id].set()
 
 
 async def socket(request: web.Request) -> web.WebSocketResponse:
@@ -137,16 +145,18 @@ async def queue_prompt(request: web.Request) -> web.Response:
     body = await request.json()
     prompt_id = str(uuid.uuid4())
     state.log["prompt"].append({**body, "prompt_id": prompt_id})
+    state.played[prompt_id] = asyncio.Event()
     state.queue.put_nowait((prompt_id, body))
-    if state.play.get("slow_reply"):  # the first events overtake the answer
-        await asyncio.sleep(0.15)
+    if state.play.get("slow_reply"):  # the events overtake the answer
+        await state.played[prompt_id].wait()
     return web.json_response({"prompt_id": prompt_id, "number": 1, "node_errors": {}})
 
 
 async def finish(request: web.Request) -> web.Response:
     state = request.app[STATE]
     state.log["finish"].append(await request.json())
-    await asyncio.sleep(0.3)
+    if state.play.get("keep"):
+        await state.go.wait()
     state.finished.set()
     return web.json_response({"finished": True})
 
@@ -161,8 +171,14 @@ async def interrupt(request: web.Request) -> web.Response:
 async def set_play(request: web.Request) -> web.Response:
     state = request.app[STATE]
     state.play = {"mode": "run", **await request.json()}
+    state.go.clear()
     for entries in state.log.values():
         entries.clear()
+    return web.json_response({})
+
+
+async def go_on(request: web.Request) -> web.Response:
+    request.app[STATE].go.set()
     return web.json_response({})
 
 
@@ -242,6 +258,7 @@ def make_app(static: Path) -> web.Application:
         ("POST", "/userdata/{path}", save_file),
         ("GET", "/userdata/{path}", load_file),
         ("POST", "/test/play", set_play),
+        ("POST", "/test/go", go_on),
         ("GET", "/ws", socket),
     ]
     for path, answer in answers(state).items():

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pez_core import ClipModel, Guard, make_guard
-from tests.comfyui.payloads import assert_learned
 from tests.support.nodes_support import DEMO, Comfy, edits, example, image_of, viewed
+from tests.support.payloads import assert_learned
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 

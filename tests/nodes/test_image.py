@@ -12,9 +12,9 @@ import torch
 from pez_core import PRESETS, Targets, make_targets
 from pez_core.clip.model_names import find_model
 from pez_core.text.vocabulary import Vocabulary
-from tests.comfyui.payloads import assert_learned
 from tests.support.nodes_support import Comfy, example, image_of
 from tests.support.oracle import DemoOracle
+from tests.support.payloads import assert_learned
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 
@@ -189,6 +189,7 @@ def test_the_settings_reach_the_search(
     assert seen == {**PRESETS[preset].to_json(), **changes}
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_time_is_a_limit(comfy: Comfy) -> None:
     out = comfy.learn(image_of(example()), preset="paper", steps=100_000, seconds=0.05)
     payload = assert_learned(out.ui)

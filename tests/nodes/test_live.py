@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.comfyui.payloads import assert_progress
 from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
+from tests.support.payloads import assert_progress
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 

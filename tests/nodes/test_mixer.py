@@ -10,9 +10,9 @@ import torch
 
 from pez_core import make_targets
 from pez_core.text.vocabulary import Vocabulary
-from tests.comfyui.payloads import assert_learned
 from tests.support.nodes_support import Comfy, example, image_of
 from tests.support.oracle import DemoOracle
+from tests.support.payloads import assert_learned
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 

@@ -19,6 +19,7 @@ from pez_core import (
     make_targets,
 )
 from pez_core.errors import ConfigError, TargetError
+from tests.support.clocks import TickingClock
 
 CONFIG = SearchConfig(steps=6, restarts=2, rounds=3, swaps=3, patience=1)
 TEXTS = ("a red apple", "a blue car", "a snowman", "a smiling cat", "two green leaves")
@@ -106,12 +107,14 @@ def test_the_callback_stops_one_search_and_the_others_go_on(
         assert results[number].best.text == alone.best.text
 
 
-def test_the_time_is_shared_out(demo: ClipModel, goals: list[Targets]) -> None:
+def test_the_time_is_shared_out(demo: ClipModel, goals: list[Targets], clock: TickingClock) -> None:
     """Searches that run together have the whole time among them, so a limit is one of work."""
     config = CONFIG.replace(patience=None)
+    start = clock.now
     results = collected(learn_prompts(demo, goals, config=config, at_once=5))
     seconds = [result.seconds for result in results.values()]
     assert max(seconds) < 2 * min(seconds)
+    assert sum(seconds) <= clock.now - start
     limited = collected(learn_prompts(demo, goals, config=CONFIG.replace(seconds=1e-9)))
     assert {result.stopped for result in limited.values()} == {"seconds"}
     assert all(result.candidates for result in limited.values())

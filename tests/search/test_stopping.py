@@ -14,6 +14,7 @@ from pez_core import (
     make_mask,
     make_targets,
 )
+from tests.support.clocks import TickingClock
 from tests.support.oracle import DemoOracle
 
 CONFIG = SearchConfig(steps=7, restarts=2, rounds=3, swaps=2, patience=None)
@@ -89,14 +90,19 @@ def test_an_exception_of_the_callback_reaches_the_caller(demo: ClipModel, target
 
 
 def test_a_budget_of_time_ends_the_search(
-    demo: ClipModel, targets: Targets, oracle: DemoOracle
+    demo: ClipModel, targets: Targets, oracle: DemoOracle, clock: TickingClock
 ) -> None:
-    """However small, one step is taken, and the prompt is valid; a large one is not used up."""
+    """However small, one step is taken, and the prompt is valid; a large one is not used up; and
+    one between them ends the search between two steps, when it is used up."""
     result = learn_prompt(demo, targets, config=CONFIG.replace(seconds=1e-9))
     assert (result.stopped, result.steps) == ("seconds", 1)
     assert_valid(result, targets, oracle)
-    result = learn_prompt(demo, targets, config=CONFIG.replace(seconds=1e9))
-    assert result.stopped == "steps"
+    whole = learn_prompt(demo, targets, config=CONFIG.replace(seconds=1e9))
+    assert whole.stopped == "steps"
+    limit = whole.seconds / 2
+    result = learn_prompt(demo, targets, config=CONFIG.replace(seconds=limit))
+    assert result.stopped == "seconds" and 1 < result.steps < whole.steps
+    assert limit <= result.seconds < limit + 20 * clock.tick  # one step looks at it a few times
 
 
 def test_rounds_without_gain_are_a_plateau(demo: ClipModel, targets: Targets) -> None:

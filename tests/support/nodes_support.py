@@ -18,8 +18,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.comfyui.payloads import assert_viewed
 from tests.support.load_pack import import_pack
+from tests.support.payloads import assert_viewed
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTROL = "control_after_generate"  # the widget that the front end puts behind a seed

@@ -19,7 +19,7 @@ export const learner = {
 
   "chips while it runs, and Use best so far": async (front) => {
     await front.build(VIEW);
-    await front.play({ mode: "hold" });
+    await front.play({ mode: "hold", keep: true });
     await front.run();
     const panel = front.panel("learn");
     const button = panel.locator("button", { hasText: "Use best so far" });
@@ -34,6 +34,7 @@ export const learner = {
     await panel.getByText("finishing…").waitFor();
     assert.ok(await panel.locator("button:disabled").count());
     await front.shot("03-finishing");
+    await front.post("/test/go", {});
     await panel.getByText("stopped by you").waitFor();
     assert.match(await panel.innerText(), /Keeps away from “text” \(0\.120, at most 0\.393\)/);
     const { finish, prompt } = await front.log();
