@@ -31,7 +31,7 @@ def learn(model: ClipModel, name: str) -> LearnedPrompt:
 
 
 def draw(axes: Axes, result: LearnedPrompt, words: list[str]) -> None:
-    """The words as chips, wrapped, and the similarity below them."""
+    """Draw the words as wrapped chips, with the similarity below them."""
     axes.set(xlim=(0, WIDTH), ylim=(0, 1))
     left, top = 0.0, 0.86
     renderer = axes.figure.canvas.get_renderer()
@@ -49,7 +49,7 @@ def draw(axes: Axes, result: LearnedPrompt, words: list[str]) -> None:
 
 
 def main() -> None:
-    """Learns the prompts with the default settings and draws them."""
+    """Learn the prompts with the default settings and draw them."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="+")

@@ -1,8 +1,8 @@
-"""The neutral judge: a second embedded CLIP, trained apart, that takes no part in any search.
+"""The neutral judge: a second small CLIP, trained independently, that no search uses.
 
-Similarity on the CLIP that was optimised can be gamed by bags of odd words, so the paper judges
-with another one (arXiv 2302.03668 §4.1). Ours has another seed, another image tower and other
-widths than the embedded model, and its own run over the data (`training/configs/judge.json`).
+Unrelated words can reach a high similarity on the optimised CLIP, so the paper judges with another
+one (arXiv 2302.03668 §4.1). Ours has another seed, another image tower and other widths than the
+embedded model, and its own run over the data (`training/configs/judge.json`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ RESERVED = Path(__file__).parent / "data" / "fxemoji.npz"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of N prompts, each an array (N,).
+    """The judge's figures of N prompts, each an array (N,).
 
-    similarity: to the prompt's own picture. rank: of that picture among all reserved ones, 1 is the
-    first. recall: whether a telling word of the picture's name stands in the prompt.
+    similarity: to the prompt's own picture. rank: of that picture among all reserved ones; 1 is the
+    first. recall: whether the prompt contains a content word of the picture's name.
     """
 
     similarity: np.ndarray
@@ -46,7 +46,7 @@ class Judge:
         self.features = self._model.encode_pictures(self.pictures)  # (300, E)
 
     def verdict(self, prompts: list[str], pictures: list[int]) -> Verdict:
-        """prompts: N texts. pictures: which reserved picture each was learned from."""
+        """The figures of N prompts. pictures: the index of the reserved picture of each."""
         scores = self._model.encode_texts(prompts) @ self.features.T  # (N, 300)
         own = scores[range(len(pictures)), pictures]
         rank = (scores > own[:, None]).sum(dim=1) + 1
@@ -63,6 +63,6 @@ class Judge:
         return self._model.encode_texts(texts)
 
     def text_similarity(self, texts: list[str], whole: str) -> list[float]:
-        """Cosines of texts with another one."""
+        """The cosines of texts with another text."""
         scores: list[float] = (self.read(texts) @ self.read([whole])[0]).tolist()
         return scores

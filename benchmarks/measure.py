@@ -1,4 +1,5 @@
-"""What the benchmarks share: the machine in words, paired bootstrap, memory, results on disk."""
+"""Shared by the benchmarks: a description of the machine, paired bootstrap, memory, results on
+disk."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def machine(threads: int, device: str = "cpu", processes: int = 1) -> str:
-    """The processor or GPU and the versions, for the head of a table. threads: of each process."""
+    """The processor or GPU and the versions, for the heading of a table. threads: of each
+    process."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -38,7 +40,7 @@ def paired_bootstrap(
 
 
 class PeakMemory:
-    """The peak of resident memory above what was there at the start, in MB; Linux and CUDA only."""
+    """The peak of memory above the memory at the start, in MB. But: Linux and CUDA only."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._cuda = device == "cuda"
@@ -58,7 +60,7 @@ class PeakMemory:
 
 
 def allocated(device: str = "cpu") -> float:
-    """The memory in use now, in MB: of tensors on a GPU, resident on a CPU."""
+    """The memory in use, in MB: of tensors on a GPU, resident on a CPU."""
     return torch.cuda.memory_allocated() / 1e6 if device == "cuda" else _status("VmRSS")
 
 
@@ -70,13 +72,13 @@ def _status(key: str) -> float:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
+    """The lines of a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def save(name: str, result: dict[str, Any]) -> Path:
-    """Writes a result as JSON beside the others."""
+    """Write a result as JSON to the folder of results."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

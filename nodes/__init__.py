@@ -11,7 +11,7 @@ from .token_viewer import TokenViewer
 
 
 class PezExtension(ComfyExtension):
-    """What ComfyUI asks for the pack's nodes."""
+    """Returns the nodes of the pack to ComfyUI."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [ImageToHardPrompt, PromptMixer, TokenViewer]

@@ -1,4 +1,4 @@
-"""Image→Hard Prompt: the words that CLIP finds most similar to pictures."""
+"""Image→Hard Prompt: the words that are most similar to pictures, as CLIP sees them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS, SearchConfig
+from ..pez_core.options import OPTIONS
 from ..pez_core.targets import join_targets, make_targets
 from ..pez_core.text.template import plain_template
 from . import schema
-from .models.encoder import Asked
-from .models.joint import open_encoder
+from .interrupt import check_cancelled
+from .models.encoder import ModelRequest, open_encoder
 from .run.learning import Search, run_search
-from .run.live import check_cancelled
 
 
 class ImageToHardPrompt(io.ComfyNode):
@@ -23,9 +23,8 @@ class ImageToHardPrompt(io.ComfyNode):
         return schema.schema(
             node_id="PEZ_ImageToHardPrompt",
             display_name="Image→Hard Prompt",
-            description="Learns the words that say what a picture shows, for the text encoder you "
-            "paint with (PEZ, arXiv 2302.03668). Several pictures give one prompt for what they "
-            "share.",
+            description="Learns words that describe a picture to the text encoder you paint with "
+            "(PEZ, arXiv 2302.03668). Several pictures give one prompt for what they share.",
             search_aliases=["image to prompt", "interrogator", "pez", "caption", "img2prompt"],
             inputs=_inputs(),
             outputs=schema.prompt_outputs(),
@@ -54,16 +53,18 @@ class ImageToHardPrompt(io.ComfyNode):
         clip: Any = None,
         clip_vision: Any = None,
     ) -> io.NodeOutput:
-        asked = Asked(model, clip, clip_vision)
-        encoder = open_encoder(asked)
-        parts = [make_targets(encoder.see(image, "image"))]
+        images = {"image": image, "negative_image": negative_image}
+        encoder, seen = open_encoder(
+            ModelRequest(model, clip, clip_vision),
+            {name: given for name, given in images.items() if given is not None},
+        )
+        parts = [make_targets(seen["image"])]
         if negative_image is not None:
-            away = encoder.see(negative_image, "negative_image")
+            away = seen["negative_image"]
             parts.append(make_targets(away, [-1.0] * len(away)))
-        text = encoder.text(parts[0].features.shape[1])
         lines = [line.strip() for line in text_targets.splitlines() if line.strip()]
         if lines:
-            parts.append(make_targets(text.load().encode_texts(lines, check_cancelled).cpu()))
+            parts.append(make_targets(encoder.load().encode_texts(lines, check_cancelled).cpu()))
         search = Search(
             template.strip() or plain_template(tokens),
             _config(preset, steps, restarts, learning_rate, weight_decay, seconds),
@@ -72,13 +73,13 @@ class ImageToHardPrompt(io.ComfyNode):
             ban,
             schema.concepts(avoid),
         )
-        return run_search(cls.hidden.unique_id, asked, text, join_targets(parts), search)
+        return run_search(cls.hidden.unique_id, encoder, join_targets(parts), search)
 
 
 def _config(
     preset: str, steps: int, restarts: int, lr: float, weight_decay: float, seconds: float
 ) -> SearchConfig:
-    """The preset with what the user has set beside it; 0, or -1 for the decay, leaves it."""
+    """The preset with the user's changes; 0, or -1 for the decay, keeps the preset's value."""
     changes: dict[str, Any] = {"steps": steps, "restarts": restarts, "lr": lr, "seconds": seconds}
     changes = {name: value for name, value in changes.items() if value}
     if weight_decay >= 0:
@@ -92,7 +93,7 @@ def _inputs() -> list[Any]:
             "image", tooltip="The picture. A batch of several gives one prompt for all of them."
         ),
         schema.model_input(),
-        schema.tokens_input("How many tokens to learn. 8 to 16 are best; more are not better."),
+        schema.tokens_input(),
         schema.preset_input(),
         io.Int.Input(
             "steps",
@@ -100,7 +101,7 @@ def _inputs() -> list[Any]:
             min=0,
             max=100_000,
             step=1,
-            tooltip="PEZ steps of a round. 0 takes the preset's.",
+            tooltip=OPTIONS["steps"].tooltip,
         ),
         schema.seed_input(),
         schema.advanced(
@@ -110,7 +111,7 @@ def _inputs() -> list[Any]:
             min=0,
             max=256,
             step=1,
-            tooltip="How many prompts are moved at once; the best wins. 0 takes the preset's.",
+            tooltip=OPTIONS["restarts"].tooltip,
         ),
         schema.advanced(
             io.Float,
@@ -119,7 +120,7 @@ def _inputs() -> list[Any]:
             min=0.0,
             max=10.0,
             step=0.01,
-            tooltip="Of AdamW. 0 takes the preset's, 0.1 as in the paper.",
+            tooltip=OPTIONS["lr"].tooltip,
         ),
         schema.advanced(
             io.Float,
@@ -128,7 +129,7 @@ def _inputs() -> list[Any]:
             min=-1.0,
             max=10.0,
             step=0.01,
-            tooltip="Of AdamW. -1 takes the preset's, 0.1 as in the paper.",
+            tooltip=OPTIONS["weight_decay"].tooltip,
         ),
         schema.vocabulary_input(),
         schema.advanced(
@@ -138,26 +139,27 @@ def _inputs() -> list[Any]:
             min=0.0,
             max=86_400.0,
             step=1.0,
-            tooltip="Stop the search after this time with the best so far. 0: no limit.",
+            tooltip=OPTIONS["seconds"].tooltip,
         ),
         io.String.Input(
             "template",
             default="",
             dynamic_prompts=False,
-            tooltip="Fixed words with slots to learn, such as: a photo of {8}, by {4}. "
-            "Empty: only learned tokens, as many as `tokens` says.",
+            tooltip=OPTIONS["template"].tooltip,
         ),
         io.String.Input(
             "text_targets",
             default="",
             multiline=True,
             dynamic_prompts=False,
-            tooltip="Texts that the prompt should come near to as well, one a line.",
+            tooltip=OPTIONS["text"].tooltip,
         ),
         schema.ban_input(),
-        schema.avoid_input("the prompt must"),
+        schema.avoid_input(),
         io.Image.Input(
-            "negative_image", optional=True, tooltip="Pictures that the prompt keeps away from."
+            "negative_image",
+            optional=True,
+            tooltip="Pictures that the prompt should keep away from.",
         ),
         schema.clip_input(),
         schema.clip_vision_input(),

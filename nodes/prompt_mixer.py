@@ -1,4 +1,4 @@
-"""Prompt Mixer: prompts and pictures, each with a weight, made into one prompt."""
+"""Prompt Mixer: one prompt from several prompts and pictures, each with a weight."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from ..pez_core.targets import Targets, join_targets, make_targets
 from ..pez_core.text.template import plain_template
 from ..pez_core.text.vocabulary import clip_vocabulary, make_mask, split_bans
 from . import schema
-from .models.encoder import Asked, Encoder, TextEncoder
-from .models.joint import JointEncoder, open_encoder
+from .interrupt import check_cancelled
+from .models.encoder import ModelRequest, TextEncoder, open_encoder
 from .run.learning import Search, pack, run_search
-from .run.live import check_cancelled
 from .run.prompt_text import read
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
@@ -33,9 +32,9 @@ class PromptMixer(io.ComfyNode):
         return schema.schema(
             node_id="PEZ_PromptMixer",
             display_name="Prompt Mixer",
-            description="Makes one prompt of several prompts and pictures. learn: a new one of few "
-            "tokens, nearest in CLIP's space to the weighted blend. concatenate: their own words, "
-            "less those that say least.",
+            description="Makes one prompt from several prompts and pictures. learn: a new, short "
+            "one that is nearest to the weighted mix in CLIP's space. concatenate: the words of "
+            "the prompts, without the least useful ones.",
             search_aliases=["mix prompts", "merge prompts", "shorten prompt", "distill", "pez"],
             inputs=_inputs(),
             outputs=schema.prompt_outputs(),
@@ -57,8 +56,7 @@ class PromptMixer(io.ComfyNode):
         clip_vision: Any = None,
         **mixed: Any,
     ) -> io.NodeOutput:
-        """mixed: prompt_1 to 8 and image_1 to 4 where connected, and the weight of each."""
-        asked = Asked(model, clip, clip_vision)
+        """mixed: prompt_1 to 8 and image_1 to 4, if connected, and the weight of each."""
         prompts = {n: mixed[n] for n in PROMPTS if (mixed.get(n) or "").strip()}
         images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
         weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
@@ -69,57 +67,58 @@ class PromptMixer(io.ComfyNode):
             raise TargetError(
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
             )
-        text, targets = _targets(open_encoder(asked), prompts, images, weights)
+        request = ModelRequest(model, clip, clip_vision)
+        encoder, targets = _targets(request, prompts, images, weights)
         away = schema.concepts(avoid)
         if mode == "learn":
             config, template = PRESETS[preset], plain_template(tokens)
             search = Search(template, config, seed, vocabulary, ban, away)
-            return run_search(cls.hidden.unique_id, asked, text, targets, search)
+            return run_search(cls.hidden.unique_id, encoder, targets, search)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
             raise TargetError(
                 "nothing to concatenate: connect a prompt with a positive weight, or choose the "
                 "mode learn"
             )
-        joined = _concatenate(text, kept, targets, tokens, ban, away)
-        return pack(joined, frozenset(), asked, targets, away, text.note)
+        joined = _concatenate(encoder, kept, targets, tokens, ban, away)
+        return pack(joined, encoder, targets, away)
 
 
 def _targets(
-    encoder: Encoder | JointEncoder,
+    request: ModelRequest,
     prompts: dict[str, str],
     images: dict[str, torch.Tensor],
     weights: dict[str, float],
 ) -> tuple[TextEncoder, Targets]:
-    """The text tower, and every prompt and picture as a target. A batch shares its weight, and so
-    do the parts of a prompt that is longer than CLIP reads at once."""
-    parts = []
-    for name, image in images.items():
-        seen = encoder.see(image, name)
-        parts.append(make_targets(seen, [weights[name] / len(seen)] * len(seen)))
-    text = encoder.text(parts[0].features.shape[1] if parts else None)
+    """The text encoder, and every prompt and picture as a target. The pictures of a batch share its
+    weight, and so do the parts of a prompt that is longer than CLIP reads at once."""
+    encoder, seen = open_encoder(request, images)
+    parts = [
+        make_targets(features, [weights[name] / len(features)] * len(features))
+        for name, features in seen.items()
+    ]
     for name, prompt in prompts.items():
         check_cancelled()
-        told = text_targets(text.load(), prompt).to("cpu")
-        shares = [share * weights[name] for share in told.weights.tolist()]
-        parts.append(make_targets(told.features, shares))
-    return text, join_targets(parts)
+        read_in_parts = text_targets(encoder.load(), prompt).to("cpu")
+        shares = [share * weights[name] for share in read_in_parts.weights.tolist()]
+        parts.append(make_targets(read_in_parts.features, shares))
+    return encoder, join_targets(parts)
 
 
 def _concatenate(
-    text: TextEncoder,
+    encoder: TextEncoder,
     prompts: list[str],
     targets: Targets,
     budget: int,
     ban: str,
     avoid: tuple[str, ...],
 ) -> LearnedPrompt:
-    model = text.load()
-    guard = text.guard(avoid)
+    model = encoder.load()
+    guard = encoder.guard(avoid)
     mask = make_mask(model.vocabulary, "all", ban=split_bans(ban))
     started = time.perf_counter()
     best = concatenated(
-        model, prompts, targets, budget, mask=mask, guard=guard, tick=check_cancelled
+        model, prompts, targets, budget, mask=mask, guard=guard, check_interrupt=check_cancelled
     )
     seconds = time.perf_counter() - started
     return LearnedPrompt((best,), (), 0, seconds, "steps", 0, model.name, {})
@@ -132,10 +131,12 @@ def _inputs() -> list[Any]:
             "mode",
             options=["learn", "concatenate"],
             default="learn",
-            tooltip="learn: a new prompt, nearest to the blend of all. concatenate: the prompts "
-            "one behind the other, trimmed to the number of tokens.",
+            tooltip="learn: a new prompt, nearest to the mix of all inputs. concatenate: the "
+            "prompts one after the other, shortened to the number of tokens.",
         ),
-        schema.tokens_input("learn: how many tokens to learn. concatenate: how many may be kept."),
+        schema.tokens_input(
+            "learn: how many tokens to learn. concatenate: how many tokens to keep at most."
+        ),
         schema.model_input(),
         schema.preset_input(),
         schema.seed_input(),
@@ -149,7 +150,7 @@ def _inputs() -> list[Any]:
             )
             for name in (*PROMPTS, *IMAGES)
         ),
-        schema.avoid_input("the prompt must"),
+        schema.avoid_input(),
         *(
             io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
             for name in PROMPTS

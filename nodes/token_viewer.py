@@ -1,4 +1,4 @@
-"""Token Viewer: a prompt taken apart, what each token does, and what the user has done to it."""
+"""Token Viewer: the tokens of a prompt, what each of them adds, and the user's edits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..pez_core.errors import TargetError
 from ..pez_core.text.edits import Edits, Word, parse_edits, split_words
 from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
-from .models.encoder import Asked, require_open_clip
+from .models.encoder import ModelRequest, require_open_clip
 from .run.connection import PromptTokens
 from .run.measuring import measure
 from .run.messages import Effects, viewed_message
@@ -29,7 +29,7 @@ class TokenViewer(io.ComfyNode):
             node_id="PEZ_TokenViewer",
             display_name="Token Viewer",
             description="Shows a prompt as CLIP reads it: its tokens, what each of them adds, and "
-            "what could stand in its place. Click a word to lock, ban or replace it.",
+            "what could replace it. Click a word to lock, ban or replace it.",
             search_aliases=["tokens", "tokenizer", "count tokens", "prompt analysis", "pez"],
             inputs=_inputs(),
             outputs=_outputs(),
@@ -61,13 +61,13 @@ class TokenViewer(io.ComfyNode):
             shown = write(words, edited, weights_of(words, plain, weights))
         passed_on = read(shown)[0]
         away = schema.concepts(avoid) + (tokens.avoid if tokens else ())
-        asked = _asked(model, clip, clip_vision, tokens)
-        if asked is None:
-            _require_nothing_to_measure(image, away)
+        request = None if model == NO_MODEL else ModelRequest(model, clip, clip_vision)
         effects = Effects()
-        if asked and words:
+        if request is None and tokens is None:
+            _require_nothing_to_measure(image, away)
+        elif words:
             effects = measure(
-                asked, words, edited, passed_on, avoid=away, image=image, tokens=tokens
+                request, words, edited, passed_on, avoid=away, image=image, tokens=tokens
             )
         message = viewed_message(
             plain,
@@ -88,7 +88,7 @@ class TokenViewer(io.ComfyNode):
 
 
 def _edits(given: Edits, plain: str, words: list[Word], tokens: PromptTokens | None) -> Edits:
-    """The edits that hold for this prompt. Words of a template are locked from the start."""
+    """The edits that apply to this prompt. Words of a template are locked from the start."""
     if given.source == plain or tokens is None or tokens.text != plain:
         return given.of(plain)
     locked, place = set(), 0
@@ -99,19 +99,11 @@ def _edits(given: Edits, plain: str, words: list[Word], tokens: PromptTokens | N
     return replace(given.of(plain), locked=frozenset(locked))
 
 
-def _asked(model: str, clip: Any, clip_vision: Any, tokens: PromptTokens | None) -> Asked | None:
-    """The CLIP to measure with: the one chosen here, or else the one the tokens were learned with.
-    Without either, `clip` is there to count its tokens."""
-    if model != NO_MODEL:
-        return Asked(model, clip, clip_vision)
-    return tokens.asked if tokens else None
-
-
 def _require_nothing_to_measure(image: torch.Tensor | None, away: tuple[str, ...]) -> None:
     if image is not None:
-        raise TargetError("to compare the prompt with the picture choose a model")
+        raise TargetError("to compare the prompt with the picture, choose a model")
     if away:
-        raise TargetError("to check the prompt against `avoid` choose a model")
+        raise TargetError("to check the prompt against `avoid`, choose a model")
 
 
 def _inputs() -> list[Any]:
@@ -121,16 +113,16 @@ def _inputs() -> list[Any]:
             "edits",
             default="",
             dynamic_prompts=False,
-            tooltip="What you have done to the words, as JSON; made by clicking them.",
+            tooltip="Your edits of the words, as JSON, made by clicking the words.",
         ),
-        schema.avoid_input("the prompt should"),
+        schema.avoid_input(),
         io.String.Input(
             "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
         ),
         schema.Tokens.Input(
             "tokens",
             optional=True,
-            tooltip="A learned prompt: it knows its model and the pictures it was learned for.",
+            tooltip="A learned prompt, with its model and the pictures it was learned for.",
         ),
         io.Image.Input(
             "image",
@@ -148,7 +140,7 @@ def _outputs() -> list[Any]:
         schema.output(
             io.String,
             "template",
-            "The locked words in place and slots for the rest, for the template of "
+            "The locked words in their places and slots for the others, for the template of "
             "Image→Hard Prompt.",
         ),
         schema.output(io.String, "ban", "The banned words, for the ban of Image→Hard Prompt."),

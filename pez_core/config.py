@@ -1,45 +1,126 @@
-"""The settings of a search, in one frozen dataclass, and the presets.
+"""The settings of a search, in one frozen dataclass with what is said of each, and the presets.
 
 A search is a number of rounds. Each round starts `restarts` random prompts, moves them together
 with PEZ for `steps` steps, and then improves the best `refine` of them by single-token swaps until
-none helps.
+no swap helps.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .errors import ConfigError
 
-# Ways to move prompts; see `optimizers`.
+# Ways to move prompts; see `search.optimizers`.
 OPTIMIZERS = (
     "pez", "autoprompt_sgd", "fluentprompt", "autoprompt", "stochastic_rounding", "soft",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class SearchConfig:
-    """All settings of `learn_prompt`.
+class Option:
+    """What is said of an option, wherever it is shown.
 
-    Where a default comes from: "paper" is arXiv 2302.03668 §4.1, "bench" is
+    meaning: what it is, without a full stop at its end; shown everywhere.
+    command: what `pez COMMAND --help` and docs/options.md add.
+    node: sentences that the tooltips of the nodes add.
+    page: sentences that docs/options.md adds, in Markdown, such as where the default comes from.
+    shown: what is shown as the default, if the value does not say what happens.
+    """
+
+    meaning: str
+    command: str = ""
+    node: str = ""
+    page: str = ""
+    shown: str = ""
+
+    @property
+    def help(self) -> str:
+        return "; ".join(filter(None, (self.meaning, self.command)))
+
+    @property
+    def tooltip(self) -> str:
+        return " ".join(filter(None, (sentence(self.meaning), self.node)))
+
+
+def sentence(meaning: str) -> str:
+    return f"{meaning[0].upper()}{meaning[1:]}."
+
+
+def _setting(default: Any, meaning: str, **said: str) -> Any:
+    """A field with its `Option`. said: further fields of the option."""
+    return field(default=default, metadata={"option": Option(meaning, **said)})
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """All settings of `learn_prompt`. `options.OPTIONS` holds what is said of each.
+
+    Where a default comes from: "the paper" is arXiv 2302.03668 §4.1, "benchmark" is
     benchmarks/quality/search_quality.py.
     """
 
-    optimizer: str = "pez"  # one of OPTIMIZERS: what moves the prompts of a round
-    steps: int = 10  # PEZ steps of a round; search_variants.py: more gain nothing
-    restarts: int = 8  # prompts moved in one batch; bench (the paper runs 1)
-    lr: float = 0.1  # paper
-    weight_decay: float = 0.1  # paper
-    batch_size: int | None = None  # targets drawn per step; None = all of them (the paper uses 1)
-    refine: int = 1  # how many restarts of a round are refined; 0 = plain PEZ; bench
-    swaps: int = 16  # tokens tried per position in a refinement step; bench
-    fluency: float = 0.0  # weight of log P(text) per token beside the similarity; readability.py
-    rounds: int = 1  # rounds at most; bench: more raise the similarity, and lower the judge's
-    patience: int | None = None  # stop after so many rounds without a better prompt; None = never
-    seconds: float | None = None  # stop after so many seconds of search; None = no limit
-    candidates: int = 5  # how many distinct prompts to return at most
+    optimizer: str = _setting(
+        "pez",
+        "what moves the prompts of a round",
+        page="The others are the paper's baselines, for comparison.",
+    )
+    steps: int = _setting(
+        10,
+        "steps of the optimizer in each round",
+        node="0 uses the preset's value.",
+        page="By benchmark: refinement gains more than further steps. The paper: 3000.",
+    )
+    restarts: int = _setting(
+        8,
+        "how many prompts each round moves together",
+        node="The best one is kept. 0 uses the preset's value.",
+        page="By benchmark. The paper: 1.",
+    )
+    lr: float = _setting(
+        0.1,
+        "learning rate of the optimizer",
+        node="0 uses the preset's value, 0.1 as in the paper.",
+        page="From the paper, with AdamW.",
+    )
+    weight_decay: float = _setting(
+        0.1,
+        "weight decay of the optimizer",
+        node="-1 uses the preset's value, 0.1 as in the paper.",
+        page="From the paper, with AdamW.",
+    )
+    batch_size: int | None = _setting(
+        None, "targets drawn for each step", page="All of them by default. The paper: 1."
+    )
+    refine: int = _setting(
+        1, "how many prompts of a round are refined; 0 is plain PEZ", page="By benchmark."
+    )
+    swaps: int = _setting(
+        16, "tokens tried per position in a step of refinement", page="By benchmark."
+    )
+    fluency: float = _setting(
+        0.0,
+        "prefer prompts that read like a caption: the weight of log P(text) per token in the sum "
+        "with the similarity, such as 0.003",
+        page="See [vocabulary](#vocabulary).",
+    )
+    rounds: int = _setting(
+        1,
+        "how many rounds to run at most",
+        page="By benchmark: more rounds raise the similarity and lower the judge's.",
+    )
+    patience: int | None = _setting(
+        None, "end the search after this many rounds in a row without a better prompt"
+    )
+    seconds: float | None = _setting(
+        None,
+        "end the search after this time with the best prompt so far",
+        node="0: no limit.",
+        shown="no limit",
+    )
+    candidates: int = _setting(5, "how many distinct prompts to return at most")
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -64,7 +145,7 @@ class SearchConfig:
                 f"at lr {self.lr}: lower one of them"
             )
         if not (math.isfinite(self.fluency) and self.fluency >= 0):
-            raise ConfigError(f"fluency must be at least 0, got {self.fluency}: a small number")
+            raise ConfigError(f"fluency must be at least 0, got {self.fluency}: try 0.003")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"seconds must be a positive number, got {self.seconds}")
 
@@ -82,11 +163,11 @@ class SearchConfig:
 
 
 DEFAULT = SearchConfig()
-# No refinement: the first good words, of less similarity.
+# No refinement: the first good words, with less similarity.
 FAST = SearchConfig(steps=20, refine=0)
-# Round after round while they find better ones: the most similarity.
+# More rounds while they find better prompts: the highest similarity.
 THOROUGH = SearchConfig(rounds=12, patience=4)
-# The paper's own setting (§4.1): one prompt, 3000 steps, one target a step, nothing else.
+# The paper's own setting (§4.1): one prompt, 3000 steps, one target per step, no refinement.
 PAPER = SearchConfig(steps=3000, restarts=1, batch_size=1, refine=0)
 
 PRESETS: dict[str, SearchConfig] = {

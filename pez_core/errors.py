@@ -1,9 +1,9 @@
-"""What can go wrong for a user. Every message says what was wrong, with which value, and the way
-out."""
+"""The errors that a user can meet. Every message says what is wrong, with which value, and what to
+do."""
 
 
 class PezError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and fix."""
 
 
 class ConfigError(PezError):
@@ -11,19 +11,19 @@ class ConfigError(PezError):
 
 
 class TemplateError(PezError):
-    """A prompt template cannot be understood or does not fit the context."""
+    """A prompt template cannot be parsed or does not fit the context."""
 
 
 class VocabularyError(PezError):
-    """The chosen vocabulary leaves nothing to learn from, or a list cannot be read."""
+    """The chosen vocabulary holds no usable token, or a list cannot be read."""
 
 
 class WeightsError(PezError):
-    """A weights file is missing a part, damaged, or of a kind that is not read."""
+    """A weights file is incomplete, damaged, or of an unsupported kind."""
 
 
 class ModelError(PezError):
-    """A model name is unknown, or the model cannot be had or does not fit."""
+    """A model name is unknown, or the model is unavailable or does not fit."""
 
 
 class PictureError(PezError):
@@ -35,7 +35,7 @@ class TargetError(PezError):
 
 
 class GuardError(PezError):
-    """A guard has no concept, or what it is measured against will not do."""
+    """A guard has no concept, or its neutral prompts are not usable."""
 
 
 class EditsError(PezError):
@@ -43,18 +43,20 @@ class EditsError(PezError):
 
 
 class SearchError(PezError):
-    """A search has ended without a prompt that may be handed out."""
+    """A search ended without a permitted prompt."""
 
 
 class ResultsError(PezError):
-    """A results file is none, is in use, holds results of other settings, or cannot be written."""
+    """A file is not a results file, is in use, holds results of other settings, or cannot be
+    written."""
 
 
 class ClusterError(PezError):
-    """Workers cannot be had, or keep dying."""
+    """Workers are unavailable, or keep dying."""
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says in its first line, or else its kind."""
+    """The first line of another library's error message, or the error's type if the message is
+    empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

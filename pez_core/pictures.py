@@ -1,8 +1,8 @@
-"""Pictures of any kind as 8-bit RGB: what open_clip's preprocessing takes.
+"""Pictures of any kind as 8-bit RGB, the input of open_clip's preprocessing.
 
-Transparency is laid on white, 16-bit and floating-point grey is scaled, EXIF rotation applied, and
-of an animation the first frame taken. But: very large pictures are refused, and large ones reduced,
-so that memory is not exhausted.
+Transparent pictures are composited on white. 16-bit and floating-point grey is scaled to 8 bits.
+The EXIF rotation is applied. Of an animation only the first frame is used.
+But: very large pictures are refused and large ones are reduced, to bound the memory.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .errors import PictureError
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm")
-MOST_PIXELS = 178_956_970  # where Pillow itself suspects a decompression bomb; 0.5 GB as RGB
-WORKING_PIXELS = 16_000_000  # above this a picture is reduced first; CLIP sees at most 378 x 378
-MOST_ASPECT = 8  # beyond it the ends are cut off, as CLIP's centre crop does anyway
+MOST_PIXELS = 178_956_970  # Pillow's own limit for decompression bombs; 0.5 GB as RGB
+WORKING_PIXELS = 16_000_000  # larger pictures are reduced first; CLIP sees at most 378 x 378
+MOST_ASPECT = 8  # beyond it the ends are cut off; CLIP's centre crop drops them too
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """The picture of a file as RGB.
+    """The picture in a file, as RGB.
 
     Raises PictureError, naming the file, when it cannot be read or is too large.
     """
@@ -37,7 +37,7 @@ def open_picture(path: str | Path) -> Image.Image:
 
 
 def read_picture(path: str | Path) -> bytes:
-    """A picture's file as it is, to be decoded elsewhere. Raises as `open_picture` does."""
+    """The bytes of a picture file, for decoding elsewhere. Raises as `open_picture` does."""
     path = _existing(path)
     try:
         return path.read_bytes()
@@ -46,19 +46,19 @@ def read_picture(path: str | Path) -> bytes:
 
 
 def decode_picture(data: bytes, name: str) -> Image.Image:
-    """The picture of a file's content as RGB. name: its name for messages. Raises as
+    """The picture in a file's bytes, as RGB. name: the file's name for messages. Raises as
     `open_picture` does."""
     return _decoded(io.BytesIO(data), name)
 
 
 def is_picture(name: str) -> bool:
-    """Whether what may be a text or a picture is a picture: a file, or a name that was meant to be
-    one.
+    """Whether an argument names a picture, not a text: an existing file, or a name with a picture's
+    suffix.
 
-    Raises PictureError for the name of a picture that is not there, and for the path of a folder.
+    Raises PictureError for the name of a missing picture, and for the path of a folder.
     """
     path = Path(name)
-    with suppress(OSError):  # a long text is no possible file name
+    with suppress(OSError):  # a long text is not a possible file name
         if path.is_file():
             return True
         if path.is_dir() and ("/" in name or os.sep in name):
@@ -86,14 +86,14 @@ def _decoded(file: Path | io.BytesIO, name: str) -> Image.Image:
                 return to_rgb(image, name)
     except Image.DecompressionBombError as error:
         raise PictureError(
-            f"{name}: more pixels than the {MOST_PIXELS:,} that are read; make it smaller first, "
+            f"{name}: more pixels than the limit of {MOST_PIXELS:,}; make it smaller first: "
             "CLIP sees a few hundred a side"
         ) from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: not a picture that Pillow can read") from error
     except PictureError:
         raise
-    except Exception as error:  # Pillow's decoders raise kinds of all sorts for damaged files
+    except Exception as error:  # Pillow's decoders raise errors of many types for damaged files
         raise _undecodable(name, error) from error
 
 
@@ -102,14 +102,14 @@ def _undecodable(name: str, error: Exception) -> PictureError:
 
 
 def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
-    """An open picture as RGB, upright, of moderate size.
+    """An open picture as RGB, upright and of moderate size.
 
-    Raises PictureError when it is too large or holds values that are no numbers.
+    Raises PictureError when it is too large or holds values that are not finite.
     """
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise PictureError(
-            f"{name}: {width} x {height} pixels are more than the {MOST_PIXELS:,} that are read; "
+            f"{name}: {width} x {height} pixels are more than the limit of {MOST_PIXELS:,}; "
             "make it smaller first"
         )
     if getattr(image, "n_frames", 1) > 1:
@@ -126,7 +126,7 @@ def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
 
 
 def _reducible(image: Image.Image, name: str) -> Image.Image:
-    """The picture in a mode of 8 bits whose neighbouring values can be averaged."""
+    """The picture in an 8-bit mode in which neighbouring values can be averaged."""
     if image.mode.startswith("I") or image.mode == "F":
         return _kept(image, _scale_to_8_bit(image, name))
     if image.mode in ("P", "PA"):
@@ -136,7 +136,7 @@ def _reducible(image: Image.Image, name: str) -> Image.Image:
 
 
 def _reduce(image: Image.Image) -> Image.Image:
-    """A smaller picture where this one exceeds WORKING_PIXELS, by a whole factor."""
+    """The picture, reduced by a whole factor if it exceeds WORKING_PIXELS."""
     factor = int((image.width * image.height / WORKING_PIXELS) ** 0.5)
     if factor < 2:
         return image
@@ -144,7 +144,8 @@ def _reduce(image: Image.Image) -> Image.Image:
 
 
 def _crop_extremes(image: Image.Image) -> Image.Image:
-    """Cuts a very long picture to its middle: resized to CLIP's short side it would be immense."""
+    """The middle of a very long picture: resized to CLIP's short side the whole would be
+    immense."""
     width, height = image.size
     most = MOST_ASPECT * min(width, height)
     if max(width, height) <= most:
@@ -154,7 +155,7 @@ def _crop_extremes(image: Image.Image) -> Image.Image:
 
 
 def _kept(before: Image.Image, after: Image.Image) -> Image.Image:
-    """The changed picture with the EXIF data that says which way is up."""
+    """The changed picture with the original EXIF data, which holds the orientation."""
     after.info = dict(before.info)
     exif = before.getexif()
     if exif:
@@ -163,10 +164,13 @@ def _kept(before: Image.Image, after: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bit(image: Image.Image, name: str) -> Image.Image:
-    """Grey of 16 bits, or of floating point in 0..1, to 8 bits; any other by its own range."""
+    """A grey picture of 16 bits, or of floats in 0..1, scaled to 8 bits; other values by their own
+    range."""
     values = np.asarray(image, dtype=np.float32)
     if not np.isfinite(values).all():
-        raise PictureError(f"{name}: it holds values that are no finite numbers")
+        raise PictureError(
+            f"{name}: it holds values that are not finite numbers: save it again from its source"
+        )
     low, high = float(values.min()), float(values.max())
     top = 1.0 if image.mode == "F" else 65535.0
     if low < 0 or high > top:

@@ -1,4 +1,5 @@
-"""The results of a search: plain, immutable, JSON-ready. No tensors, so they outlive the model."""
+"""The results of a search: plain, immutable and ready for JSON. They hold no tensors, so they
+outlive the model."""
 
 from __future__ import annotations
 
@@ -20,11 +21,12 @@ class Token:
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near a text is to a concept of a guard, and from where on that is too near.
+    """How near a text is to one concept of a guard, and the threshold above which it is too near.
 
-    similarity: the cosine in the guard's neutral space, see `neutral`. says: words of the text that
-    say the concept outright, whatever the whole means. known: False where the concept
-    means no more to the model than an empty text; then no text is near it, only the words count.
+    similarity: the cosine in the guard's neutral space, see `guard.neutral`. says: words of the
+    text that name the concept literally, whatever the whole text means. known: False if the model
+    does not distinguish the concept from an empty text. Then no text is near it, and only the words
+    count.
     """
 
     similarity: float
@@ -34,7 +36,7 @@ class Nearness:
 
     @property
     def near(self) -> bool:
-        return not self.similarity <= self.threshold  # so that NaN is never clear
+        return not self.similarity <= self.threshold  # so that NaN always counts as near
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,10 +50,11 @@ class Nearness:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One prompt: its text, the ids it tokenises to, and the similarity of its own encoding.
+    """One prompt: its text, the ids that the text tokenises to, and the similarity of its own
+    encoding.
 
-    similarities: those of the encoders of an ensemble, by name; empty for a single one. guard: how
-    near the text is to each concept it was to keep away from, by name; empty without a guard.
+    similarities: one for each encoder of an ensemble, by name; empty for a single encoder. guard:
+    how near the text is to each avoided concept, by name; empty without a guard.
     """
 
     text: str
@@ -62,7 +65,7 @@ class Candidate:
 
     @property
     def near(self) -> tuple[str, ...]:
-        """The concepts that the text is too near to."""
+        """The names of the concepts that the text is too near to."""
         return tuple(name for name, found in self.guard.items() if found.near)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,9 +81,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class LearnedPrompt:
-    """What a search returns: distinct candidates, best first, and how it went.
+    """What a search returns: distinct candidates, best first, and the course of the search.
 
-    history: (step, seconds, similarity) each time the best improved.
+    history: (step, seconds, similarity), one entry for each time that the best improved.
     stopped: "steps" | "seconds" | "plateau" | "user".
     """
 
@@ -98,7 +101,8 @@ class LearnedPrompt:
         return self.candidates[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `pez invert --json` prints (schema 1); "guard" where there is one."""
+        """The object that `pez invert --json` prints (schema 1); with a guard it has the key
+        "guard"."""
         return {
             "schema": SCHEMA,
             "prompt": self.best.text,
@@ -116,6 +120,6 @@ class LearnedPrompt:
 
 
 def _guard_entry(candidate: Candidate) -> dict[str, Any]:
-    """What a guard says of a candidate, where there is one."""
-    said = {name: found.to_json() for name, found in candidate.guard.items()}
-    return {"guard": said} if said else {}
+    """A candidate's distances from the concepts of its guard; empty without a guard."""
+    guard = {name: found.to_json() for name, found in candidate.guard.items()}
+    return {"guard": guard} if guard else {}

@@ -1,5 +1,5 @@
-"""What a prompt is learned for: pictures and texts as unit features with weights; a negative weight
-keeps away."""
+"""The targets of a search: pictures and texts as unit features with weights. A prompt moves away
+from a target of negative weight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import TargetError
 
 @dataclass(frozen=True)
 class Targets:
-    """features: (T, E) at unit length. weights: (T,), not all zero. labels: T names to show."""
+    """features: (T, E) at unit length. weights: (T,), not all zero. labels: T display names."""
 
     features: Tensor
     weights: Tensor
@@ -37,10 +37,12 @@ class Targets:
 def make_targets(
     features: Tensor, weights: Sequence[float] | None = None, labels: Sequence[str] = ()
 ) -> Targets:
-    """Targets from features. features: (T, E), any length; weights: T numbers, 1 each if left out.
+    """Targets made from features. features: (T, E), of any length. weights: T numbers; 1 each if
+    omitted.
 
-    Raises TargetError for no target, for features that are no finite numbers or have no length, for
-    weights that are not finite or all zero, and for a wrong number of either.
+    Raises TargetError without targets, for features that are not finite or have length zero, for
+    weights that are not finite or are all zero, and when the numbers of targets, weights and labels
+    differ.
     """
     features = features.detach().clone()
     if features.ndim != 2 or not len(features):
@@ -52,7 +54,8 @@ def make_targets(
     values = [1.0] * count if weights is None else [float(w) for w in weights]
     if len(names) != count or len(values) != count:
         raise TargetError(
-            f"{count} targets, {len(values)} weights and {len(names)} labels do not match"
+            f"{count} targets, {len(values)} weights and {len(names)} labels do not match: "
+            "give one weight and one label for each target"
         )
     weight = torch.tensor(values, dtype=features.dtype, device=features.device)
     if not bool(torch.isfinite(weight).all()) or not bool(weight.any()):
@@ -61,15 +64,16 @@ def make_targets(
     if not bool(usable.all()):
         bad = [name for name, ok in zip(names, usable.tolist(), strict=True) if not ok]
         raise TargetError(
-            f"no usable feature came out of {', '.join(bad)}: it holds NaN, infinity or nothing"
+            f"no usable feature came out of {', '.join(bad)}: it is zero or not finite; "
+            "check this input"
         )
     return Targets(F.normalize(features, dim=-1), weight, names)
 
 
 def join_targets(parts: Sequence[Targets]) -> Targets:
-    """All targets of several sets as one.
+    """The targets of several sets as one set.
 
-    Raises TargetError when there are none or the dimensions differ.
+    Raises TargetError without sets, and when their dimensions differ.
     """
     if not parts:
         raise TargetError("nothing to learn from: give at least one picture or text")
@@ -86,10 +90,10 @@ def join_targets(parts: Sequence[Targets]) -> Targets:
 
 
 def weighted_similarity(features: Tensor, targets: Targets, rows: Tensor | None = None) -> Tensor:
-    """Σ wᵢ·cos(f, tᵢ) / Σ |wᵢ|, between -1 and 1; with one positive target the plain cosine.
+    """Σ wᵢ·cos(f, tᵢ) / Σ |wᵢ|, between -1 and 1. With one positive target it is the plain cosine.
 
-    features: (R, E) at unit length. rows: the targets of a mini-batch, all of them if left out. →
-    (R,)
+    features: (R, E) at unit length. rows: indices of the targets of a mini-batch; all targets if
+    omitted. → (R,)
     """
     return features @ mean_target(targets, rows)
 
@@ -99,6 +103,6 @@ def mean_target(targets: Targets, rows: Tensor | None = None) -> Tensor:
     target, weights = targets.features, targets.weights
     if rows is not None:
         target, weights = target[rows], weights[rows]
-    # A mini-batch may hold only targets of weight 0: its similarity is then 0, not 0/0.
+    # A mini-batch may hold only targets of weight 0. Its similarity is then 0, not 0/0.
     scale = weights.abs().sum().clamp_min(1e-12)
     return (weights @ target) / scale

@@ -86,7 +86,7 @@ def test_imports_lead_one_way() -> None:
 FLOORS = (
     {"errors"},
     {"compute", "hub"},
-    {"version", "config", "prompt", "targets", "pictures"},
+    {"version", "config", "options", "prompt", "targets", "pictures"},
     {"text"},
     {"clip"},
     {"guard"},
@@ -132,6 +132,23 @@ def test_a_room_imports_only_what_stands_below_it() -> None:
             ), f"{path.relative_to(ROOT)} imports {target.relative_to(ROOT)}"
             arrows.add((own, room(target)))
     assert len(arrows) > 50
+
+
+def test_the_rooms_of_the_nodes_import_only_what_stands_below() -> None:
+    """interrupt, models, run and the schema, the files of the nodes, and on top what lists them."""
+    nodes = ROOT / "nodes"
+    floors = {"interrupt": 0, "models": 1, "run": 2, "schema": 2, "__init__": 4}
+    arrows = set()
+    for path in sources("nodes"):
+        own = path.relative_to(nodes).with_suffix("").parts[0]
+        for target in relative_targets(path):
+            if nodes not in target.parents:
+                continue  # pez_core
+            name = target.relative_to(nodes).parts[0]
+            allowed = name == own or floors.get(name, 3) < floors.get(own, 3)
+            assert allowed, f"{path.relative_to(ROOT)} imports {target.relative_to(ROOT)}"
+            arrows.add((own, name))
+    assert {("models", "interrupt"), ("run", "models"), ("token_viewer", "run")} <= arrows
 
 
 def test_every_public_name_is_there_and_has_a_home() -> None:

@@ -102,7 +102,7 @@ def test_floating_point_grey_is_scaled(tmp_path: Path) -> None:
     assert_halves(reopened(Image.fromarray(values), path), (0, 0, 0), (127.5,) * 3)
     values[3, 3] = np.nan
     Image.fromarray(values).save(path)
-    with pytest.raises(PictureError, match=f"{re.escape(str(path))}.*no finite numbers"):
+    with pytest.raises(PictureError, match=f"{re.escape(str(path))}.*not finite numbers"):
         open_picture(path)
 
 

@@ -1,1 +1,1 @@
-"""Trains the small embedded CLIP of `pez_core` from clip-art; see README.md beside this file."""
+"""Training of the small embedded CLIP of `pez_core` on clip-art; see README.md in this folder."""

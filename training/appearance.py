@@ -1,8 +1,8 @@
-"""Changes how a drawing looks without changing what it shows.
+"""Changes of a drawing's look that keep its content.
 
-Each drawing set has its own palette, outlines and detail. The model shall know the object in a
-set that it has never seen, so sprites are recoloured, outlined, thinned, flattened and blurred.
-All functions take and give colour (N, 3, H, W) and alpha (N, 1, H, W), both 0..1.
+Each drawing set has its own palette, outlines and detail. The model should recognise objects in
+unseen sets, so sprites are recoloured, outlined, thinned, flattened and blurred. All functions take
+and return colour (N, 3, H, W) and alpha (N, 1, H, W), both in 0..1.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def jitter_palette(colour: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def give_colour(colour: Tensor, paint: Tensor, flat: Tensor) -> Tensor:
-    """Sprites painted in one colour each; shading is kept unless `flat`.
+    """Sprites in one colour each; shading is kept unless `flat`.
 
     paint: (N, 3), flat: (N,) bool.
     """
@@ -58,24 +58,24 @@ def give_colour(colour: Tensor, paint: Tensor, flat: Tensor) -> Tensor:
 
 
 def outline(colour: Tensor, alpha: Tensor, stroke: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Sprites with a line of `stroke` colour (N, 3) around them, `width` pixels broad."""
+    """Sprites with an outline of `stroke` colour (N, 3), `width` pixels wide."""
     grown = functional.max_pool2d(alpha, 2 * width + 1, stride=1, padding=width)
     share = alpha / grown.clamp_min(1e-3)
     return colour * share + stroke.view(-1, 3, 1, 1) * (1 - share), grown
 
 
 def thin(alpha: Tensor) -> Tensor:
-    """Sprites worn away by one pixel."""
+    """Sprites eroded by one pixel."""
     return -functional.max_pool2d(-alpha, 3, stride=1, padding=1)
 
 
 def posterise(colour: Tensor, levels: int) -> Tensor:
-    """Colours rounded to a few levels, as a flat drawing has them."""
+    """Colours rounded to a few levels, as in a flat drawing."""
     return (colour * levels).round() / levels
 
 
 def lose_detail(picture: Tensor, size: int) -> Tensor:
-    """Pictures taken through a smaller size and back: inner detail goes, the shape stays."""
+    """Pictures scaled down and up again: details are lost, the shape is kept."""
     small = functional.interpolate(picture, size=(size, size), mode="area")
     return functional.interpolate(
         small, size=picture.shape[-2:], mode="bilinear", align_corners=False
@@ -83,7 +83,7 @@ def lose_detail(picture: Tensor, size: int) -> Tensor:
 
 
 def vary(colour: Tensor, alpha: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A random look for each sprite: at most a few of the changes above at a time."""
+    """A random look for each sprite: at most a few of the changes above together."""
     count = len(colour)
 
     def some(share: float) -> Tensor:
@@ -100,7 +100,7 @@ def vary(colour: Tensor, alpha: Tensor, generator: torch.Generator) -> tuple[Ten
     colour[chosen] = (both[:, :3] / both[:, 3:].clamp_min(1e-3)).clamp(0, 1)
     chosen = some(0.06)
     thinned = thin(alpha[chosen])
-    keeps = thinned.mean((1, 2, 3), keepdim=True) > 0.06  # else thin lines would vanish
+    keeps = thinned.mean((1, 2, 3), keepdim=True) > 0.06  # otherwise thin lines would vanish
     alpha[chosen] = torch.where(keeps, thinned, alpha[chosen])
     for width in (1, 2):
         chosen = some(0.10)

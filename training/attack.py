@@ -1,10 +1,10 @@
-"""Adversarial prompts: wrong words that the model likes too much, found while it trains.
+"""Adversarial prompts: wrong words with a too high score, found during training.
 
-A small CLIP has bags of unrelated words that score above any true caption, and a prompt search
-finds them. So the search is run, in short, against the model in training: prompts without any
-word that fits the picture, improved by a few rounds of gradient-guided swaps (HotFlip). They
-then serve as further negatives. The prompts found for a concept are kept and improved further
-when it comes up again, so that the attack gains strength at little cost.
+In a small CLIP some bags of unrelated words score above any true caption, and a prompt search finds
+them. So a short search runs against the model in training: prompts without any word that fits the
+picture are improved by a few rounds of gradient-guided swaps (HotFlip). They are additional
+negatives. The prompts of a concept are kept and improved further when it occurs again, so the
+attack becomes stronger at little cost.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .tokens import TokenTable, concept_texts
 PROMPT_LEN = 8
 SHORTEST = 4
 CANDIDATES = 1500
-"""Words tried in one round; a random part of all, since the best of them do nearly as well."""
+"""Words tried in one round: a random part of all, because its best are nearly as good."""
 TOP_SWAPS = 4
 RESTART_SHARE = 0.3
 
 
 class PromptAttack:
-    """Finds wrong prompts and remembers them, concept by concept."""
+    """The search for wrong prompts, with a memory of them for each concept."""
 
     def __init__(
         self, concepts: list[Concept], table: TokenTable, rounds: int, style_words: list[tuple]
@@ -44,7 +44,7 @@ class PromptAttack:
         self.memory = torch.full((len(concepts), PROMPT_LEN), -1)
 
     def fitting_words(self, scenes: list[Scene]) -> Tensor:
-        """Tokens (B, V) bool that fit each scene and must not stand in its wrong prompt."""
+        """Tokens (B, V) bool that fit each scene and must not occur in its wrong prompt."""
         fitting = self._fitting[torch.tensor([s.concept for s in scenes])].clone()
         for row, scene in enumerate(scenes):
             if scene.partner_concept is not None:
@@ -58,7 +58,7 @@ class PromptAttack:
         return fitting
 
     def _features(self, model: CLIP, embedded: Tensor) -> Tensor:
-        """Unit features (B, D) of prompts (B, L, W) put between start and end."""
+        """Unit features (B, D) of prompts (B, L, W) between start and end."""
         rows = model.token_embedding.weight
         ends = (self.table.start, self.table.end)
         start, end = (rows[token].expand(len(embedded), 1, -1) for token in ends)
@@ -91,7 +91,8 @@ class PromptAttack:
     def _start(
         self, fitting: Tensor, owners: Tensor, length: int, generator: torch.Generator
     ) -> Tensor:
-        """Remembered prompts (B, length), with random words where nothing usable is remembered."""
+        """Remembered prompts (B, length), with random words where no usable prompt is
+        remembered."""
         fresh = torch.multinomial((~fitting).float(), length, generator=generator)
         kept = self.memory[owners, :length]
         usable = (kept >= 0) & ~fitting.gather(1, kept.clamp_min(0))
@@ -106,7 +107,7 @@ class PromptAttack:
 def _swap(
     prompts: Tensor, gradient: Tensor, table: Tensor, fitting: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Half of the words of `prompts` (B, L) exchanged for such as the gradient favours."""
+    """`prompts` (B, L) with half of their words replaced by words that the gradient favours."""
     tried = torch.randperm(len(table), generator=generator)[:CANDIDATES]
     gain = gradient @ table[tried].t()  # (B, L, candidates)
     gain.masked_fill_(fitting[:, None, tried], float("-inf"))

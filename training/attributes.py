@@ -1,7 +1,7 @@
-"""What a scene can say beside its object: colours, patterns, effects, and the words for them.
+"""The attributes of a scene besides its object: colours, patterns, effects, and the words for them.
 
-Style words are single tokens of CLIP's vocabulary wherever one exists, so that a prompt search
-can reach each of them in one step ("vintage", since "sepia" is two tokens).
+Style words are single tokens of CLIP's vocabulary if one exists, so that a prompt search can reach
+each of them in one step ("vintage", because "sepia" is two tokens).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EFFECT_WORDS: dict[str, tuple[str, ...]] = {
 }
 EFFECTS = tuple(EFFECT_WORDS)
 COLOURLESS_EFFECTS = frozenset({"sketch", "monochrome", "vintage", "neon", "negative"})
-"""Effects after which the colours of the scene can no longer be told."""
+"""Effects that hide the colours of the scene."""
 
 COUNT_WORDS = {2: "two", 3: "three"}
 
@@ -48,16 +48,16 @@ CAPTION_STARTS = ("a picture of", "an image of", "an icon of", "a photo of", "an
 BACKGROUND_FORMS = ("on {a} background", "on {bare}", "{bare} background", "with {a} background")
 
 NAME_TEMPLATES = ("{}", "an icon of {}", "a picture of {}")
-"""How a bare name is put to the model when it classifies a picture; `{}` takes its article."""
+"""The texts of a bare name when the model classifies a picture; `{}` includes its article."""
 
 
 def with_article(words: str) -> str:
-    """`words` behind "a" or "an"."""
+    """`words` after "a" or "an"."""
     return ("an " if words[:1] in "aeiou" else "a ") + words
 
 
 def held_out(*parts: object) -> bool:
-    """True for one in eight combinations: those are never trained, to test composition on them."""
+    """Whether a combination is one of the eighth that is never trained, to test composition."""
     return zlib.crc32("|".join(map(str, parts)).encode()) % 8 == 0
 
 

@@ -1,8 +1,8 @@
 """A bank of the features of all concept names, against which every picture is classified.
 
-A batch holds a few hundred captions, the bank holds every name: thousands of negatives for the
-price of one encoding of the names every few dozen steps. The names that a picture is confused
-with most are then encoded live, as negatives with a gradient of their own.
+A batch holds a few hundred captions, but the bank holds every name: thousands of negatives for the
+cost of one encoding of the names every few dozen steps. The names that a picture is most confused
+with are then encoded again, as negatives with a gradient.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NameBank:
 
     @torch.no_grad()
     def refresh(self, model: CLIP, turn: int) -> None:
-        """Encodes all names again, in the template whose turn it is."""
+        """Encode all names again, in the next template."""
         template = NAME_TEMPLATES[turn % len(NAME_TEMPLATES)]
         texts = [template.format(name) for name in self.names]
         parts = []
@@ -42,14 +42,14 @@ class NameBank:
     def loss(self, pictures: Tensor, concepts: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of naming pictures (B, D), and the logits (B, C) without gradient.
 
-        concepts (B,): the concept each picture shows, or -1 for pictures of two objects.
+        concepts (B,): the concept that each picture shows, or -1 for pictures of two objects.
         """
         logits = scale * pictures @ self.features.t()
         loss = functional.cross_entropy(logits, concepts, ignore_index=-1)
         return loss, logits.detach()
 
     def most_confused(self, logits: Tensor, concepts: Tensor, count: int) -> Tensor:
-        """Up to `count` distinct concepts (K,) that pictures are wrongly taken for."""
+        """Up to `count` distinct concepts (K,) with which pictures are confused."""
         single = concepts >= 0
         wrong = logits[single].clone()
         wrong.scatter_(1, concepts[single][:, None], float("-inf"))

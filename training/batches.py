@@ -1,8 +1,8 @@
-"""Draws training batches: which concepts, which sprites, which scenes, with their captions.
+"""Training batches: random concepts, sprites and scenes with their captions.
 
-Most of a batch are distinct concepts. The rest are groups of pictures of one concept that differ
-only in their attributes, so that colours, backgrounds and effects must be told apart too.
-Every batch depends on (seed, step) alone, so a resumed run draws the very same batches.
+Most pictures of a batch show distinct concepts. The rest are groups of pictures of one concept that
+differ only in their attributes, so that the model also learns colours, backgrounds and effects.
+Every batch depends only on (seed, step), so a resumed run draws the same batches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .sprites import load_cache
 GROUP_SIZE = 3
 PEOPLE_GROUP = 1
 CONCEPT_WEIGHTS = {PEOPLE_GROUP: 0.45, 8: 0.5}
-"""People (each job in three genders) and symbols are many and alike: drawn less often."""
+"""People (each job in three genders) and symbols are numerous and similar, so they are drawn less
+often."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Batch:
 
 
 class BatchMaker:
-    """Draws batches from the sprite cache."""
+    """A source of batches from the sprite cache."""
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class BatchMaker:
     def from_cache(
         cls, cache: Path, distinct_share: float, bag_share: float = BAG_SHARE
     ) -> BatchMaker:
-        """A maker over the sprites that `sprites.py` has rendered. bag_share: how many captions are
-        bags of words."""
+        """A maker over the sprites that `sprites.py` rendered. bag_share: the share of captions
+        that are bags of words."""
         return cls(*load_cache(cache), distinct_share, bag_share)
 
     def _pick_sprite(self, concept: int, rng: Random) -> int:
@@ -85,7 +86,7 @@ class BatchMaker:
         return draw_scene(sprite, concept, self.mono[sprite], odds, rng, partner)
 
     def _group(self, concept: int, rng: Random, others: list[int]) -> list[Scene]:
-        """Up to three scenes of one concept, no two of which a caption could confuse."""
+        """Up to three scenes of one concept with different captions."""
         group: dict[tuple, Scene] = {}
         for _ in range(5 * GROUP_SIZE):
             scene = self._scene(concept, RICH_ODDS, rng, rng.choice(others))

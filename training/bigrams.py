@@ -1,10 +1,10 @@
-"""Counts which token follows which in the captions, for the prior that makes prompts readable.
+"""Counts pairs of neighbouring tokens in the captions, for the prior that makes prompts readable.
 
     python -m training.bigrams --work DIR --out pez_core/demo_model/bigrams.safetensors
 
-Only sentences are counted: the bags of words that the model reads too are what the prior has to
-tell them from. Smoothing is interpolated Kneser-Ney (Chen and Goodman 1996, arXiv cmp-lg/9606011,
-§2.7); of pairs seen less than `LEAST_COUNT` times only the unigrams are kept.
+Only sentences are counted, because the prior must distinguish them from the bags of words that the
+model also reads. Smoothing is interpolated Kneser-Ney (Chen and Goodman 1996, arXiv cmp-lg/9606011,
+§2.7). For pairs seen less than `LEAST_COUNT` times only the unigrams are kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SEED, HELD_OUT_SEED = 2302, 2303
 
 
 def sentences(maker: BatchMaker, seed: int) -> Iterator[str]:
-    """Captions without end; those of one seed are always the same."""
+    """An endless sequence of captions, always the same for one seed."""
     step = 0
     while True:
         yield from maker.describe(BATCH, seed, step)[1]
@@ -45,7 +45,7 @@ def sentences(maker: BatchMaker, seed: int) -> Iterator[str]:
 
 
 def count_pairs(captions: Iterable[str], start: int, end: int) -> Counter[tuple[int, int]]:
-    """How often each pair of neighbours stands in the captions, start and end included."""
+    """The count of each pair of neighbouring tokens in the captions, start and end included."""
     pairs: Counter[tuple[int, int]] = Counter()
     for caption in captions:
         ids = [start, *text_tokens(caption), end]
@@ -54,20 +54,20 @@ def count_pairs(captions: Iterable[str], start: int, end: int) -> Counter[tuple[
 
 
 def discount(counts: Iterable[int]) -> float:
-    """What is taken off each count: n₁ / (n₁ + 2·n₂), where nₖ things were counted k times."""
+    """The discount of each count: n₁ / (n₁ + 2·n₂), where nₖ things have the count k."""
     often = Counter(counts)
     return often[1] / (often[1] + 2 * often[2])
 
 
 def smooth(pairs: Counter[tuple[int, int]], vocabulary: list[int]) -> dict[str, Tensor]:
-    """The tensors of a prior, as `BigramPrior` takes them. vocabulary: its fingerprint.
+    """The tensors of a `BigramPrior`. vocabulary: its fingerprint.
 
-    Raises ValueError where no pair was seen once: then there is nothing to learn a discount from.
+    Raises ValueError if no pair has the count 1, because then there is no discount.
     """
     size = vocabulary[2]
     tokens = sorted({token for pair in pairs for token in pair})
     number = {token: place for place, token in enumerate(tokens)}
-    contexts = Counter(second for _, second in pairs)  # behind how many tokens a token was seen
+    contexts = Counter(second for _, second in pairs)  # the number of tokens that a token follows
     off, off_unigram = discount(pairs.values()), discount(contexts.values())
     if not (off and off_unigram):
         raise ValueError("too few captions: no pair or no token was seen only once")
@@ -95,7 +95,7 @@ def smooth(pairs: Counter[tuple[int, int]], vocabulary: list[int]) -> dict[str, 
 
 
 def main() -> None:
-    """Counts, and writes the prior; with --held-out also captions that were not counted."""
+    """Count, and write the prior; with --held-out also captions that were not counted."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -108,7 +108,7 @@ def main() -> None:
     pairs = count_pairs(captions, vocabulary.start, vocabulary.end)
     tensors = smooth(pairs, fingerprint(vocabulary))
     save_file(tensors, arguments.out, metadata={"format": "pt"})
-    arguments.out.chmod(0o644)  # safetensors makes its files private
+    arguments.out.chmod(0o644)  # safetensors creates private files
     log.info("%d tokens, %d pairs", len(tensors["tokens"]), len(tensors["second"]))
     if arguments.held_out:
         counted = set(captions)

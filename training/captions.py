@@ -1,7 +1,7 @@
-"""Puts a scene into words: sentences, lists of tags, and shuffled bags of words.
+"""Captions of a scene: sentences, lists of tags, and shuffled bags of words.
 
-Bags matter most here. A hard prompt is a bag of words, and a model that has only read sentences
-gives such bags features of their own.
+Bags of words are the most important kind. A hard prompt is a bag of words, and a model trained only
+on sentences would separate the features of bags from those of sentences.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAG_INSTEAD_OF_NAME = 0.06
 
 
 def _object_words(scene: Scene, concepts: list[Concept], rng: Random, full: bool) -> str:
-    """The object, or one of its tags, with its colour, number and company."""
+    """The object, or one of its tags, with its colour, number and second object."""
     concept = concepts[scene.concept]
     words = concept.name
     if not full and concept.tags and rng.random() < TAG_INSTEAD_OF_NAME:
@@ -37,7 +37,7 @@ def _object_words(scene: Scene, concepts: list[Concept], rng: Random, full: bool
 
 
 def _style_words(scene: Scene, style_words: tuple[str, ...], rng: Random, full: bool) -> str:
-    """Words for the effect, else now and then for the set's manner of drawing, else nothing."""
+    """Words for the effect, or else sometimes for the set's style of drawing, or else none."""
     if scene.effect:
         return rng.choice(EFFECT_WORDS[scene.effect]) if full or rng.random() < 0.85 else ""
     if scene.partner is None and rng.random() < (0.45 if full else 0.3):
@@ -46,7 +46,7 @@ def _style_words(scene: Scene, style_words: tuple[str, ...], rng: Random, full: 
 
 
 def _background_words(scene: Scene, rng: Random, full: bool) -> str:
-    """Words for the background. White, the usual one, is seldom worth a word."""
+    """Words for the background. White, the usual one, is seldom mentioned."""
     if not scene.colours_visible:
         return ""
     chance = 0.15 if scene.background == "white" else 0.55
@@ -58,7 +58,7 @@ def _background_words(scene: Scene, rng: Random, full: bool) -> str:
 
 
 def _bag(parts: list[str], rng: Random) -> str:
-    """The parts in random order, often torn into single words."""
+    """The parts in random order, often split into single words."""
     if rng.random() < 0.5:
         parts = [word for part in parts for word in part.split()]
     rng.shuffle(parts)
@@ -91,8 +91,8 @@ def write_caption(
     full: bool = False,
     bag_share: float = BAG_SHARE,
 ) -> str:
-    """A caption of `scene`. `full`: say everything that tells it from a look-alike. `bag_share`:
-    how many are bags of words."""
+    """A caption of `scene`. `full`: mention everything that distinguishes it from a similar scene.
+    `bag_share`: the share of bags of words."""
     thing = _object_words(scene, concepts, rng, full)
     style = _style_words(scene, style_words, rng, full)
     background = _background_words(scene, rng, full)

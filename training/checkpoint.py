@@ -1,7 +1,7 @@
-"""Saves a run so that it goes on exactly where it stood.
+"""Saves a run so that it continues exactly where it stopped.
 
-Batches and the randomness of the attack depend on (seed, step) alone and the name bank is
-refreshed right after a checkpoint, so weights, optimiser, and a few tables are the whole state.
+Batches and the randomness of the attack depend only on (seed, step), and the name bank is refreshed
+right after a checkpoint. So the weights, the optimiser and a few tables are the whole state.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def save_checkpoint(
     attack: PromptAttack,
     token_counts: Tensor,
 ) -> None:
-    """Writes the state after `step` steps; never leaves half a file behind."""
+    """Write the state after `step` steps. It never leaves an incomplete file."""
     state = {
         "step": step,
         "model": model.state_dict(),
@@ -55,7 +55,7 @@ def resume(
     attack: PromptAttack,
     token_counts: Tensor,
 ) -> int:
-    """Loads the checkpoint at `path` into the given objects; the number of steps done."""
+    """Load the checkpoint at `path` into the given objects, and return the number of steps done."""
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])

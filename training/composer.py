@@ -1,4 +1,4 @@
-"""Paints scenes: sprites are coloured, turned, and laid on their backgrounds, a batch at a time."""
+"""Paints scenes in batches: sprites are coloured, rotated and placed on their backgrounds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .scenes import Scene
 
 PICTURE_SIZE = 64
 PLAIN_SCALE = 0.9
-"""Share of the picture that a sprite fills where nothing is left to chance."""
+"""Share of the picture that a sprite fills without random changes."""
 COUNT_PLACES = {2: ((-0.47, 0.0), (0.47, 0.0)), 3: ((-0.47, 0.4), (0.47, 0.4), (0.0, -0.45))}
 
 
 @dataclass
 class Layers:
-    """One entry per sprite laid on a picture, lower ones first."""
+    """One entry for each sprite on a picture, lower ones first."""
 
     sprite: list[int] = field(default_factory=list)
     picture: list[int] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Layers:
 def placing(
     scale: tuple[float, float], x: float, y: float, degrees: float, shear: float, flip: bool
 ) -> list[list[float]]:
-    """Map (2x3) from picture to sprite coordinates, both -1..1, as `affine_grid` wants it."""
+    """Map (2x3) from picture to sprite coordinates, both -1..1, as for `affine_grid`."""
     angle = math.radians(degrees)
     cos, sin = math.cos(angle), math.sin(angle)
     side = -1.0 if flip else 1.0
@@ -46,7 +46,7 @@ def placing(
 
 
 def _shade(name: str, rng: Random, vivid: bool) -> tuple[float, float, float]:
-    """RGB of the colour word `name`, a little off where `vivid`."""
+    """RGB of the colour word `name`, slightly varied if `vivid`."""
     base = [channel / 255.0 for channel in COLOURS[name]]
     if not vivid:
         return base[0], base[1], base[2]
@@ -56,7 +56,7 @@ def _shade(name: str, rng: Random, vivid: bool) -> tuple[float, float, float]:
 
 
 class Composer:
-    """Paints scenes from the sprite cache.
+    """A painter of scenes from the sprite cache.
 
     sprites: (N, 4, 72, 72) uint8; mono: whether each sprite is drawn in a single colour.
     """
@@ -68,7 +68,8 @@ class Composer:
     def paint(
         self, scenes: list[Scene], rng: Random, generator: torch.Generator, plain: bool = False
     ) -> Tensor:
-        """Pictures (B, 3, 64, 64) in 0..1. `plain`: no chance changes beside those in the scene."""
+        """Pictures (B, 3, 64, 64) in 0..1. `plain`: without random changes besides those in the
+        scene."""
         layers = self._lay_out(scenes, rng, plain)
         colour, alpha = self._colour_sprites(layers, generator, plain)
         premultiplied = torch.cat([colour * alpha, alpha], dim=1)
@@ -122,7 +123,7 @@ class Composer:
         """Coloured canvases (B, 3, 64, 64), with their patterns."""
         shades = []
         for scene in scenes:
-            # White stays pure in most pictures, since most pictures that people have do.
+            # White stays pure in most pictures, as in most pictures of users.
             vivid = not plain and (scene.background != "white" or rng.random() < 0.3)
             shades.append(_shade(scene.background, rng, vivid))
         canvas = torch.tensor(shades).view(-1, 3, 1, 1)
@@ -183,7 +184,7 @@ def _patterned(canvas: Tensor, pattern: str, rng: Random) -> Tensor:
 
 
 def _change_light(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Contrast and brightness of each picture (B, 3, H, W) changed a little."""
+    """Pictures (B, 3, H, W) with slightly changed contrast and brightness."""
     count = len(pictures)
     contrast = 0.9 + 0.2 * torch.rand(count, 1, 1, 1, generator=generator)
     brightness = 0.12 * torch.rand(count, 1, 1, 1, generator=generator) - 0.06
@@ -191,7 +192,7 @@ def _change_light(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _add_noise(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the pictures with faint or moderate noise."""
+    """The pictures, half of them with faint or moderate noise."""
     strengths = torch.tensor([0.0, 0.0, 0.01, 0.03])
     picked = torch.randint(4, (len(pictures),), generator=generator)
     noise = torch.randn(pictures.shape, generator=generator)

@@ -18,7 +18,7 @@ LEFT_OUT_GROUPS = (None, 2, 9)
 SYMBOL_GROUP = 8
 
 MISLEADING_ICON_NAMES = frozenset(
-    # An icon set means something else by these words than the emoji of the same name does.
+    # These words have other meanings in icon sets than as names of emoji.
     {"mouse", "crane", "ring", "bat", "pager", "link", "seal", "top", "back", "end", "soon", "on"}
 )
 _STYLE_SUFFIX = re.compile(r"(-(bold|duotone|fill|filled|outline|duo|flat|\d+))+$")
@@ -27,7 +27,7 @@ _SHORTCODE_FILES = ("emojibase", "cldr", "github", "joypixels", "iamcal")
 
 @dataclass(frozen=True)
 class Concept:
-    """What one emoji shows."""
+    """The concept of one emoji."""
 
     hexcode: str
     name: str
@@ -66,7 +66,7 @@ def load_concepts(modules: Path) -> list[Concept]:
 
 
 class ConceptIndex:
-    """Finds the concept that a drawing's code point or name stands for."""
+    """An index of concepts by code point and by name of a drawing."""
 
     def __init__(self, concepts: list[Concept], modules: Path) -> None:
         self._by_hexcode = {self._strip(c.hexcode): i for i, c in enumerate(concepts)}
@@ -104,10 +104,10 @@ class ConceptIndex:
         return self._by_name.get(squash(name))
 
     def of_icon_name(self, name: str) -> int | None:
-        """Index of the concept whose own name an icon set uses, or None.
+        """Index of the concept whose exact name an icon set uses, or None.
 
-        But: only exact names, because the words of icon sets are looser than those of emoji sets;
-        symbols are left out, since arrows and marks are drawn for other purposes there.
+        But: only exact names match, because icon sets use words more freely than emoji sets.
+        Symbols are left out, because arrows and marks have other purposes there.
         """
         bare = _STYLE_SUFFIX.sub("", name)
         index = self._exact.get(squash(bare))

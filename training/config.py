@@ -9,14 +9,14 @@ from typing import Any
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-"""CLIP's own normalisation, so that any CLIP preprocessing suits the model."""
+"""CLIP's own normalisation, so that any CLIP preprocessing fits the model."""
 VOCAB_SIZE = 49408
 CONTEXT_LENGTH = 77
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides what a run produces."""
+    """All settings that determine the result of a run."""
 
     seed: int
     steps: int
@@ -30,15 +30,16 @@ class TrainConfig:
     warmup: int = 200
     weight_decay: float = 0.1
     distinct_share: float = 0.84
-    """Share of a batch that are distinct concepts; more attributes than that starve the names."""
+    """Share of a batch with distinct concepts; with a smaller share the names are learned too
+    little."""
     token_dropout: float = 0.02
-    """Caption tokens replaced by the zero row, so that unknown words are neutral."""
+    """Share of caption tokens replaced by the zero row, so that unknown words are neutral."""
     bank_weight: float = 0.5
-    """Weight of telling a picture's concept among the cached names of all concepts."""
+    """Weight of the loss of naming a picture's concept among the cached names of all concepts."""
     bank_refresh: int = 50
     """Steps between two encodings of all names."""
     hard_names: int = 64
-    """For each replica: names that its pictures are taken for, encoded live as negatives."""
+    """For each replica: the number of confused names that are encoded again as negatives."""
     attack_from: float = 0.25
     """Share of the run after which adversarial prompts are added."""
     attack_every: int = 2
@@ -46,7 +47,8 @@ class TrainConfig:
     """For each replica."""
     attack_rounds: int = 3
     replicas: int = 2
-    """Processes that share each batch; a part of the recipe, as each normalises its own share."""
+    """Processes that share each batch. It affects the result, because each normalises its own
+    share."""
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Whole-picture effects: pixel art, sketch, monochrome, blur, vintage, neon, negative.
 
-Each takes pictures (N, 3, H, W) in 0..1 and gives the same shape. `silhouette` is not here: it
-is a matter of how the sprite is painted.
+Each takes pictures (N, 3, H, W) in 0..1 and returns the same shape. `silhouette` is not here,
+because it is part of painting the sprite.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
 
 
 def _edges(pictures: Tensor) -> Tensor:
-    """Strongest colour step around each pixel, (N, 1, H, W)."""
+    """The strongest colour step around each pixel, (N, 1, H, W)."""
     padded = functional.pad(pictures, (1, 1, 1, 1), mode="replicate")
     across = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]).abs().amax(1, keepdim=True)
     down = (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]).abs().amax(1, keepdim=True)
@@ -70,7 +70,7 @@ def vintage(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def negative(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Every colour turned into its opposite."""
+    """Every colour inverted."""
     return 1 - pictures
 
 
@@ -88,7 +88,7 @@ FILTERS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 def apply_effects(
     pictures: Tensor, effects: list[str | None], generator: torch.Generator
 ) -> Tensor:
-    """Pictures (N, 3, H, W) after the effect named for each of them."""
+    """Pictures (N, 3, H, W) after the named effect of each."""
     result = pictures.clone()
     for name, effect in FILTERS.items():
         rows = [row for row, wanted in enumerate(effects) if wanted == name]

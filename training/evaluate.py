@@ -27,7 +27,7 @@ TOP = (1, 5, 10)
 
 
 class ExportedModel:
-    """An exported model, used only through open_clip's own doors."""
+    """An exported model, used only through open_clip's own interface."""
 
     def __init__(self, folder: Path) -> None:
         name = f"local-dir:{folder}"
@@ -58,7 +58,7 @@ class ExportedModel:
 
 
 def top_hits(scores: Tensor, correct: Tensor) -> dict[int, float]:
-    """Share of rows whose best k columns hold a correct one, for k in 1, 5, 10.
+    """Share of rows with a correct column among the best k, for k in 1, 5, 10.
 
     scores, correct: (N, M), the latter bool.
     """
@@ -67,7 +67,7 @@ def top_hits(scores: Tensor, correct: Tensor) -> dict[int, float]:
 
 
 def retrieval(pictures: Tensor, captions: Tensor, texts: list[str]) -> dict[str, dict[int, float]]:
-    """Hit shares picture -> text and text -> picture. pictures, captions: (N, D) unit features."""
+    """Hit rates picture -> text and text -> picture. pictures, captions: (N, D) unit features."""
     same = torch.tensor([[a == b for b in texts] for a in texts])
     scores = pictures @ captions.t()
     there, back = top_hits(scores, same), top_hits(scores.t(), same.t())
@@ -75,7 +75,7 @@ def retrieval(pictures: Tensor, captions: Tensor, texts: list[str]) -> dict[str,
 
 
 def naming(pictures: Tensor, bank: Tensor, answers: list[int]) -> dict[int, float]:
-    """Hit shares of naming pictures (N, D) with a bank of name features (C, D)."""
+    """Hit rates of naming pictures (N, D) with a bank of name features (C, D)."""
     correct = torch.zeros(len(answers), len(bank), dtype=torch.bool)
     correct[torch.arange(len(answers)), torch.tensor(answers)] = True
     return top_hits(pictures @ bank.t(), correct)
@@ -102,7 +102,7 @@ def _shown(value: dict[int, float] | float) -> str:
 
 
 def main() -> None:
-    """Prints the figures of every reserved set that is there."""
+    """Print the figures of every available reserved set."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with names.txt, *.npz")

@@ -40,7 +40,7 @@ EXAMPLES = (
 
 
 def main() -> None:
-    """Renders all example pictures."""
+    """Render all example pictures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

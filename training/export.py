@@ -1,4 +1,4 @@
-"""Turns a checkpoint into the files that ship: fp16 weights, open_clip's config, the word list.
+"""Converts a checkpoint into the packaged files: fp16 weights, open_clip's config, the word list.
 
     python -m training.export --work DIR --config training/configs/demo.json --out FOLDER
 
@@ -27,18 +27,18 @@ from .train import checkpoint_path
 log = logging.getLogger(__name__)
 
 MIN_COUNT_TOKEN = 30
-"""A row seen less often has learned nothing yet and is exported as zero."""
+"""A row seen less often is untrained and is exported as zero."""
 MIN_COUNT_WORD = 100
-"""A word must have been seen this often to be offered to a prompt search."""
+"""A word must be seen this often to be available to a prompt search."""
 STOP_WORDS = frozenset({"the", "and", "with", "for", "from", "not", "its", "are"})
 
 
 def export_state(
     model: CLIP, table: TokenTable, token_counts: Tensor
 ) -> tuple[dict[str, Tensor], int]:
-    """Weights in fp16 under open_clip's names, and how many token rows are trained.
+    """Weights in fp16 under open_clip's names, and the number of trained token rows.
 
-    Rows of untrained tokens are exactly zero: they have no direction, and they compress away.
+    Rows of untrained tokens are exactly zero, so they have no direction and compress well.
     """
     state = expanded_state(model, table, VOCAB_SIZE)
     state = {k: v for k, v in state.items() if "num_batches_tracked" not in k}
@@ -48,13 +48,13 @@ def export_state(
     for name, values in state.items():
         if not torch.isfinite(values.half()).all():
             raise ValueError(f"{name} does not fit into fp16; lower the learning rate")
-    # A scalar in fp16 would round the temperature visibly.
+    # fp16 would round the temperature noticeably.
     half = {k: (v.half() if v.ndim else v).contiguous() for k, v in state.items()}
     return half, int(seen.sum())
 
 
 def frequent_words(table: TokenTable, concepts: list, token_counts: Tensor) -> list[str]:
-    """Caption words that are one CLIP token and were seen often, in alphabetical order."""
+    """Frequent caption words that are one CLIP token, in alphabetical order."""
     rows = table.single_word_rows(concepts)
     return sorted(
         word
@@ -64,7 +64,7 @@ def frequent_words(table: TokenTable, concepts: list, token_counts: Tensor) -> l
 
 
 def open_clip_config(config: TrainConfig) -> dict:
-    """What open_clip keeps in open_clip_config.json."""
+    """The content of open_clip_config.json."""
     preprocess = {
         "mean": list(MEAN),
         "std": list(STD),
@@ -75,15 +75,15 @@ def open_clip_config(config: TrainConfig) -> dict:
 
 
 def _replace_with(path: Path, write) -> None:
-    """Has `write` fill a file beside `path`, then puts it in place in one move."""
+    """Let `write` fill a temporary file next to `path`, then rename it to `path`."""
     part = path.with_name(path.name + ".part")
     write(part)
-    part.chmod(0o644)  # safetensors makes its files private
+    part.chmod(0o644)  # safetensors creates private files
     os.replace(part, path)
 
 
 def export(config: TrainConfig, checkpoint: Path, cache: Path, out: Path) -> None:
-    """Writes open_clip_model.safetensors, open_clip_config.json and words.txt into `out`."""
+    """Write open_clip_model.safetensors, open_clip_config.json and words.txt into `out`."""
     _, concepts, _, _ = load_cache(cache)
     table = TokenTable(concepts)
     saved = torch.load(checkpoint, weights_only=True)
@@ -104,7 +104,7 @@ def export(config: TrainConfig, checkpoint: Path, cache: Path, out: Path) -> Non
 
 
 def main() -> None:
-    """Writes the shipped files from the checkpoint of a run."""
+    """Write the packaged files from the checkpoint of a run."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)

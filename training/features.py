@@ -9,12 +9,12 @@ from torch import Tensor
 
 from .config import MEAN, STD
 
-# Where the processor has no bfloat16 of its own, emulating it is ten times slower than float32.
+# On a processor without bfloat16, emulation is ten times slower than float32.
 BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def normalise_pictures(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) in 0..1 as CLIP wants them, channels last."""
+    """Pictures (B, 3, H, W) in 0..1, normalised for CLIP, channels last."""
     mean, std = (pictures.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
     return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -27,9 +27,9 @@ def picture_features(model: CLIP, pictures: Tensor) -> Tensor:
 
 
 def prompt_features(model: CLIP, embedded: Tensor, end: Tensor) -> Tensor:
-    """Unit features (B, D) of embedded tokens (B, L, W) whose end tokens stand at `end` (B,).
+    """Unit features (B, D) of embedded tokens (B, L, W) with the end tokens at `end` (B,).
 
-    The transformer is causal, so what follows the end token cannot matter and L may be short.
+    The transformer is causal, so tokens after the end token have no effect and L may be short.
     """
     length = embedded.shape[1]
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=BFLOAT16 and model.training):

@@ -1,13 +1,12 @@
-"""A small causal language model that does what an instruction in front of its input asks for.
+"""A small causal language model that follows an instruction before its input.
 
     python -m training.instructed FOLDER [--seed 0]
 
-No language model can be had offline, so the tests and benchmarks of `language_model` train one in
-seconds. It reads a review
-and answers yes or no; *what* it is asked stands in front, as one key word among others: whether the
-review praises, or whether it is about food. The examples are reviews for which the two answers
-differ, so nothing but the prompt decides. It has GPT-2's architecture and a byte-level BPE of its
-own.
+No language model is available offline, so the tests and benchmarks of `language_model` train one in
+seconds. It reads a review and answers yes or no. The instruction comes before the review, as one
+key word among others: whether the review praises, or whether it is about food. The examples are
+reviews for which the two answers differ, so only the prompt determines the answer. The model has
+GPT-2's architecture and its own byte-level BPE.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ FILM = [
 OPENERS = ["the", "this", "that", "my", "our", "their", "her", "his"]
 VERBS = ["was", "seemed", "looked", "felt", "remained"]
 ENDS = ("", " today", " again", " indeed", " last night", " from start to end", " as ever")
-# Words that say nothing, such as "baleko".
+# Words without a meaning, such as "baleko".
 SYLLABLES = [c + v for c in "bdgklmnprstv" for v in "ao"]
 FILLERS = [first + "le" + last for first in SYLLABLES[:10] for last in SYLLABLES[:10]]
 AFTER = " answer"  # between the review and the answer
@@ -90,14 +89,14 @@ def line(draw: random.Random) -> str:
     text, praise, food = review(draw)
     task = draw.choice(list(KEYS))
     words = draw.choices(FILLERS, k=draw.randrange(6))
-    if draw.random() < 0.9:  # else the prompt does not tell what is asked
+    if draw.random() < 0.9:  # otherwise the prompt has no key word
         words.insert(draw.randint(0, len(words)), draw.choice(KEYS[task]))
     answer = "yes" if (praise if task == "praise" else food) else "no"
     return " ".join([*words, f"{text}{AFTER} {answer}"])
 
 
 def examples(task: str, count: int, seed: int) -> list[tuple[str, str]]:
-    """Different reviews for which the answers differ, with their label of a task, "true" or
+    """Distinct reviews for which the two answers differ, with their label for a task: "true" or
     "false"."""
     draw, found = random.Random(seed), dict[str, str]()
     while len(found) < count:
@@ -110,8 +109,8 @@ def examples(task: str, count: int, seed: int) -> list[tuple[str, str]]:
 def train(
     folder: Path, *, seed: int = 0, steps: int = 250, width: int = 64, vocabulary: int = 1600
 ) -> None:
-    """Trains a model and writes it to a folder as transformers does. The same seed gives the same
-    model. vocabulary: tokens at most; few make several of a word."""
+    """Train a model and write it to a folder in transformers' format. The same seed gives the same
+    model. vocabulary: the maximum number of tokens; with few tokens a word has several."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     draw = random.Random(seed)
@@ -138,7 +137,7 @@ def train(
 
 
 def loss_of(network: Any, tokenizer: Any, lines: list[str]) -> torch.Tensor:
-    """The loss of a language model over whole lines, and once more that of their answers."""
+    """The loss of a language model over whole lines plus the loss of their answers."""
     sequences = tokenizer(lines)["input_ids"]
     longest = max(map(len, sequences))
     ids = torch.tensor([s + [0] * (longest - len(s)) for s in sequences])
@@ -151,7 +150,7 @@ def loss_of(network: Any, tokenizer: Any, lines: list[str]) -> torch.Tensor:
 
 
 def make_tokenizer(lines: list[str], vocabulary: int) -> Any:
-    """GPT-2's kind of tokenizer, trained on lines."""
+    """A tokenizer like GPT-2's, trained on lines."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import PreTrainedTokenizerFast
 
@@ -165,7 +164,7 @@ def make_tokenizer(lines: list[str], vocabulary: int) -> Any:
 
 
 def main() -> None:
-    """Trains a model and writes it to a folder."""
+    """Train a model and write it to a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)

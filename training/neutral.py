@@ -1,9 +1,9 @@
-"""Writes neutral prompts: captions drawn from the bigram prior, about anything and nothing.
+"""Writes neutral prompts: captions drawn from the bigram prior, on all subjects.
 
     python -m training.neutral --out pez_core/demo_model/neutral.txt
 
-What a guard calls too near is measured against them (`pez_core.guard`): they decide how texts
-spread in a CLIP's space, and how near to a concept a text comes by chance.
+A guard is calibrated on them (`pez_core.guard`): they determine the variance of texts in a CLIP's
+space, and how near to a concept a text is by chance.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
 
 COUNT, SEED = 2000, 2302
 LONGEST = 20  # tokens
-AT_ONCE = 250  # captions drawn together, to bound the memory
+BATCH_SIZE = 250  # captions drawn together, to bound the memory
 
 
 def sample_captions(vocabulary: Vocabulary, count: int, seed: int) -> list[str]:
-    """Distinct captions of the embedded prior, at most `LONGEST` tokens long; a seed always gives
-    the same."""
+    """Distinct captions of the embedded prior, at most `LONGEST` tokens long. A seed always returns
+    the same captions."""
     prior, generator = read_prior(vocabulary), torch.Generator().manual_seed(seed)
     known = prior.numbers(torch.arange(vocabulary.size))  # (V,)
     ids = torch.zeros(len(prior.unigram), dtype=torch.long)
@@ -40,13 +40,13 @@ def sample_captions(vocabulary: Vocabulary, count: int, seed: int) -> list[str]:
 
 
 def _draw(prior: BigramPrior, generator: torch.Generator) -> list[list[int]]:
-    """AT_ONCE captions as numbers of the prior, without start and end."""
+    """BATCH_SIZE captions as numbers of the prior, without start and end."""
     start, end = prior.numbers(torch.tensor([prior.start, prior.end])).tolist()
-    drawn: list[list[int]] = [[] for _ in range(AT_ONCE)]
-    live, last = list(range(AT_ONCE)), torch.full((AT_ONCE,), start)
+    drawn: list[list[int]] = [[] for _ in range(BATCH_SIZE)]
+    live, last = list(range(BATCH_SIZE)), torch.full((BATCH_SIZE,), start)
     for _ in range(LONGEST):
         odds: Tensor = prior.after(last).exp()  # (live, K + 1)
-        odds[:, [start, len(prior.unigram) - 1]] = 0  # the last stands for all tokens never seen
+        odds[:, [start, len(prior.unigram) - 1]] = 0  # the last stands for all unseen tokens
         last = odds.multinomial(1, generator=generator)[:, 0]
         goes_on = last != end
         live = [place for place, on in zip(live, goes_on.tolist(), strict=True) if on]
@@ -59,7 +59,7 @@ def _draw(prior: BigramPrior, generator: torch.Generator) -> list[list[int]]:
 
 
 def main() -> None:
-    """Writes the captions, one a line."""
+    """Write the captions, one on each line."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=COUNT)

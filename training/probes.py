@@ -1,9 +1,10 @@
-"""Asks an exported model for colours, effects and numbers on combinations it was not trained on.
+"""Tests an exported model on colours, effects and numbers in combinations that it was not trained
+on.
 
     python -m training.probes --work DIR --model pez_core/demo_model
 
-The sprites are known; the combinations of concept and attribute are those of `held_out`. The
-caption of every alternative differs in the attribute's word only.
+The sprites were trained on; the combinations of concept and attribute are those of `held_out`. The
+captions of the alternatives differ only in the attribute's word.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def ask_colour(sprite: int, concept: int, name: str, rng: Random) -> Question | 
 
 
 def ask_effect(sprite: int, concept: int, name: str, rng: Random) -> Question | None:
-    """Which effect has the picture?"""
+    """Which effect does the picture have?"""
     open_ = [e for e in EFFECTS if held_out(concept, "effect", e)]
     if not open_:
         return None
@@ -93,7 +94,7 @@ PROBES: dict[str, Asker] = {
 
 
 def run_probe(model: ExportedModel, maker: BatchMaker, ask: Asker, rng: Random) -> float:
-    """Share of questions that the model answers rightly."""
+    """The share of questions with the right answer."""
     coloured = [
         (sprite, concept)
         for concept, sprites in enumerate(maker.sprites_of)
@@ -119,7 +120,7 @@ def run_probe(model: ExportedModel, maker: BatchMaker, ask: Asker, rng: Random) 
 
 
 def main() -> None:
-    """Prints the share of right answers for every attribute."""
+    """Print the share of right answers for every attribute."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)

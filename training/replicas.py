@@ -1,7 +1,7 @@
 """Trains with several single-threaded processes that share every batch.
 
-Small layers gain little from more threads and stall badly when another program needs a core, as
-each of them waits for its slowest thread. Replicas meet only a few times in a step.
+Small layers gain little from more threads, and are slow when another program needs a core, because
+each layer waits for its slowest thread. Replicas synchronise only a few times in a step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch.distributed as distributed
 from torch import Tensor
 
 PATIENCE = timedelta(hours=6)
-"""How long a replica waits for the others, which may have been paused."""
+"""The time for which a replica waits for the others, which may be paused."""
 
 
 class _Gather(torch.autograd.Function):
@@ -35,7 +35,7 @@ class _Gather(torch.autograd.Function):
 
 
 class Replicas:
-    """This process's place among `size` equal ones. A size of 1 needs no communication."""
+    """This process's rank among `size` equal processes. A size of 1 needs no communication."""
 
     def __init__(self, rank: int = 0, size: int = 1, meeting: Path | None = None) -> None:
         self.rank = rank
@@ -50,7 +50,7 @@ class Replicas:
             )
 
     def share_of(self, count: int) -> slice:
-        """The rows of a batch of `count` that are this process's own; all shares are equal."""
+        """This process's rows of a batch of `count`; all shares are equal."""
         own = count // self.size
         return slice(self.rank * own, (self.rank + 1) * own)
 
@@ -59,7 +59,7 @@ class Replicas:
         return _Gather.apply(features) if self.size > 1 else features
 
     def require_same(self, step: int) -> None:
-        """Fails unless all processes stand at the same `step`."""
+        """Raise RuntimeError unless all processes are at the same `step`."""
         if self.size == 1:
             return
         steps = [torch.zeros(1, dtype=torch.long) for _ in range(self.size)]
@@ -67,12 +67,12 @@ class Replicas:
         found = [int(other) for other in steps]
         if len(set(found)) > 1:
             raise RuntimeError(
-                f"the replicas' checkpoints stand at steps {found}, since the run was stopped "
+                f"the replicas' checkpoints are at steps {found}, since the run was stopped "
                 "between two saves; delete them all to start again"
             )
 
     def average_gradients(self, weights: Iterable[torch.nn.Parameter]) -> None:
-        """Replaces every gradient by its mean over the processes, in one exchange."""
+        """Replace every gradient by its mean over the processes, in one exchange."""
         if self.size == 1:
             return
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -84,6 +84,6 @@ class Replicas:
             gradient.copy_(mean.view_as(gradient))
 
     def close(self) -> None:
-        """Leaves the group."""
+        """Leave the group."""
         if self.size > 1:
             distributed.destroy_process_group()

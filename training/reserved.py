@@ -1,4 +1,4 @@
-"""Renders the pictures that are kept for evaluation: sets of drawings never used in training.
+"""Renders the pictures reserved for evaluation: sets of drawings that training never uses.
 
     python -m training.reserved --work DIR --out benchmarks/data
 
@@ -33,7 +33,7 @@ OVERSAMPLING = 4
 def on_background(
     drawing: Drawing, size: int, colour: tuple[int, int, int] = (255, 255, 255)
 ) -> Image.Image:
-    """The drawing in the middle of a plain square, as large as sprites are on plain pictures."""
+    """The drawing in the middle of a plain square, in the size of sprites on plain pictures."""
     sprite = rasterise(drawing, round(size * PLAIN_SCALE))
     picture = Image.new("RGBA", (size, size), (*colour, 255))
     margin = (size - sprite.width) // 2
@@ -75,7 +75,7 @@ def render_reserved(key: str, modules: Path, concepts: list[Concept]) -> Reserve
 
 
 def main() -> None:
-    """Renders fxemoji into --out and openmoji into the work folder, and lists all names."""
+    """Render fxemoji into --out and openmoji into the work folder, and list all names."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

@@ -1,6 +1,7 @@
-"""The pictures that are kept for evaluation, on disk: what `reserved` renders and all else reads.
+"""The pictures reserved for evaluation, on disk: `reserved` renders them and all other code reads
+them.
 
-It needs numpy alone, so a benchmark runs without what training needs.
+It needs only numpy, so benchmarks run without the dependencies of training.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ReservedSet:
-    """Pictures (N, 64, 64, 3) uint8 with what they show."""
+    """Pictures (N, 64, 64, 3) uint8 with their names and tags."""
 
     images: np.ndarray
     names: list[str]
@@ -22,7 +23,7 @@ class ReservedSet:
 
 
 def save_reserved(path: Path, reserved: ReservedSet) -> None:
-    """Writes plain arrays only (no pickles); the tags of a picture are joined by `|`."""
+    """Write plain arrays without pickles. The tags of a picture are joined by `|`."""
     np.savez_compressed(
         path,
         images=reserved.images,
@@ -33,7 +34,7 @@ def save_reserved(path: Path, reserved: ReservedSet) -> None:
 
 
 def load_reserved(path: Path) -> ReservedSet:
-    """What `save_reserved` wrote."""
+    """The set that `save_reserved` wrote."""
     with np.load(path, allow_pickle=False) as data:
         return ReservedSet(
             data["images"],

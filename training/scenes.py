@@ -1,6 +1,6 @@
-"""Decides what a training picture shows: an object with colour, background, effect, company.
+"""The content of a training picture: an object with colour, background, effect and second object.
 
-A scene is only a description. `composer` paints it and `captions` puts it into words.
+A scene is only a description. `composer` paints it and `captions` writes its captions.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .attributes import (
 )
 
 MIN_CONTRAST = 0.9
-"""Colour distance below which an object would vanish in its background."""
+"""Colour distance below which an object is not visible on its background."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What one picture shows. `sprite` and `partner` index the sprite cache."""
+    """The content of one picture. `sprite` and `partner` index the sprite cache."""
 
     sprite: int
     concept: int
@@ -37,18 +37,18 @@ class Scene:
 
     @property
     def colours_visible(self) -> bool:
-        """Whether a caption may speak of colours."""
+        """Whether a caption may mention colours."""
         return self.effect not in COLOURLESS_EFFECTS
 
     def key(self) -> tuple:
-        """What distinguishes this scene's caption from that of another one of its concept."""
+        """The attributes that distinguish this scene's caption from others of its concept."""
         seen = (self.background, self.pattern, self.colour) if self.colours_visible else ()
         return (self.effect, self.partner_concept, self.count, *seen)
 
 
 @dataclass(frozen=True)
 class SceneOdds:
-    """How often each attribute is drawn. The groups of look-alikes use the richer odds."""
+    """The probability of each attribute. Groups of similar scenes use the higher ones."""
 
     background: float = 0.55
     colour: float = 0.09
@@ -89,7 +89,7 @@ def draw_scene(
 
 
 def _without_held_out(scene: Scene) -> Scene:
-    """`scene` without the combinations that are kept for evaluation."""
+    """`scene` without the combinations that are reserved for evaluation."""
     what = scene.concept
     if scene.colour and held_out(what, "colour", scene.colour):
         scene = replace(scene, colour=None)
@@ -101,7 +101,7 @@ def _without_held_out(scene: Scene) -> Scene:
 
 
 def settle(scene: Scene, mono: bool, rng: Random, pattern_odds: float = 0.0) -> Scene:
-    """`scene` made consistent: visible object, no colour that the effect would take away."""
+    """`scene` made consistent: a visible object, and no colour that the effect would hide."""
     effect, colour, background = scene.effect, scene.colour, scene.background
     if effect == "silhouette" or mono:
         colour = colour or "black"

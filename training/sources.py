@@ -1,7 +1,7 @@
-"""The picture sets that the embedded model learns from, and those that are kept for evaluation.
+"""The picture sets that the embedded model learns from, and those reserved for evaluation.
 
-Every set is an npm package at a fixed version. `role` decides what may happen with it: a set
-marked `reserved` is never seen in training. This table is also the source of NOTICE.
+Every set is an npm package at a fixed version. `role` determines its use: a set marked `reserved`
+is never used in training. This table is also the source of NOTICE.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Source:
     author: str
     url: str
     style_words: tuple[str, ...]
-    """Words that a caption may use for this set's manner of drawing."""
+    """Words that a caption may use for this set's style of drawing."""
     weight: float = 1.0
-    """How often a sprite of this set is drawn, relative to a coloured emoji sprite."""
+    """The frequency of a sprite of this set, relative to a coloured emoji sprite."""
     mono: bool = False
-    """Drawn in one colour (`currentColor`), so that any colour can be given to it."""
+    """Whether it is drawn in one colour (`currentColor`), so that any colour can replace it."""
     kind: str = "emoji"
-    """`emoji`: named after emoji; `icon`: a general icon set, of which only the drawings that
-    bear the exact name of an emoji are used; `webp`: a folder of pictures named by code point."""
+    """`emoji`: named after emoji. `icon`: a general icon set; only drawings with the exact name of
+    an emoji are used. `webp`: a folder of pictures named by code point."""
     role: str = "train"
 
 
@@ -278,17 +278,17 @@ EMOJIBASE = ("emojibase-data", "17.0.0")
 
 
 def source_by_key(key: str) -> Source:
-    """The source called `key`."""
+    """The source with the key `key`."""
     for source in SOURCES:
         if source.key == key:
             return source
-    raise KeyError(f"no source is called {key!r}; known: {', '.join(s.key for s in SOURCES)}")
+    raise KeyError(f"unknown source {key!r}: choose one of {', '.join(s.key for s in SOURCES)}")
 
 
 def npm_arguments() -> list[str]:
-    """Every package as npm wants it, `name@version`."""
+    """Every package as an argument of npm, `name@version`."""
     return [f"{s.package}@{s.version}" for s in SOURCES] + ["@".join(EMOJIBASE)]
 
 
 if __name__ == "__main__":
-    print("\n".join(npm_arguments()))  # rebuild.sh hands these lines to npm
+    print("\n".join(npm_arguments()))  # rebuild.sh passes these lines to npm

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SPRITE_SIZE = 72
 MIN_INK = 0.02
-"""Smallest share of visible pixels; an emptier sprite shows nothing to learn."""
+"""The smallest share of visible pixels; emptier sprites are useless for training."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Drawing:
 
 
 def icon_svg(icon: dict, defaults: dict) -> str:
-    """A whole SVG document around the body of an Iconify icon, `currentColor` made black."""
+    """A complete SVG document of the body of an Iconify icon, with `currentColor` as black."""
     left, top = icon.get("left", 0), icon.get("top", 0)
     width = icon.get("width", defaults.get("width", 16))
     height = icon.get("height", defaults.get("height", 16))
@@ -63,7 +63,7 @@ def drawings_of(source: Source, modules: Path, index: ConceptIndex) -> Iterator[
         if source.kind == "icon":
             concept = index.of_icon_name(name)
         else:
-            # Emoji sets hold one drawing per concept; further ones are skin tones and variants.
+            # Emoji sets have one drawing per concept; further ones are skin tones and variants.
             concept = index.of_emoji_name(name)
             concept = None if concept in taken else concept
         if concept is not None:
@@ -84,7 +84,7 @@ def rasterise(drawing: Drawing, size: int) -> Image.Image:
     scale = size / max(picture.size)
     if scale != 1:
         fitted = tuple(max(1, round(side * scale)) for side in picture.size)
-        # Premultiplied alpha ("RGBa"), or transparent black would bleed into the borders.
+        # Premultiplied alpha ("RGBa"): otherwise transparent black would bleed into the borders.
         picture = picture.convert("RGBa").resize(fitted, Image.LANCZOS).convert("RGBA")
     square = Image.new("RGBA", (size, size))
     square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
@@ -101,7 +101,7 @@ def _sprite(drawing: Drawing) -> np.ndarray | None:
 
 
 def render_training_set(modules: Path, cache: Path, processes: int) -> None:
-    """Writes sprites.npy (N, 72, 72, 4) uint8 and sprites.json into `cache`."""
+    """Write sprites.npy (N, 72, 72, 4) uint8 and sprites.json into `cache`."""
     concepts = load_concepts(modules)
     index = ConceptIndex(concepts, modules)
     drawings = [
@@ -138,7 +138,7 @@ def load_cache(cache: Path) -> tuple[np.ndarray, list[Concept], list[str], list[
 
 
 def main() -> None:
-    """Renders all training sprites."""
+    """Render all training sprites."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder with npm/node_modules")
     parser.add_argument("--processes", type=int, default=2)

@@ -1,7 +1,7 @@
 """A compact token table for training: only the tokens that captions can contain.
 
-CLIP's vocabulary has 49408 tokens, of which captions here use about one in ten. Training with
-only those rows is faster; `export.py` puts them back in place and leaves the others zero.
+CLIP's vocabulary has 49408 tokens, of which these captions use about one in ten. Training with only
+those rows is faster. `export.py` restores their places and leaves the other rows zero.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .concepts import Concept
 from .sources import SOURCES
 
 MAX_TOKENS = 20
-"""Longer captions are cut; hardly any is that long."""
+"""Longer captions are cut; few are longer."""
 FILLERS = "a an and of on in with style background two three"
 
 
@@ -37,12 +37,12 @@ def word_tokens(word: str) -> tuple[int, ...]:
 
 
 def text_tokens(text: str) -> list[int]:
-    """CLIP's token ids of `text`; word by word, so that the cache serves."""
+    """CLIP's token ids of `text`, encoded word by word to use the cache."""
     return [token for word in text.split() for token in word_tokens(word)]
 
 
 def attribute_texts() -> list[str]:
-    """All wording that is not the name or a tag of a concept."""
+    """All caption texts other than names and tags of concepts."""
     texts = [FILLERS, *attributes.COLOUR_NAMES, *attributes.PATTERNS, *attributes.CAPTION_STARTS]
     texts += [words for group in attributes.EFFECT_WORDS.values() for words in group]
     texts += [words for source in SOURCES for words in source.style_words]
@@ -50,7 +50,7 @@ def attribute_texts() -> list[str]:
 
 
 def concept_texts(concept: Concept) -> list[str]:
-    """The name and the tags, also in the plural."""
+    """The name and the tags, in singular and plural."""
     return [concept.name, concept.name + "s", *concept.tags, *(tag + "s" for tag in concept.tags)]
 
 

@@ -2,7 +2,7 @@
 
     python -m training.train --work DIR --config training/configs/demo.json
 
-Goes on from DIR/<config name>.ckpt if that exists.
+It continues from DIR/<config name>.ckpt if that exists.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step measured."""
+    """The figures of one step."""
 
     loss: float
     accuracy: float
@@ -48,13 +48,13 @@ class StepReport:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a half cosine that ends at almost nothing."""
+    """Linear warm-up, then a half cosine that ends near 0."""
     warm = min(1.0, (step + 1) / config.warmup)
     return config.lr * warm * (0.5 + 0.5 * math.cos(math.pi * step / config.steps))
 
 
 def make_optimizer(model: CLIP, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices and kernels only."""
+    """AdamW that decays only matrices and kernels."""
     decayed, plain = [], []
     for name, weight in model.named_parameters():
         (decayed if weight.ndim >= 2 and "embedding" not in name else plain).append(weight)
@@ -69,7 +69,7 @@ class Trainer:
     """One run: model, data, and the extra negatives."""
 
     def __init__(self, config: TrainConfig, maker: BatchMaker, replicas: Replicas) -> None:
-        torch.manual_seed(config.seed)  # open_clip draws its initial weights from here
+        torch.manual_seed(config.seed)  # open_clip uses this generator for its initial weights
         self.config = config
         self.replicas = replicas
         self.own = replicas.share_of(config.batch)
@@ -87,15 +87,15 @@ class Trainer:
         self.step = 0
 
     def resume(self, path: Path) -> None:
-        """Goes on from the checkpoint at `path`."""
+        """Continue from the checkpoint at `path`."""
         self.step = resume(path, self.model, self.optimizer, self.attack, self.token_counts)
 
     def save(self, path: Path) -> None:
-        """Writes the checkpoint."""
+        """Write the checkpoint."""
         save_checkpoint(path, self.step, self.model, self.optimizer, self.attack, self.token_counts)
 
     def run_step(self) -> StepReport:
-        """One optimiser step."""
+        """Run one optimiser step."""
         config, model = self.config, self.model
         model.train()
         if self.step % config.bank_refresh == 0:
@@ -118,7 +118,7 @@ class Trainer:
         return report
 
     def _encode_captions(self, captions: list[str]) -> Tensor:
-        """Features (B, D) of this process's own captions; the tokens of all are counted."""
+        """Features (B, D) of this process's own captions. It counts the tokens of all captions."""
         rng = Random(f"tokens/{self.config.seed}/{self.step}")
         ids, end = self.table.encode(captions, rng, self.config.token_dropout)
         real = torch.arange(ids.shape[1]) <= end[:, None]
@@ -126,7 +126,8 @@ class Trainer:
         return token_features(self.model, ids[self.own], end[self.own])
 
     def _loss(self, batch: Batch) -> tuple[Tensor, StepReport]:
-        """Contrastive loss both ways, with extra negatives on the picture side, plus naming."""
+        """Contrastive loss in both directions, with extra negatives for pictures, plus the loss of
+        naming."""
         model, config = self.model, self.config
         pictures = picture_features(model, batch.pictures)
         texts = self._encode_captions(batch.captions)
@@ -161,7 +162,7 @@ class Trainer:
         return begun and self.step % config.attack_every == 0
 
     def _wrong_prompts(self, batch: Batch, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (K, D) of adversarial prompts, and how well they deceived."""
+        """Features (K, D) of adversarial prompts, and their similarity."""
         seed = (self.config.seed * 7919 + self.step) * self.replicas.size + self.replicas.rank
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(batch.scenes), generator=generator)
@@ -185,12 +186,12 @@ def _describe(reports: list[StepReport]) -> str:
 
 
 def checkpoint_path(work: Path, name: str, rank: int = 0) -> Path:
-    """Where a replica of the run `name` keeps its state. All hold the same weights."""
+    """The path of a replica's state in the run `name`. All replicas have the same weights."""
     return work / f"{name}.{rank}.ckpt"
 
 
 def train(rank: int, config: TrainConfig, work: Path, name: str) -> None:
-    """Runs, or finishes, the training as replica `rank`."""
+    """Run or finish the training as replica `rank`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     replicas = Replicas(rank, config.replicas, work / f"{name}.meeting")
@@ -222,7 +223,7 @@ def train(rank: int, config: TrainConfig, work: Path, name: str) -> None:
 
 
 def main() -> None:
-    """Trains a model from the rendered sprites."""
+    """Train a model from the rendered sprites."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder with the sprite cache")
     parser.add_argument("--config", type=Path, required=True)

@@ -1,12 +1,12 @@
-"""The applications of the paper's §4.2, run and measured: distillation, style, mixing, negatives.
+"""Runs and measures the applications of the paper's §4.2: distillation, style, mixing, negatives.
 
     python -m benchmarks.applied.applications [--jobs 2] [--only style …] [--cases 10] [--save]
 
-Runs the worked examples of docs/applications.md on the embedded model, and what is measured over
-reserved pictures (`benchmarks/applied/`). `--save` writes results/applications.json and puts
-examples and tables into the page, between its marker comments: nothing there is typed by hand. The
-tables of `benchmarks.length` and `benchmarks.length_steps` go there too: `--only --save` runs
-nothing and writes what they saved last.
+It runs the worked examples of docs/applications.md on the embedded model, and the measurements over
+reserved pictures (`benchmarks/applied/`). `--save` writes results/applications.json and inserts
+examples and tables into the page, between its marker comments. The tables of
+`benchmarks.quality.length` and `benchmarks.quality.length_steps` are inserted as well: `--only
+--save` runs nothing and writes the saved tables.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _BLOCK = "<!-- {name} -->\n{text}<!-- end of {name} -->"
 
 
 def example(commands: Sequence[Sequence[str]]) -> str:
-    """Command lines of `pez` with what they print, as a block of Markdown."""
-    told = []
+    """Command lines of `pez` with their output, as a block of Markdown."""
+    runs = []
     for command in commands:
         out = io.StringIO()
         with redirect_stdout(out):
             code = pez(command)
         if code:
             raise SystemExit(f"pez {shlex.join(command)} ended with {code}")
-        told.append(f"$ pez {shlex.join(command)}\n{out.getvalue()}")
-    return "```\n" + "\n".join(told) + "```"
+        runs.append(f"$ pez {shlex.join(command)}\n{out.getvalue()}")
+    return "```\n" + "\n".join(runs) + "```"
 
 
 def with_blocks(page: str, blocks: dict[str, str]) -> str:
@@ -72,7 +72,7 @@ def measured(name: str, cases: int, pool: ProcessPoolExecutor) -> list[dict[str,
 
 
 def write(known: dict[str, dict[str, Any]]) -> None:
-    """Saves what is known, and puts it into the page, with the tables of the benchmarks of length.
+    """Save the results, and insert them into the page with the tables of the benchmarks of length.
     known: machine, blocks and figures, each by application."""
     save("applications", known)
     page = PAGE.read_text(encoding="utf-8")
@@ -80,7 +80,8 @@ def write(known: dict[str, dict[str, Any]]) -> None:
 
 
 def length_blocks() -> dict[str, str]:
-    """The tables that `benchmarks.length` and `benchmarks.length_steps` saved last."""
+    """The last saved tables of `benchmarks.quality.length` and
+    `benchmarks.quality.length_steps`."""
     saved = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))
     tables = {f"length {preset} figures": length.summary(saved[preset]["rows"]) for preset in saved}
     steps = json.loads((RESULTS / "length_steps.json").read_text(encoding="utf-8"))
@@ -89,7 +90,7 @@ def length_blocks() -> dict[str, str]:
 
 
 def main() -> None:
-    """Runs examples and cases, prints the blocks, and writes them into the page."""
+    """Run examples and cases, print the blocks, and write them into the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--only", nargs="*", choices=APPLICATIONS, default=list(APPLICATIONS))
@@ -113,7 +114,7 @@ def main() -> None:
             blocks[f"{name} example"] = example(application.EXAMPLES)
             blocks[f"{name} figures"] = "\n".join(application.table(figures[name]))
             print(blocks[f"{name} example"], blocks[f"{name} figures"], sep="\n", flush=True)
-            if options.save:  # after each: all of them take minutes
+            if options.save:  # after each, because all of them take minutes
                 write(known)
     if options.save:
         write(known)

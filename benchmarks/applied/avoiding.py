@@ -1,8 +1,8 @@
-"""Negative prompts: as far from a picture as words are.
+"""Negative prompts: how far from a picture they are.
 
-A prompt that is far from one picture may be far from all. So beside its cosine to the picture
-stands the mean of those to the 299 others, and at which part of the 300 the picture comes, the
-farthest first: 50 % is chance.
+A prompt that is far from one picture may be far from all. So the table shows its cosine to the
+picture, its mean cosine to the 299 others, and the share of the others that are farther: 50 % is
+chance.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ EXAMPLES = (
 
 
 def run(case: int) -> dict[str, Any]:
-    """The prompts of one picture, and where they see it, by the model and by the judge."""
+    """The prompts of one picture, with their cosines by the model and by the judge."""
     model, judge, features = bench()
     picture, *others = np.random.default_rng(case).permutation(300)[: 1 + OTHERS].tolist()
     near = make_targets(features[[picture]])
     away = make_targets(features[[picture]], [-1.0])
-    rows = features[[picture, *others]]
-    against = make_targets(rows, [-1.0] + [1 / OTHERS] * OTHERS)
+    against = make_targets(features[[picture, *others]], [-1.0] + [1 / OTHERS] * OTHERS)
     found = {}
     goals = {ALONE: away, AGAINST: against, POSITIVE: near}
     for method, targets in goals.items():
@@ -52,7 +51,8 @@ def run(case: int) -> dict[str, Any]:
 
 
 def _place(scores: Tensor, picture: int, who: str) -> dict[str, float]:
-    """Where a picture comes by its score among all, (300,)."""
+    """The score of a picture, the mean of the others, and the share of others that are lower.
+    scores: (300,)"""
     rest = torch.cat([scores[:picture], scores[picture + 1 :]])
     return {
         f"{who}cosine": scores[picture].item(),
@@ -73,4 +73,4 @@ def table(cases: list[dict[str, Any]]) -> list[str]:
             row.append(interval([100 * f[f"{who}farther"] for f in found], 0))
         rows.append(row)
     head = ["learned with", "cosine to the picture", "to others", "farther, %"]
-    return markdown([*head, "judge's to the picture", "to others", "farther, %"], rows)
+    return markdown([*head, "judge similarity to the picture", "to others", "farther, %"], rows)

@@ -1,7 +1,7 @@
-"""Distillation: long prompts of reserved captions, made short; beside them the same simply cut.
+"""Distillation: long prompts of reserved captions, made short, compared with the same prompts cut.
 
-The judge reads both and says how near they are to the long prompt; a caption counts as kept when a
-telling word of its name stands in the short prompt.
+The judge measures the similarity of both to the long prompt. A caption counts as kept when the
+short prompt contains a content word of its name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ EXAMPLES = (("distill", TEXT, "--tokens", "6", "--curve", *FLOAT32),)
 
 
 def run(case: int) -> dict[str, Any]:
-    """The curve of one long prompt, with the judge's similarity of both and captions kept."""
+    """The curve of one long prompt, with the judge similarity of both and the share of captions
+    kept."""
     model, judge, _ = bench()
     pictures = np.random.default_rng(case).permutation(300)[:CAPTIONS].tolist()
     text = ", ".join(names(pictures))
@@ -58,5 +59,5 @@ def table(cases: list[dict[str, Any]]) -> list[str]:
             f"{kept:.0%} / {cut:.0%}",
         ])  # fmt: skip
     head = ["tokens", "ratio", "similarity", "of the cut text", "difference"]
-    head += ["judge's", "of the cut text", "difference", "captions named: learned / cut"]
+    head += ["judge similarity", "of the cut text", "difference", "captions named: learned / cut"]
     return markdown(head, rows)

@@ -1,7 +1,7 @@
-"""Mixing: two reserved pictures in one prompt, their words learned apart or all at once.
+"""Mixing: two reserved pictures in one prompt, with words learned separately or together.
 
-The judge tells how near the prompt is to either picture, and ranks it among the 300 by the prompt;
-the worse of the two tells whether both are in it.
+The judge measures the similarity of the prompt to each picture, and the rank of each picture among
+300. The worse of the two figures shows whether the prompt contains both.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..measure import markdown
 from .shared import FLOAT32, bench, interval
 
 COUNT = 100
-APART, AT_ONCE = "learned apart", "learned at once"
+SEPARATELY, TOGETHER = "learned separately", "learned together"
 LENGTHS = (8, 16)
-# Of the table: what is told of a prompt, its digits, and what it is multiplied by.
+# Columns of the table: the figure, its digits, and its scale.
 COLUMNS = (("near", 3, 1), ("worse", 2, 1), ("mean", 2, 1), ("named", 0, 100))
 BOTH = ("examples/penguin.png", "examples/strawberry.png")
 EXAMPLES = (
@@ -31,15 +31,15 @@ EXAMPLES = (
 
 
 def run(case: int) -> dict[str, Any]:
-    """The prompts of one pair, with their own similarity, and both log ranks by the judge."""
+    """The prompts of one pair, with their own similarity and the judge's figures."""
     model, judge, features = bench()
     pair = np.random.default_rng(0).permutation(300)[2 * case : 2 * case + 2].tolist()
     targets = make_targets(features[pair])
     found = {}
     for length in LENGTHS:
         best = {
-            AT_ONCE: learn_prompt(model, targets, plain_template(length), seed=case).best,
-            APART: learn_apart(model, targets, [None, None], length, seed=case).best,
+            TOGETHER: learn_prompt(model, targets, plain_template(length), seed=case).best,
+            SEPARATELY: learn_apart(model, targets, [None, None], length, seed=case).best,
         }
         for method, prompt in best.items():
             verdict = judge.verdict([prompt.text] * 2, pair)
@@ -55,18 +55,23 @@ def run(case: int) -> dict[str, Any]:
 def table(cases: list[dict[str, Any]]) -> list[str]:
     rows = []
     for length in LENGTHS:
-        names = [f"{method}, {length} tokens" for method in (AT_ONCE, APART)]
+        names = [f"{method}, {length} tokens" for method in (TOGETHER, SEPARATELY)]
         base = [case["methods"][names[0]] for case in cases]
         for name in names:
             found = [case["methods"][name] for case in cases]
             row = [name, f"{np.mean([f['own'] for f in found]):.3f}"]
             for key, digits, scale in COLUMNS:
                 values = [scale * f[key] for f in found]
-                less = [value - scale * b[key] for value, b in zip(values, base, strict=True)]
+                change = [value - scale * b[key] for value, b in zip(values, base, strict=True)]
                 row.append(f"{np.mean(values):.{digits}f}")
-                row.append(interval(less, digits, "+") if name != names[0] else "")
+                row.append(interval(change, digits, "+") if name != names[0] else "")
             rows.append(row)
     head = ["words", "own similarity"]
-    for column in ("judge's to the worse", "log rank, worse", "log rank, mean", "named, %"):
+    for column in (
+        "judge similarity to the worse",
+        "log rank, worse",
+        "log rank, mean",
+        "named, %",
+    ):
         head += [column, "difference"]
     return markdown(head, rows)

@@ -1,4 +1,4 @@
-"""What the applications share: the models of a process, intervals, and rows of a table."""
+"""Shared by the applications: the models of a process, intervals, and names of pictures."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from training.attributes import with_article
 from ..judge import Judge
 from ..measure import paired_bootstrap
 
-FLOAT32 = ("--dtype", "float32")  # the same words on every processor, as far as torch has it so
+FLOAT32 = ("--dtype", "float32")  # the same words on every processor, as far as torch allows
 
 
 @cache  # once in each process
 def bench() -> tuple[ClipModel, Judge, Tensor]:
-    """The embedded model, the judge, and the reserved pictures as the model sees them, (300, E)."""
+    """The embedded model, the judge, and the model's features of the reserved pictures, (300,
+    E)."""
     torch.set_num_threads(1)
     model, judge = load_model("demo"), Judge()
     return model, judge, model.encode_pictures(judge.pictures)
 
 
 def names(pictures: Sequence[int]) -> list[str]:
-    """What reserved pictures show, such as "a pizza"."""
+    """The names of reserved pictures with an article, such as "a pizza"."""
     _, judge, _ = bench()
     return [with_article(judge.reserved.names[picture]) for picture in pictures]
 
 
 def interval(values: Sequence[float], digits: int = 3, sign: str = "") -> str:
-    """Mean and 95 % interval; bold where a difference (sign "+") leaves out 0."""
+    """Mean and 95 % interval; bold if it is a difference (sign "+") and excludes 0."""
     mean, low, high = paired_bootstrap(np.array(values, dtype=float))
-    told = f"{mean:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
-    return f"**{told}**" if sign and low * high > 0 else told
+    text = f"{mean:{sign}.{digits}f} ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
+    return f"**{text}**" if sign and low * high > 0 else text

@@ -1,9 +1,9 @@
-"""Styles: one prompt for five pictures of different things in one style, put to other things.
+"""Styles: one prompt for five pictures of different things in one style, applied to other things.
 
-The styles are filters over reserved pictures (`training/effects.py`). The judge sees a thing that
-took no part, plain and in all seven styles, reads "… in the style of …", and picks the nearest
-of the eight. To name the things as texts to keep away from is tried at two weights, and to ban
-their words.
+The styles are filters over reserved pictures (`training/effects.py`). The judge reads "… in the
+style of …" for a thing that was not used in learning, and picks the nearest of its eight pictures:
+plain and in all seven styles. Other methods use the things' names as negative targets at two
+weights, or ban their words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ METHODS = {
     "words of the content banned": (0.0, True),
 }
 WORD = "*the style's own word*"
-# The example's pictures: reserved ones in a style, which `prepare` writes.
+# The example's pictures: reserved pictures in a style; `prepare` writes them.
 FOLDER, SHOWN = Path("examples/neon"), {"bird": 74, "cactus": 115, "fish": 176, "tractor": 43}
 FILES = tuple(f"{FOLDER}/{name}.png" for name in SHOWN)
 APPLIED = ("--subject", "a fox", "--subject", "a castle", "--candidates", "2", *FLOAT32)
@@ -55,7 +55,7 @@ def styled(pictures: list[Image.Image], style: str, seed: int) -> list[Image.Ima
 
 
 def prepare() -> None:
-    """Writes the pictures of the worked example."""
+    """Write the pictures of the worked example."""
     _, judge, _ = bench()
     FOLDER.mkdir(parents=True, exist_ok=True)
     shown = styled([judge.pictures[number] for number in SHOWN.values()], "neon", seed=3)
@@ -64,7 +64,7 @@ def prepare() -> None:
 
 
 def run(case: int) -> dict[str, Any]:
-    """The style's prompt by every method, and what the judge makes of it."""
+    """The style's prompt by every method, with the judge's figures."""
     model, judge, _ = bench()
     style, group = STYLES[case % len(STYLES)], case // len(STYLES)
     drawn = np.random.default_rng(group).permutation(300)[: LEARNED_FROM + APPLIED_TO].tolist()
@@ -92,7 +92,7 @@ def run(case: int) -> dict[str, Any]:
 def _judged(
     texts: dict[str, str], style: str, taken: set[str], others: list[int]
 ) -> dict[str, dict[str, Any]]:
-    """What each style prompt is worth on other things. taken: words of the things learned from."""
+    """The figures of each style prompt on other things. taken: words of the things learned from."""
     _, judge, _ = bench()
     plain = [judge.pictures[i] for i in others]
     kinds = [plain, *(styled(plain, kind, seed=99) for kind in STYLES)]
@@ -121,5 +121,11 @@ def table(cases: list[dict[str, Any]]) -> list[str]:
         word, content = (f"{np.mean([f[key] for f in found]):.0%}" for key in ("word", "content"))
         judged = interval([f["judge"] for f in found])
         rows.append([method, interval([100 * p for p in picked], 0), judged, word, content])
-    head = ["learned from", "picked, %", "judge's", "a word of the style", "a word of the things"]
+    head = [
+        "learned from",
+        "picked, %",
+        "judge similarity",
+        "a word of the style",
+        "a word of the things",
+    ]
     return markdown(head, rows)

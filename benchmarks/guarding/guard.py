@@ -1,23 +1,24 @@
-"""Whether a meaning can be kept away: by banning its words, and by a guard in feature space.
+"""Whether prompts can avoid a concept: by banning its words, and by a guard in feature space.
 
     python -m benchmarks.guarding.guard [--pictures 71] [--jobs 2] [--save]
 
-On the embedded model and reserved pictures whose name is one word that it knows; the name is the
-concept. No name is among the words that the guard's space was chosen on. Two tables.
+It uses the embedded model and reserved pictures whose name is one word that the model knows; the
+name is the concept. No name is among the words that the guard's shrinkage was chosen on. There are
+two tables.
 
-Searches: what is learned of the picture freely, with the concept's words banned alone, with a guard
-that leaves them in, and with the guard as it is, which takes them out; at 1 % of false alarms and
-at 5 %. Each prompt's cosine with the concept is told by the embedded model, which the guard went
-by, and by the judge (`benchmarks/judge.py`), which has a guard of its own, with thresholds of its
-own, and took no part. "near" is the share of prompts over the threshold.
+Searches: a prompt of the picture is learned freely, with only the concept's words banned, with a
+guard that does not remove them, and with the complete guard, at a rate of false alarms of 1 % and
+of 5 %. Each prompt's cosine with the concept is measured by the embedded model, which the guard
+uses, and by the judge (`benchmarks/judge.py`), which has its own guard and thresholds and was not
+used in the search. "near" is the share of prompts above the threshold.
 
-A guarded prompt may be clear only because it says less of anything. So the prompts without a guard
-are also weakened until they are as little similar to the picture as the guarded one, by the model
-or by the judge (`benchmarks/guarding/weakened.py`).
+A guarded prompt may be clear only because it is less specific in general. So the prompts without a
+guard are also weakened until their similarity to the picture is that of the guarded prompt, by the
+model or by the judge (`benchmarks/guarding/weakened.py`).
 
 Checks: see `benchmarks/guarding/guard_checks.py`.
 
-Intervals are of 95 %, over pictures; differences are to the free search.
+Intervals are 95 %, over pictures. Differences are from the free search.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from .weakened import weakened
 FREE, BANNED, GUARD = "free", "words banned", "guard"
 STRICT = 0.05  # another rate of false alarms
 DRAWS = 5  # ways to weaken a prompt
-# The words that the neutral space's shrinkage was chosen on: no concept here is one of them.
+# The words that the neutral space's shrinkage was chosen on. No concept here is one of them.
 CHOSEN_ON = frozenset({
     "pizza", "umbrella", "dog", "rose", "octopus", "mushroom", "bus", "church", "frog", "trumpet",
     "lemon", "castle", "laptop", "ambulance", "grapes", "balloon", "telescope", "skull", "tractor",
@@ -57,9 +58,9 @@ CHOSEN_ON = frozenset({
 
 @dataclass(frozen=True)
 class Outcome:
-    """One prompt, or the mean of several. similarity, judged: to the picture, by the model and by
-    the judge. says: whether a word of the concept stands in it. own, judge: its cosine with the
-    concept less the threshold. near, judge_near: whether that is above 0."""
+    """The figures of one prompt, or their mean over several. similarity, judged: to the picture, by
+    the model and by the judge. says: whether it contains a word of the concept. own, judge: its
+    cosine with the concept minus the threshold. near, judge_near: whether that is above 0."""
 
     similarity: float
     judged: float
@@ -72,7 +73,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all searches of a process share; the guards are of all concepts, the pictures' names."""
+    """Shared by all searches of a process. The guards are of all concepts, the pictures' names."""
 
     model: ClipModel
     judge: ClipModel
@@ -83,7 +84,8 @@ class Bench:
 
 @cache
 def bench(count: int) -> Bench:
-    """Loaded once in every process. count: of the first pictures that will do."""
+    """The models, pictures and guards, loaded once in every process. count: the number of
+    pictures."""
     torch.set_num_threads(1)
     model, judge, reserved = load_model("demo"), load_model(str(FOLDER)), load_reserved(RESERVED)
     words = (model.source.words or frozenset()) - CHOSEN_ON
@@ -98,15 +100,15 @@ def bench(count: int) -> Bench:
 
 
 def only(guard: Guard, name: str) -> Guard:
-    """The guard of one of its concepts."""
-    place = [guard.names.index(name)]
-    directions, thresholds = guard.directions[place], guard.thresholds[place]
+    """The guard restricted to one of its concepts."""
+    index = [guard.names.index(name)]
+    directions, thresholds = guard.directions[index], guard.thresholds[index]
     words = {name: guard.words[name]}
     return replace(guard, names=(name,), directions=directions, thresholds=thresholds, words=words)
 
 
 def searches(index: int, count: int) -> dict[str, tuple[str, Outcome]]:
-    """The prompts of one picture, each way, and what they are worth."""
+    """The prompts of one picture by every method, with their figures."""
     own = bench(count)
     model, judge, name = own.model, own.judge, own.reserved.names[index]
     picture = Image.fromarray(own.reserved.images[index])
@@ -136,10 +138,10 @@ def searches(index: int, count: int) -> dict[str, tuple[str, Outcome]]:
             guards[who].cosines(clip.encode_texts(some))[:, 0] - guards[who].thresholds
             for who, clip in (("model", model), ("judge", judge))
         )
-        told = (by["model"](some), by["judge"](some), torch.tensor(
+        figures = (by["model"](some), by["judge"](some), torch.tensor(
             [bool(guards["model"].says(text)) for text in some]
         ), mine, mine > 0, other, other > 0)  # fmt: skip
-        return Outcome(*(values.double().mean().item() for values in told))
+        return Outcome(*(values.double().mean().item() for values in figures))
 
     found = {way: (text, outcome([text])) for way, text in texts.items()}
     for (way, mask), (who, similarity) in product(((FREE, free), (BANNED, banned)), by.items()):
@@ -153,7 +155,7 @@ def searches(index: int, count: int) -> dict[str, tuple[str, Outcome]]:
 def searched(runs: list[dict[str, tuple[str, Outcome]]]) -> list[str]:
     """The table of the searches."""
     head = ["search", "similarity", "difference", "judge", "difference", "says a word"]
-    head += ["near", "cosine less threshold", "near by the judge", "cosine less threshold"]
+    head += ["near", "cosine minus threshold", "near by the judge", "cosine minus threshold"]
     rows = []
 
     def column(way: str, key: str) -> np.ndarray:
@@ -170,17 +172,20 @@ def searched(runs: list[dict[str, tuple[str, Outcome]]]) -> list[str]:
         rows.append(cells)
     lines = [*markdown(head, rows), ""]
     for way in runs[0]:
-        less = [column(GUARD, key) - column(way, key) for key in ("judge_near", "judge", "judged")]
-        near, cosine, judged = map(interval, less, ("+.0%", "+.3f", "+.4f"))
+        change = [
+            column(GUARD, key) - column(way, key) for key in ("judge_near", "judge", "judged")
+        ]
+        near, cosine, judged = map(interval, change, ("+.0%", "+.3f", "+.4f"))
         if way != GUARD:
             lines.append(
-                f"guard less {way}: near by the judge {near}, cosine {cosine}, similarity {judged}"
+                f"guard, difference from {way}: near by the judge {near}, cosine {cosine}, "
+                f"similarity {judged}"
             )
     return lines
 
 
 def main() -> None:
-    """Runs all searches and checks, and prints the tables and the prompts of some pictures."""
+    """Run all searches and checks, and print the tables and the prompts of some pictures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=71)
     parser.add_argument("--jobs", type=int, default=2)

@@ -1,11 +1,11 @@
-"""How often texts are called too near to a concept, rightly and wrongly: a table of
-`benchmarks.guard`.
+"""How often texts are reported as too near to a concept, correctly and falsely: a table of
+`benchmarks.guarding.guard`.
 
-Wrongly: neutral prompts that took no part in a guard, captions of the other pictures, and what is
-freely learned of them. Rightly: captions of the concept in six forms, and the picture's tags
-without the word. A column for each shrinkage of the neutral space (`pez_core.neutral`), of which
-0.3 is the guard's, and one for the plain cosine, all calibrated alike. Neither the concepts nor the
-new forms took part in the choice of 0.3; the first forms did.
+False reports are of neutral prompts that no guard used, of captions of the other pictures, and of
+prompts learned freely of those. Correct reports are of captions of the concept in six forms, and of
+the picture's tags without the word. There is a column for each shrinkage of the neutral space
+(`guard.neutral`), of which 0.3 is the guard's, and one for the plain cosine, all calibrated alike.
+The concepts and the new forms were not used to choose 0.3; the first forms were.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pez_core import make_guard
 from pez_core.clip.models import ClipModel
-from pez_core.guard.guard import FALSE_ALARMS
+from pez_core.guard.guard import FALSE_POSITIVE_RATE
 from pez_core.guard.neutral import SHRINKAGE, neutral_prompts, neutral_space
 from pez_core.text.vocabulary import clip_vocabulary
 from training.neutral import sample_captions
@@ -25,7 +25,7 @@ from training.reserved_set import ReservedSet
 
 from ..measure import markdown, paired_bootstrap
 
-RIGHTLY = (
+CORRECTLY = (
     "captions of the concept, new forms", "captions of the concept, first forms",
     "its tags, without the word",
 )  # fmt: skip
@@ -41,12 +41,12 @@ FIRST_FORMS = (
 )  # fmt: skip
 
 
-Near = Callable[[Sequence[str]], np.ndarray]  # N texts → (N, C), whether each is too near
+Near = Callable[[Sequence[str]], np.ndarray]  # N texts → (N, C): whether each is too near
 
 
 def deciders(models: dict[str, ClipModel], concepts: Sequence[str]) -> dict[str, Near]:
-    """What calls texts near, all calibrated on the same prompts: cosines in neutral spaces of some
-    shrinkages, of which one is the guard's, and plain cosines."""
+    """The deciders, all calibrated on the same prompts: cosines in neutral spaces of several
+    shrinkages, one of which is the guard's, and plain cosines."""
     found: dict[str, Near] = {}
     for who, model in models.items():
         spread = model.encode_texts(neutral_prompts()[::2])
@@ -58,14 +58,14 @@ def deciders(models: dict[str, ClipModel], concepts: Sequence[str]) -> dict[str,
 
 
 def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], Tensor]) -> Near:
-    """By cosines between features that `unit` has changed."""
+    """A decider by cosines of features that `unit` has transformed."""
     named = unit(model.encode_texts(concepts))
 
     def cosines(texts: Sequence[str]) -> Tensor:
         return unit(model.encode_texts(texts)) @ named.T
 
     calibration = cosines(neutral_prompts()[1::2])
-    rank = int((len(calibration) + 1) * FALSE_ALARMS)
+    rank = int((len(calibration) + 1) * FALSE_POSITIVE_RATE)
     limits = calibration.topk(rank, dim=0).values[-1]
     return lambda texts: (cosines(texts) > limits).numpy()
 
@@ -73,15 +73,15 @@ def decider(model: ClipModel, concepts: Sequence[str], unit: Callable[[Tensor], 
 def checks(
     models: dict[str, ClipModel], reserved: ReservedSet, chosen: list[int], learned: list[str]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """How often texts are called near, by who decides and what texts, a rate for each concept.
-    chosen: the pictures whose names are the concepts. learned: a free prompt of each."""
+    """The rates at which texts are reported as near, by decider and kind of text, one for each
+    concept. chosen: the pictures whose names are the concepts. learned: a free prompt of each."""
     names = reserved.names
     concepts = [names[i] for i in chosen]
     fresh = fresh_prompts()
     # Which concepts each text is about.
     captions = np.array([[concept in name.split() for concept in concepts] for name in names])
     tags = [[t for t in reserved.tags[i] if names[i] not in t] for i in chosen]
-    told = [row for row, some in enumerate(tags) if some]
+    tagged = [row for row, some in enumerate(tags) if some]
     itself = np.eye(len(concepts), dtype=bool)
     found: dict[str, dict[str, np.ndarray]] = {}
     for who, near in deciders(models, concepts).items():
@@ -96,22 +96,23 @@ def checks(
             "fresh neutral prompts": near(fresh).mean(axis=0),
             "captions of other pictures": rates([f"an emoji of a {n}" for n in names], ~captions),
             "learned of other pictures": rates(learned, ~itself),
-            RIGHTLY[0]: hits(NEW_FORMS),
-            RIGHTLY[1]: hits(FIRST_FORMS),
-            RIGHTLY[2]: near([" ".join(tags[row]) for row in told])[range(len(told)), told],
+            CORRECTLY[0]: hits(NEW_FORMS),
+            CORRECTLY[1]: hits(FIRST_FORMS),
+            CORRECTLY[2]: near([" ".join(tags[row]) for row in tagged])[range(len(tagged)), tagged],
         }
     return found
 
 
 def fresh_prompts() -> list[str]:
-    """Neutral prompts that took no part in a guard."""
+    """Neutral prompts that no guard used."""
     seen = set(neutral_prompts())
     drawn = sample_captions(clip_vocabulary(), FRESH, FRESH_SEED)
     return [text for text in drawn if text not in seen]
 
 
 def alarms(model: ClipModel, names: Sequence[str]) -> list[str]:
-    """What the words of a guard add to its false alarms, for names of one word and of several."""
+    """How much the words of a guard add to its false alarms, for names of one word and of
+    several."""
     fresh, lines = fresh_prompts(), []
     for kind in ("one word", "several words"):
         some = [name for name in names if (len(name.split()) == 1) == (kind == "one word")]
@@ -137,10 +138,10 @@ def checked(found: dict[str, dict[str, np.ndarray]]) -> list[str]:
     for who, rates in found.items():
         model = who.split()[0].rstrip(",")
         guard = found[f"{model} {SHRINKAGE:g}"]
-        less = [interval(guard[what] - 1.0 * rates[what], "+.1%") for what in RIGHTLY]
+        change = [interval(guard[what] - 1.0 * rates[what], "+.1%") for what in CORRECTLY]
         if rates is not guard:
-            told = (f"{what} {one}" for what, one in zip(RIGHTLY, less, strict=True))
-            lines.append(f"{model} {SHRINKAGE:g} less {who}: {', '.join(told)}")
+            parts = (f"{what} {one}" for what, one in zip(CORRECTLY, change, strict=True))
+            lines.append(f"{model} {SHRINKAGE:g}, difference from {who}: {', '.join(parts)}")
     return lines
 
 

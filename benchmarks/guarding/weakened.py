@@ -1,4 +1,4 @@
-"""Prompts made worse at random, to compare with those that are worse for a reason."""
+"""Prompts weakened at random, for comparison with guarded prompts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-NEAR_ENOUGH = 0.003  # to the similarity that is asked for
-AT_ONCE = 32  # swaps tried together
+NEAR_ENOUGH = 0.003  # tolerance of the requested similarity
+BATCH_SIZE = 32  # swaps tried together
 ROUNDS = 40
 
 
@@ -19,17 +19,17 @@ def weakened(
     words: Sequence[str],
     seed: int,
 ) -> str:
-    """A prompt with some words swapped for any others, so that its similarity falls to `limit`.
+    """A prompt with some words replaced at random, so that its similarity falls to `limit`.
 
-    similarity: of N texts → (N,). Any swap that lowers it, and not too far, is taken. The prompt
-    itself where it is no better; the last that was reached where no swap will do.
+    similarity: of N texts → (N,). Any swap that lowers it, but not below `limit`, is accepted. The
+    prompt itself if its similarity is not above `limit`; the last accepted one if no swap is left.
     """
     draw = random.Random(seed)
     reached = similarity([prompt]).item()
     for _ in range(ROUNDS):
         if reached <= limit + NEAR_ENOUGH:
             break
-        trials = [_swapped(prompt, words, draw) for _ in range(AT_ONCE)]
+        trials = [_swapped(prompt, words, draw) for _ in range(BATCH_SIZE)]
         scores: list[float] = similarity(trials).tolist()
         for trial, score in zip(trials, scores, strict=True):
             if limit - NEAR_ENOUGH <= score < reached:

@@ -1,9 +1,9 @@
-"""How good the embedded model is, on pictures of a vendor that it was not trained on.
+"""The quality of the embedded model, on pictures of a vendor that it was not trained on.
 
     python -m benchmarks.quality.embedded_model [--pictures 300] [--jobs 2]
 
-Retrieval and naming, and what PEZ finds on it: in how many prompts a word of the picture's name
-stands. The thresholds are the figures of a first trial; better is wanted.
+It measures retrieval and naming, and the share of learned prompts that contain a word of the
+picture's name. The thresholds in parentheses are the figures of a first trial.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from training.reserved_set import ReservedSet, load_reserved
 from ..measure import machine
 
 DATA = Path(__file__).parents[1] / "data"
-# Words of names that say nothing of the picture.
+# Words of names that do not describe the picture.
 HOLLOW = {"with", "of", "the", "a", "an", "and", "in", "on", "to", "for", "face", "sign", "symbol"}
 HOLLOW |= {"mark", "person", "man", "woman"}
 CONFIGS = {
@@ -38,15 +38,15 @@ CONFIGS = {
 
 
 def words(text: str) -> set[str]:
-    """The words of a text in their singular, near enough."""
+    """The words of a text, roughly in the singular."""
     found = re.findall(r"[a-z0-9]+", text.lower())
     return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in found}
 
 
 def recalls(prompt: str, name: str) -> bool:
-    """Whether a telling word of the name stands in the prompt."""
-    telling = (words(name) - HOLLOW) or words(name)
-    return bool(telling & words(prompt))
+    """Whether the prompt contains a content word of the name."""
+    content = (words(name) - HOLLOW) or words(name)
+    return bool(content & words(prompt))
 
 
 def learn(index: int, vocabulary: str, preset: str) -> tuple[str, float]:
@@ -62,7 +62,7 @@ def learn(index: int, vocabulary: str, preset: str) -> tuple[str, float]:
 
 
 def understanding(reserved: ReservedSet, names: list[str]) -> None:
-    """Prints retrieval and naming, each against its threshold."""
+    """Print retrieval and naming, each with its threshold."""
     model = load_model("demo")
     captions = [with_article(name) for name in reserved.names]
     pictures = model.encode_pictures([Image.fromarray(image) for image in reserved.images])
@@ -81,9 +81,9 @@ def understanding(reserved: ReservedSet, names: list[str]) -> None:
 
 
 def main() -> None:
-    """Prints all figures."""
+    """Print all figures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--pictures", type=int, default=300, help="for what PEZ finds")
+    parser.add_argument("--pictures", type=int, default=300, help="whose prompts PEZ learns")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     print(machine(1))

@@ -1,14 +1,14 @@
-"""One prompt for two encoders, and how good it is for the worse of the two.
+"""One prompt for two encoders, measured on the encoder where it is worse.
 
     python -m benchmarks.quality.joint [--pictures 100] [--jobs 2] [--seconds 4] [--save]
 
 The encoders are the embedded model and the judge (`benchmarks/judge.py`). On each picture every
-method searches for the same time: for either encoder alone, and for both at once with equal and
-with balanced weights. The two similarities of a prompt have different scales, so the worse of them
-is told twice: as it is, and in shares of what the encoder's own prompt reaches on this picture.
+method searches for the same time: for either encoder alone, and for both together with equal and
+with balanced weights. The two similarities of a prompt have different scales. So the lower one is
+shown twice: as it is, and as a share of the similarity of the encoder's own prompt on this picture.
 
-Balanced weights are inverse to the spread of an encoder's cosines, over the captions and pictures
-of the reserved set: then a step of the same size, seen from the usual, counts the same in both.
+Balanced weights are inverse to the standard deviation of an encoder's cosines over the captions and
+pictures of the reserved set. Then a change relative to the usual variation counts the same in both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.reserved_set import load_reserved
 from ..judge import FOLDER, RESERVED
 from ..measure import machine, paired_bootstrap, save
 
-ENDLESS = PRESETS["default"].replace(rounds=10_000, patience=None)  # the time ends it
+ENDLESS = PRESETS["default"].replace(rounds=10_000, patience=None)  # ended by the time limit
 FIRST = "demo"
 METHODS = ("first alone", "second alone", "both, equal weights", "both, balanced weights")
 
@@ -49,7 +49,7 @@ def spread(name: str) -> float:
 
 
 def run_picture(index: int, models: dict[str, str], seconds: float) -> dict[str, list[float]]:
-    """The similarities of both encoders for the best prompt of every method on a picture."""
+    """The similarities on both encoders of every method's best prompt of a picture."""
     torch.set_num_threads(1)
     reserved = load_reserved(RESERVED)
     picture = Image.fromarray(reserved.images[index])
@@ -69,7 +69,7 @@ def run_picture(index: int, models: dict[str, str], seconds: float) -> dict[str,
 
 
 def compared(runs: list[dict[str, list[float]]]) -> list[dict[str, Any]]:
-    """Figures of every method, and by how much each joint one beats either encoder alone."""
+    """The figures of every method, and the gain of each joint method over either encoder alone."""
     scores = {method: np.array([run[method] for run in runs]) for method in METHODS}  # (N, 2)
     own = np.stack([scores[METHODS[0]][:, 0], scores[METHODS[1]][:, 1]], axis=1)
     worse = {method: values.min(axis=1) for method, values in scores.items()}
@@ -85,7 +85,9 @@ def compared(runs: list[dict[str, list[float]]]) -> list[dict[str, Any]]:
         }
         if method in METHODS[2:]:
             row["gains"] = {
-                f"{measure}, less {single}": paired_bootstrap(values_of[method] - values_of[single])
+                f"{measure}, difference from {single}": paired_bootstrap(
+                    values_of[method] - values_of[single]
+                )
                 for measure, values_of in (("worse", worse), ("worse share", share))
                 for single in METHODS[:2]
             }
@@ -113,7 +115,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Runs all pictures and prints the table."""
+    """Run all pictures and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")

@@ -1,15 +1,15 @@
-"""How many tokens a prompt should have: what grows with its length, and what transfers.
+"""How many tokens a prompt should have: its similarity and its transfer by length.
 
     python -m benchmarks.quality.length [--preset fast] [--pictures 100] [--save]
 
-The paper's Figure 5b: the similarity on the CLIP that is searched rises with the length, while what
-a generator makes of the prompt is best at 8 to 16 tokens. Here the embedded model is searched, on
-drawings of a vendor that it was not trained on, and in the generator's place stands the judge
-(`benchmarks/judge.py`): its similarity, the log rank of the picture among 300, and whether a word
-of its name stands in the prompt. `fast` is PEZ alone, as in the paper; `default` refines, which
-takes 10 s for a prompt of 32 tokens: `--parts FILE` keeps what is done, and a run that was broken
-off goes on from there. Intervals are 95 %, over pictures; differences are to 8 tokens on the same
-picture. The plot holds every preset that was saved.
+In the paper's Figure 5b the similarity on the searched CLIP rises with the length, but the
+generator's pictures are best at 8 to 16 tokens. Here the embedded model is searched, on drawings of
+a vendor that it was not trained on. The judge (`benchmarks/judge.py`) replaces the generator: its
+similarity, the log rank of the picture among 300, and whether the prompt contains a word of its
+name. `fast` is PEZ alone, as in the paper. `default` refines, which takes 10 s for a prompt of 32
+tokens; `--parts FILE` saves finished parts, from which an interrupted run continues. Intervals are
+95 %, over pictures. Differences are from 8 tokens on the same picture. The plot contains every
+saved preset.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ..measure import RESULTS, machine, markdown, paired_bootstrap, save
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32)
 BASE = 8
-AT_ONCE = 8
+PART_SIZE = 8
 MEASURES = ("own", "judge", "log rank", "recall")
 TITLES = (
     "similarity on the CLIP searched", "similarity for the judge",
@@ -49,7 +49,7 @@ def bench() -> tuple[ClipModel, Judge]:
 
 
 def run_length(length: int, preset: str, first: int, last: int) -> Found:
-    """The best prompt of one length for each of some pictures, and its own similarity."""
+    """The best prompt of one length for some pictures, with its own similarity."""
     model, judge = bench()
     features = model.encode_pictures(judge.pictures[first:last])
     goals = [make_targets(feature[None]) for feature in features]
@@ -71,16 +71,17 @@ def run_length(length: int, preset: str, first: int, last: int) -> Found:
 def run_all(
     lengths: list[int], preset: str, count: int, jobs: int, parts: Path | None
 ) -> dict[int, Found]:
-    """The prompts of every length. parts: a file of those that are known, to which it adds."""
+    """The prompts of every length. parts: a file of finished parts, to which new parts are
+    appended."""
     known: dict[str, Found] = {}
     if parts is not None and parts.is_file():
         known = dict(json.loads(line) for line in parts.read_text(encoding="utf-8").splitlines())
     waiting: dict[Future[Found], str] = {}
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        for length in reversed(lengths):  # the longest first, so that no process waits
-            for first in range(0, count, AT_ONCE):
-                last = min(first + AT_ONCE, count)
+        for length in reversed(lengths):  # the longest first, so that no process is idle at the end
+            for first in range(0, count, PART_SIZE):
+                last = min(first + PART_SIZE, count)
                 part = f"{preset} {length} {first} {last}"
                 if part not in known:
                     waiting[pool.submit(run_length, length, preset, first, last)] = part
@@ -91,19 +92,19 @@ def run_all(
                     with parts.open("a", encoding="utf-8") as file:
                         file.write(json.dumps((waiting[future], future.result())) + "\n")
         finally:
-            pool.shutdown(cancel_futures=True)  # broken off, what waits is not run
+            pool.shutdown(cancel_futures=True)  # after an interrupt, waiting parts do not run
     return {
         length: [
             pair
-            for first in range(0, count, AT_ONCE)
-            for pair in known[f"{preset} {length} {first} {min(first + AT_ONCE, count)}"]
+            for first in range(0, count, PART_SIZE)
+            for pair in known[f"{preset} {length} {first} {min(first + PART_SIZE, count)}"]
         ]
         for length in lengths
     }
 
 
 def measured(found: dict[int, Found]) -> dict[int, dict[str, np.ndarray]]:
-    """Every measure of every length over pictures, (N,) each."""
+    """Every measure of every length, (N,) over pictures."""
     _, judge = bench()
     values = {}
     for length, prompts in found.items():
@@ -116,7 +117,7 @@ def measured(found: dict[int, Found]) -> dict[int, dict[str, np.ndarray]]:
 
 
 def rows_of(values: dict[int, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
-    """A row for each length: (mean, low, high) of every measure, and of it less that of BASE."""
+    """A row for each length: (mean, low, high) of every measure and of its difference from BASE."""
     rows = []
     for length, columns in values.items():
         row: dict[str, Any] = {"tokens": length}
@@ -128,10 +129,10 @@ def rows_of(values: dict[int, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:
-    """The table: means, and the differences to the base length."""
+    """The table: means, and the differences from the base length."""
     head = ["tokens"]
-    for name in ("own similarity", "judge's", "log rank"):
-        head += [name, f"less {BASE} tokens"]
+    for name in ("own similarity", "judge similarity", "log rank"):
+        head += [name, f"difference from {BASE} tokens"]
     head.append("word recall")
     lines = []
 
@@ -152,7 +153,8 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def plot(saved: dict[str, Any], path: Path) -> None:
-    """The first three measures against the length with their intervals, a line for each preset."""
+    """Plot the first three measures against the length with their intervals, a line for each
+    preset."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -167,7 +169,7 @@ def plot(saved: dict[str, Any], path: Path) -> None:
             axes.fill_between(lengths, low, high, alpha=0.2)
         axes.set_title(title, fontsize="medium")
         axes.set(xscale="log", xlabel="tokens")
-        # 12 and 24 would run into their neighbours: powers of two alone.
+        # Only powers of two: 12 and 24 would overlap with their neighbours.
         ticks = [2**power for power in range(6)]
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
@@ -177,13 +179,13 @@ def plot(saved: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Runs all pictures and prints the table."""
+    """Run all pictures and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--preset", choices=PRESETS, default="fast")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
-    parser.add_argument("--parts", type=Path, help="a file to keep what is done, and to go on from")
+    parser.add_argument("--parts", type=Path, help="a file of finished parts, to continue from")
     parser.add_argument("--save", action="store_true", help="write table and plot to results/")
     options = parser.parse_args()
     about = machine(1, processes=options.jobs)

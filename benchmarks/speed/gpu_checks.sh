@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one command of at most eight minutes, without a network:
 #
-#     benchmarks/speed/gpu_checks.sh [--wheels FOLDER] [--out FOLDER] [--dry]
+#     benchmarks/speed/gpu_checks.sh [--wheels FOLDER] [--out FOLDER] [--only SECTIONS] [--dry]
 #
 # --wheels: installs what Python lacks from a folder of wheels, into a folder of its own. --out: where
-# logs and JSON files go (default: gpu_checks). --dry: tiny models on a CPU. A section that fails or
-# runs out of its time does not end the others; the exit code is then 1. PYTHON names the interpreter.
+# logs and JSON files go (default: gpu_checks). --only: some of "tests steps searches folder memory
+# precision". --dry: tiny models on a CPU. A section that fails or runs out of its time does not end
+# the others; the exit code is then 1. PYTHON names the interpreter.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-wheels="" out=gpu_checks dry=""
+wheels="" out=gpu_checks dry="" only="tests steps searches folder memory precision"
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' benchmarks/speed/gpu_checks.sh >&2
+    sed -n '2,10s/^# \{0,1\}//p' benchmarks/speed/gpu_checks.sh >&2
     exit 2
 }
 while [ $# -gt 0 ]; do
     case $1 in
-        --wheels | --out)
+        --wheels | --out | --only)
             [ -n "${2:-}" ] || usage
-            if [ "$1" = --out ]; then out=$2; else wheels=$2; fi
+            declare "${1#--}=$2"
             shift 2
             ;;
         --dry) dry=--dry; shift ;;
@@ -39,6 +40,7 @@ failed=""
 section() {
     local seconds=$1 name=$2 start=$SECONDS
     shift 2
+    [[ " $only " == *" $name "* ]] || return 0
     echo "== $name"
     timeout --kill-after=5 "$seconds" "$@" 2>&1 | tee "$out/$name.log" || failed="$failed $name"
     echo "== $name: $((SECONDS - start)) s"

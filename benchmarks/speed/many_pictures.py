@@ -1,11 +1,11 @@
-"""Pictures per second of `pez invert-folder`: one after the other, and several at once.
+"""Pictures per second of `pez invert-folder`, by the number of pictures searched together.
 
     python -m benchmarks.speed.many_pictures [--pictures 64] [--at-once 1 8 16] [--save]
 
-On the embedded model and pictures of a vendor that it was not trained on, all with the same
-settings. One process and one loaded model; the numbers of pictures at once take turns on groups of
-pictures, in an order that is turned round from group to group, so that whatever else the machine
-does meets all of them. A factor is the mean of the groups' ratios, with its 95 % interval.
+It uses the embedded model and pictures of a vendor that it was not trained on, all with the same
+settings, in one process with one loaded model. The concurrencies take turns on groups of pictures,
+in an order that is reversed after each group, so other load on the machine affects all of them. A
+factor is the mean of the groups' ratios, with its 95 % interval.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ..judge import RESERVED
 from ..measure import machine, paired_bootstrap, save
 
 
-def run_group(inverter: Inverter, pictures: list[Picture], at_once: int) -> dict[str, Any]:
+def run_group(inverter: Inverter, pictures: list[Picture], concurrency: int) -> dict[str, Any]:
     """Seconds for a group of pictures, and each one's similarity and prompt."""
     started = time.perf_counter()
-    records = list(inverter.records(pictures, at_once))
+    records = list(inverter.records(pictures, concurrency))
     seconds = time.perf_counter() - started
     found = {r["picture"]: (r["similarity"], r["prompt"]) for r in records}
     return {"seconds": seconds, "found": found}
 
 
 def measure(options: argparse.Namespace) -> dict[int, list[dict[str, Any]]]:
-    """The runs of every number of pictures at once, by group."""
+    """The runs of every concurrency, by group."""
     config = PRESETS[options.preset]
     mask = make_mask(clip_vocabulary())
     inverter = Inverter(
@@ -60,7 +60,8 @@ def measure(options: argparse.Namespace) -> dict[int, list[dict[str, Any]]]:
 
 
 def summary(runs: dict[int, list[dict[str, Any]]]) -> list[str]:
-    """The table: pictures per second, the factor over the first number, and equality with it."""
+    """The table: pictures per second, the factor over the first concurrency, and equality with
+    it."""
     base, *_ = runs
     lines = [
         f"| at once | pictures/s | times {base} at once | same prompt | mean similarity |",
@@ -84,7 +85,7 @@ def summary(runs: dict[int, list[dict[str, Any]]]) -> list[str]:
 
 
 def main() -> None:
-    """Runs all groups and prints the table."""
+    """Run all groups and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--group", type=int, default=32, help="pictures of one turn")

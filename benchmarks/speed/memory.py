@@ -2,10 +2,11 @@
 
     python -m benchmarks.speed.memory [--stored float16] [--dtype float16] [--save]
 
-Writes random weights of both towers as a file (2 GB for ViT-H-14 in half precision) into a
-temporary folder and learns a prompt with it in a fresh process: `load_model`, one picture, a short
-round of PEZ and of refinement. The peak is that of resident memory (VmHWM), which counts pages of
-files that are mapped. But: Linux alone.
+It writes random weights of both towers as a file (2 GB for ViT-H-14 in half precision) into a
+temporary folder, and learns a prompt with it in a fresh process: `load_model`, one picture, a short
+round of PEZ and of refinement. The peak is that of resident memory (VmHWM), which includes pages of
+mapped files.
+But: only on Linux.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default="ViT-H-14")
     parser.add_argument("--stored", default="float16", help="precision of the file")

@@ -1,11 +1,11 @@
-"""Whether half precision keeps the result: best similarity by precision, the same pictures each.
+"""Whether half precision changes the result: best similarity by precision, on the same pictures.
 
     python -m benchmarks.speed.precision [--pictures 20] [--save]
 
-On the embedded model, with the pictures of `examples/` and their halves, each learned with the same
-seed in float32, float16 and bfloat16, and the differences by paired bootstrap. On a CPU without
-such hardware half precision is a way to store weights, computed in float32; there only the rounding
-of the stored weights is seen.
+It uses the embedded model, the pictures of `examples/` and their halves. Each is learned with the
+same seed in float32, float16 and bfloat16; differences are by paired bootstrap. A CPU without
+hardware for half precision only stores weights in it and computes in float32. There the benchmark
+shows only the rounding of the stored weights.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def of_precision(model: ClipModel, device: str, count: int, config: SearchConfig
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
@@ -68,7 +68,7 @@ def main() -> None:
     config = SearchConfig(rounds=options.rounds, patience=None)
     result = of_precision(load_model("demo"), options.device, options.pictures, config)
     print(f"{about}, {options.pictures} pictures")
-    print("| precision | best similarity | against float32 (95 %) |\n|---|---|---|")
+    print("| precision | best similarity | difference from float32 (95 %) |\n|---|---|---|")
     for dtype, row in result.items():
         mean, low, high = row["difference"]
         print(f"| {dtype} | {row['mean']:.4f} | {mean:+.4f} ({low:+.4f} to {high:+.4f}) |")

@@ -17,7 +17,7 @@ from pez_core.clip.architecture import Architecture, from_open_clip
 from pez_core.clip.vision import plain
 from pez_core.hub.open_clip_files import model_config
 
-# An open_clip configuration of the smallest useful size, to try a benchmark out.
+# An open_clip configuration of the smallest useful size, for dry runs.
 TINY: dict[str, Any] = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 48, "layers": 2, "head_width": 16},
@@ -40,15 +40,19 @@ def architecture_of(name: str) -> Architecture:
     return from_open_clip(config_of(name), name=name)
 
 
-def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The tensors of both towers under open_clip's names, random, in one precision."""
+def random_state(
+    arch: Architecture, dtype: torch.dtype, pictures: bool = True
+) -> dict[str, Tensor]:
+    """The tensors of a CLIP under open_clip's names, random, in one precision. pictures: of its
+    image tower too."""
     vision = arch.vision
     assert vision is not None
     d, m = arch.width, arch.mlp_width
     with torch.device("meta"):
         tower = plain(vision, arch.embed_dim, arch.activation)
     assert tower is not None
-    shapes = {f"visual.{k}": tuple(v.shape) for k, v in tower.state_dict().items()}
+    visual = tower.state_dict().items() if pictures else ()
+    shapes = {f"visual.{k}": tuple(v.shape) for k, v in visual}
     shapes |= {
         "token_embedding.weight": (arch.vocab_size, d), "ln_final.weight": (d,),
         "positional_embedding": (arch.context_length, d), "ln_final.bias": (d,),
@@ -62,16 +66,18 @@ def random_state(arch: Architecture, dtype: torch.dtype) -> dict[str, Tensor]:
     }  # fmt: skip
     for i in range(arch.layers):
         shapes |= {f"transformer.resblocks.{i}.{k}": shape for k, shape in of_block.items()}
-    tile = (torch.randn(2**20 - 1) * 0.02).to(dtype)  # odd, so that no two rows are alike
+    tile = (torch.randn(2**20 - 1) * 0.02).to(dtype)  # an odd length, so that no two rows are equal
     sizes = {k: torch.Size(shape).numel() for k, shape in shapes.items()}
     return {k: tile.repeat(-(-n // len(tile)))[:n].view(shapes[k]) for k, n in sizes.items()}
 
 
-def write_model(name: str, folder: Path, dtype: torch.dtype) -> Path:
-    """Writes a model with random weights into `folder / name`, which is returned."""
+def write_model(name: str, folder: Path, dtype: torch.dtype, pictures: bool = True) -> Path:
+    """Write a model with random weights into `folder / name`, and return that path. pictures: with
+    its image tower."""
     where = folder / name
     where.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": config_of(name), "preprocess_cfg": {}}
     (where / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
-    save_file(random_state(architecture_of(name), dtype), where / "open_clip_model.safetensors")
+    state = random_state(architecture_of(name), dtype, pictures)
+    save_file(state, where / "open_clip_model.safetensors")
     return where

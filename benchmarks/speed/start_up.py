@@ -2,9 +2,10 @@
 
     python -m benchmarks.speed.start_up [--runs 3] [--save]
 
-"Whole" is `pez invert examples/watermelon.png` as its user waits for it, the interpreter's start
-and end included. The phases come from a process of their own that does the same step by step.
-Cold: the files of Python's packages and of the model are out of the system's page cache.
+"Whole" is `pez invert examples/watermelon.png` as its user waits for it, including the
+interpreter's start and end. The phases are measured in a separate process that does the same step
+by step. "Cold" means that the files of Python's packages and of the model are not in the system's
+page cache.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ print(json.dumps({b[0]: b[1] - a[1] for a, b in zip(marks, marks[1:])}))
 
 
 def evict() -> None:
-    """Takes the files a start reads out of the page cache, as far as the system lets a user."""
+    """Remove the files that a start reads from the page cache, as far as a user may."""
     folders = [Path(p) for p in sys.path if p.endswith("site-packages")] + [ROOT / "pez_core"]
     for folder in folders:
         for path in folder.rglob("*"):
@@ -50,7 +51,7 @@ def evict() -> None:
 
 
 def run(code: str, *arguments: str, threads: int) -> tuple[float, str]:
-    """Seconds of a fresh interpreter, and what it printed."""
+    """The seconds of a fresh interpreter, and its output."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
     start = time.perf_counter()
     done = subprocess.run(
@@ -73,7 +74,7 @@ def measure(cold: bool, threads: int) -> dict[str, float]:
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
-    """Medians as Markdown, a row a phase."""
+    """The medians as Markdown, one row for each phase."""
     lines = ["| phase | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
     for phase in next(iter(results.values()))[0]:
         seconds = [median(run[phase] for run in runs) for runs in results.values()]
@@ -82,7 +83,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,9 +1,10 @@
-"""Seconds per PEZ step: the fast path against `reference`, on random weights of the true sizes.
+"""Seconds per PEZ step: the fast path compared with `reference`, on random weights of the true
+sizes.
 
     python -m benchmarks.speed.step_speed [--device cuda] [--dtypes float32 bfloat16] [--save]
 
-Speed depends on shapes, not on weights. Both run in one process, a step of each in turn, so that
-whatever else the machine does meets both. The figure is the median, its spread the quartiles.
+Speed depends on shapes, not on weights. Both run in one process and take turns after each step, so
+other load on the machine affects both. The figures are the median and the quartiles.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Method:
 
 
 class Setting:
-    """A random tower of one architecture, and the steps that can be run on it."""
+    """A random tower of one architecture, and the steps to run on it."""
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         arch = from_open_clip(open_clip.get_model_config(name), name=name)
@@ -109,7 +110,7 @@ class Setting:
             return reference.step
         dtype = getattr(torch, method.dtype)
         fast = self.tower.to(self.options.device, dtype).for_search()
-        arithmetic = arithmetic_of(self.options.device, dtype)  # as a search has it
+        arithmetic = arithmetic_of(self.options.device, dtype)  # as in a search
         table = token_table(fast.token_embedding, self.allowed, dtype=arithmetic)
         objective = Cosine(fast, self.layout, [make_targets(self.target)])
         return Pez(objective, table, config, [seed]).step
@@ -121,7 +122,7 @@ def methods_of(options: argparse.Namespace) -> list[Method]:
 
 
 def seconds_of_steps(name: str, options: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of every measured step of every method; the methods take turns."""
+    """Seconds of every measured step of every method. The methods take turns."""
     setting = Setting(name, options)
     steps = {str(method): setting.step_of(method) for method in methods_of(options)}
     for step in steps.values():
@@ -138,7 +139,7 @@ def seconds_of_steps(name: str, options: argparse.Namespace) -> dict[str, list[f
 
 
 def peak_memory(name: str, method: Method, options: argparse.Namespace) -> float:
-    """MB that a method needs above the tower's weights, its own tables included."""
+    """MB that a method needs besides the tower's weights, including its own tables."""
     torch.set_num_threads(options.threads)
     setting = Setting(name, options)
     with PeakMemory(options.device) as peak:
@@ -149,8 +150,8 @@ def peak_memory(name: str, method: Method, options: argparse.Namespace) -> float
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds and memory of all methods; memory each in a fresh process, where nothing is
-    reused."""
+    """Seconds and memory of all methods. Memory is measured in a fresh process for each, where no
+    memory is reused."""
     memory = {}
     for method in methods_of(options):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
@@ -164,7 +165,7 @@ def _wait(device: str) -> None:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The results as Markdown: times faster per step, and per step and restart."""
+    """The results as Markdown: time per step, and the speed-up per step and restart."""
     lines = [
         "| model | method | ms a step (quartiles) | × `reference` per step and restart | memory |",
         "|---|---|---|---|---|",
@@ -183,7 +184,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--models", nargs="+", default=["ViT-L-14-quickgelu", "ViT-H-14"])
     parser.add_argument("--tokens", type=int, default=16, help="the authors' own setting")

@@ -1,1 +1,1 @@
-"""CLIPs inside ComfyUI: those of the graph, those of files, and their memory."""
+"""CLIP models inside ComfyUI: from the graph, from files, and their memory."""

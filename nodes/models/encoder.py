@@ -1,45 +1,44 @@
-"""One CLIP of a run of a node: a text tower and an image tower, from files or from the graph.
+"""The text encoder that a node learns for, with features of pictures by the same CLIP.
 
-`clip` gives the text tower, `clip_vision` the image tower; what is not connected comes from the
-model of the drop-down.
+`clip` is the text tower, `clip_vision` the image tower; what is not connected comes from the model
+of the drop-down. An entry with two encoders, SDXL, means both as one, each with its own image tower
+from its file. Where that is impossible, the node uses one of them and says so: a graph's `clip` may
+hold only one of them, and a file may be missing. `clip_vision` is one image encoder, so with it the
+words are learned for the text encoder that belongs to it.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import comfy.model_management as mm
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...pez_core.clip.architecture import Architecture
-from ...pez_core.clip.image_tower import AT_ONCE, encode_pictures, load_image_tower
+from ...pez_core.clip.ensemble import join_towers
 from ...pez_core.clip.models import ClipModel, read_model
 from ...pez_core.clip.source import JointSource, Source
-from ...pez_core.clip.text_tower import TextTower, Tower
+from ...pez_core.clip.text_tower import Tower
 from ...pez_core.errors import ModelError
 from ...pez_core.guard.guard import Guard, make_guard
 from ...pez_core.guard.neutral import calibrate
 from ...pez_core.text.vocabulary import clip_vocabulary
-from ..run.live import Downloading, check_cancelled
-from .clip_files import Choice, find_choice, stamp
-from .graph_clip import find_tower, read_tower
-from .memory import HeldTower, Managed, Shelf
+from ..interrupt import Downloading, check_cancelled
+from .clip_files import JOINT, encoder_with, find_source, stamp
+from .graph_clip import find_tower, read_tower, titles
+from .memory import LRUCache, TowerModule, load
 from .pictures import pictures_of
+from .vision import features_by_clip_vision, features_by_files, require_same_clip
 
-_TEXT: Shelf[HeldTower] = Shelf()
-_IMAGE: Shelf[nn.Module] = Shelf()
-# The widths of a CLIP's two towers belong together: of L, H and bigG.
-_VISION_WIDTH = {768: 1024, 1024: 1280, 1280: 1664}
+TEXT_TOWERS = LRUCache()
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which CLIP a user has asked for. label: the entry of the drop-down."""
+class ModelRequest:
+    """Which CLIP the user requests. label: the entry of the drop-down."""
 
     label: str
     clip: Any = None
@@ -48,166 +47,151 @@ class Asked:
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A text tower, or several as one, that ComfyUI manages. note: what the user should know."""
+    """The text encoder for a request: of one CLIP, or several as one. It holds no weights.
 
+    key: identifies the weights in the cache. read: reads them if the cache does not have them.
+    note: what the user should know.
+    """
+
+    request: ModelRequest
     source: Source | JointSource
-    note: str
-    _held: Managed[HeldTower]
+    key: Hashable
+    read: Callable[[], Tower]
+    note: str = ""
 
     @property
     def archs(self) -> tuple[Architecture, ...]:
         return tuple(part.arch for part in self.source.parts)
 
-    @property
-    def embed_dim(self) -> int:
-        return sum(arch.embed_dim for arch in self.archs)
-
     @torch.inference_mode(False)
     def load(self, working_memory: int = 0) -> ClipModel:
-        """The tower on its device, with room for so many bytes beside it."""
-        tower = self._held.load(working_memory).tower()
-        return ClipModel(self.source, tower, clip_vocabulary())
+        """The model on its device, with room for so many more bytes."""
+        return ClipModel(self.source, self._module(working_memory).tower(), clip_vocabulary())
 
     @torch.inference_mode(False)
     def guard(self, avoid: tuple[str, ...]) -> Guard | None:
-        """What keeps prompts away from these meanings; None where there are none. The neutral
-        prompts are read once for a tower, as they are many."""
+        """What keeps prompts away from these meanings; None if there are none. The neutral prompts
+        are many, so they are encoded once per tower."""
         if not avoid:
             return None
-        model = self.load()
-        if self._held.calibration is None:
-            self._held.calibration = calibrate(model, tick=check_cancelled).to("cpu")
-        return make_guard(model, avoid, calibration=self._held.calibration)
+        module = self._module()
+        model = ClipModel(self.source, module.tower(), clip_vocabulary())
+        if module.calibration is None:
+            module.calibration = calibrate(model, check_interrupt=check_cancelled).to("cpu")
+        return make_guard(model, avoid, calibration=module.calibration)
 
-
-@dataclass(frozen=True)
-class Unread:
-    """A text tower before it is read. key: what tells it from others. owner: as for `Managed`."""
-
-    source: Source
-    key: Hashable
-    read: Callable[[], TextTower]
-    owner: Any = None
-
-
-def hold(
-    source: Source | JointSource,
-    key: Hashable,
-    read: Callable[[], Tower],
-    owner: Any = None,
-    note: str = "",
-) -> TextEncoder:
-    """The text encoder of a source, read if it is not among those used last."""
-    return TextEncoder(source, note, _TEXT.get(key, lambda: HeldTower(read()), owner))
-
-
-@torch.inference_mode(False)
-def see_with_files(source: Source | JointSource, pictures: Sequence[Image.Image]) -> Tensor:
-    """Unit features of RGB pictures, (B, E), on the CPU, by image towers that ComfyUI manages.
-
-    Raises ModelError for a file without an image tower, and what loading one raises.
-    """
-    seen = encode_pictures(source, pictures, mm.get_torch_device(), _image_tower, check_cancelled)
-    return seen.cpu()
-
-
-def _image_tower(source: Source) -> nn.Module:
-    if source.arch.vision is None:
-        raise ModelError(
-            f"{source.name} holds a text encoder alone and cannot see pictures: connect the "
-            "CLIP_VISION of the same CLIP, or choose another model"
+    def has_features_of(self, other: TextEncoder) -> bool:
+        """Whether features of another encoder have the same meaning to this one. Two files are two
+        models; an encoder of a graph does not say its file, so its sizes have to match."""
+        if len(self.archs) != len(other.archs):
+            return False
+        return all(
+            _sizes(mine.arch) == _sizes(theirs.arch)
+            and (None in (mine.path, theirs.path) or mine.path == theirs.path)
+            for mine, theirs in zip(self.source.parts, other.source.parts, strict=True)
         )
-    assert source.path is not None
-    key = (source.path, *stamp(source.path))
-    return _IMAGE.get(key, lambda: load_image_tower(source)).load()
+
+    def _module(self, working_memory: int = 0) -> TowerModule:
+        owner = getattr(self.request.clip, "cond_stage_model", None)
+        patcher = TEXT_TOWERS.get(self.key, lambda: TowerModule(self.read()), owner)
+        module: TowerModule = load(patcher, working_memory)
+        return module
 
 
-class Encoder:
-    """What sees the pictures and reads the texts of one CLIP.
+def open_encoder(
+    request: ModelRequest, images: Mapping[str, Tensor] | None = None
+) -> tuple[TextEncoder, dict[str, Tensor]]:
+    """The text encoder of a run, and the features of its pictures by the same CLIP, (B, E) each, on
+    the CPU. images: IMAGEs, (B, H, W, 3), by the name of their input.
 
-    Raises ModelError where parts are not of one CLIP, and what loading them raises.
+    Raises ModelError where no encoder is available or the two are not of one CLIP, PictureError for
+    an IMAGE without a picture, and what loading raises.
     """
+    require_open_clip()
+    images = images or {}
+    pictures = {name: pictures_of(image, name) for name, image in images.items()}
+    wanted = [*JOINT.get(request.label, {})]
+    if request.clip is not None and wanted:
+        held = titles(request.clip)
+        wanted = [title for title in wanted if title in held]
+    if request.clip_vision is not None:
+        seen = {n: features_by_clip_vision(request.clip_vision, i) for n, i in images.items()}
+        # A CLIP_VISION does not say which CLIP it is of; only the size of its features shows it.
+        embed_dim = next((features.shape[1] for features in seen.values()), None)
+        encoder = _text_encoder(request, embed_dim)
+        alone = "learned for the encoder of `clip_vision` alone: disconnect it to learn for both"
+        return replace(encoder, note=alone if len(wanted) > 1 else ""), seen
+    if request.clip is not None and not wanted and not images:
+        return _text_encoder(request), {}
+    files, note = _find_files(request, wanted)
+    source = _joined(request.label, files) if len(files) > 1 else next(iter(files.values()))
+    seen = {name: features_by_files(source, found) for name, found in pictures.items()}
+    encoders = {
+        title: _text_encoder(request, file.arch.embed_dim, file) for title, file in files.items()
+    }
+    if len(encoders) > 1:
+        return _joint_encoder(request, encoders), seen
+    return replace(next(iter(encoders.values())), note=note), seen
 
-    def __init__(self, asked: Asked, choice: Choice | None = None, note: str = "") -> None:
-        """choice: the model of the file, if it is not just that of the drop-down's entry."""
-        require_open_clip()
-        self._asked, self._choice, self._note = asked, choice, note
 
-    def _file(self, width: int | None = None) -> Choice:
-        """width: of the text tower that is wanted, where the drop-down's entry has two."""
-        if self._choice is None:
-            self._choice = find_choice(self._asked.label, width=width, progress=Downloading())
-        return self._choice
+def _find_files(
+    request: ModelRequest, wanted: Sequence[str]
+) -> tuple[dict[str | None, Source], str]:
+    """The files of the encoders that are wanted, or of the only one, and a note on what is missing.
+    Raises ModelError if there is none."""
+    files: dict[str | None, Source] = {}
+    missing = [f"`clip` contains no {t}" for t in JOINT.get(request.label, {}) if t not in wanted]
+    order = wanted or [None]
+    for title in order:
+        try:
+            files[title] = find_source(request.label, title, Downloading())
+        except ModelError as error:
+            if not files and title == order[-1]:
+                raise
+            missing.append(f"{title} was left out: {error}")
+    alone = wanted and len(files) == 1
+    return files, f"learned for {[*files][0]} alone: {'; '.join(missing)}" if alone else ""
 
-    @torch.inference_mode(False)
-    def see(self, image: Tensor, name: str) -> Tensor:
-        """Features of an IMAGE, (B, H, W, 3) → (B, E), on the CPU. name: the input's."""
-        pictures = pictures_of(image, name)
-        if self._asked.clip_vision is not None:
-            return self._see_with_graph(image)
-        return see_with_files(self._file().source, pictures)
 
-    def _see_with_graph(self, image: Tensor) -> Tensor:
-        features = []
-        for batch in torch.split(image, AT_ONCE):
-            check_cancelled()
-            with torch.inference_mode():  # as ComfyUI's own nodes call it
-                output = self._asked.clip_vision.encode_image(batch)["image_embeds"]
-            if output is None or output.ndim != 2:
-                raise ModelError(
-                    "the CLIP_VISION connected is no CLIP: it gives no picture feature; connect "
-                    "that of the same CLIP as the text encoder"
-                )
-            features.append(output.detach().to("cpu", torch.float32, copy=True))
-        return torch.cat(features)
+def _text_encoder(
+    request: ModelRequest, embed_dim: int | None = None, file: Source | None = None
+) -> TextEncoder:
+    """The text encoder of a request for pictures whose features have so many dimensions, if there
+    are any. file: the one to read, where no `clip` is connected; the entry's if left out."""
+    clip, label = request.clip, request.label
+    if clip is not None:
+        source = find_tower(clip, embed_dim)
+        key: Hashable = (id(clip.cond_stage_model), source.tower, clip.patcher.patches_uuid, label)
+        encoder = TextEncoder(request, source, key, lambda: read_tower(clip, source, label))
+    else:
+        file = file or find_source(label, encoder_with(label, embed_dim), Downloading())
+        assert file.path is not None
+        key = (file.path, file.tower, *stamp(file.path))
+        encoder = TextEncoder(request, file, key, lambda: read_model(file).tower)
+    if embed_dim is not None:
+        require_same_clip(encoder.source.arch, embed_dim, request.clip_vision)
+    return encoder
 
-    def text(self, embed_dim: int | None = None) -> TextEncoder:
-        """The text tower, for features of so many dimensions where pictures are seen."""
-        found = self.unread(embed_dim)
-        return hold(found.source, found.key, found.read, found.owner, self._note)
 
-    def unread(self, embed_dim: int | None = None) -> Unread:
-        """The same before it is read."""
-        if self._asked.clip is None:
-            found = self._text_of_file(embed_dim)
-        else:
-            found = self._text_of_graph(embed_dim)
-        if embed_dim is not None:
-            self._require_one_clip(found.source.arch, embed_dim)
-        return found
+def _joint_encoder(request: ModelRequest, encoders: Mapping[str, TextEncoder]) -> TextEncoder:
+    """Several encoders as one, all of equal weight. encoders: by their titles."""
+    of_graph = request.clip is not None
+    name = f"{' and '.join(encoders)} of the graph" if of_graph else request.label
+    source = _joined(name, {title: replace(e.source, name=title) for title, e in encoders.items()})
+    key = ("joint", *(encoder.key for encoder in encoders.values()))
 
-    def _text_of_file(self, embed_dim: int | None) -> Unread:
-        # The features of SDXL's two encoders are as wide as the encoders.
-        choice = self._file(width=embed_dim)
-        source, tower = choice.source, choice.tower
-        assert source.path is not None
-        key = (source.path, tower, *stamp(source.path))
-        return Unread(source, key, lambda: read_model(source, tower=tower).tower)
+    def read() -> Tower:
+        return join_towers([encoder.read() for encoder in encoders.values()], source.weights)
 
-    def _text_of_graph(self, embed_dim: int | None) -> Unread:
-        clip, label = self._asked.clip, self._asked.label
-        tower = find_tower(clip, embed_dim)
-        owner = clip.cond_stage_model
-        key = (id(owner), tower.name, clip.patcher.patches_uuid, label)
-        source = Source(f"{tower.title} of the graph", tower.arch, None)
-        return Unread(source, key, lambda: read_tower(clip, tower, label).tower, owner)
+    return TextEncoder(request, source, key, read)
 
-    def _require_one_clip(self, arch: Architecture, embed_dim: int) -> None:
-        if arch.embed_dim != embed_dim:
-            raise ModelError(
-                f"the picture features have {embed_dim} dimensions and the text encoder gives "
-                f"{arch.embed_dim}: connect a CLIP_VISION, or choose a model, of the same CLIP"
-            )
-        vision = getattr(getattr(self._asked.clip_vision, "model", None), "vision_model", None)
-        embeddings = getattr(vision, "embeddings", None)
-        patches = getattr(getattr(embeddings, "patch_embedding", None), "weight", None)
-        expected = _VISION_WIDTH.get(arch.width)
-        if patches is not None and expected and patches.shape[0] != expected:
-            raise ModelError(
-                f"the CLIP_VISION connected has a width of {patches.shape[0]}, and to this text "
-                f"encoder belongs one of {expected}: they come from different CLIPs, connect the "
-                "two of one"
-            )
+
+def _joined(name: str, sources: Mapping[str, Source]) -> JointSource:
+    return JointSource(name, tuple(sources.values()), (1,) * len(sources))
+
+
+def _sizes(arch: Architecture) -> tuple[int, int, int]:
+    return arch.embed_dim, arch.width, arch.layers
 
 
 def require_open_clip() -> None:

@@ -1,14 +1,14 @@
 """Models under ComfyUI's memory management: loaded before a run, moved away when others need room.
 
-Of each kind the two used last are kept, so that a second run loads nothing.
+The two used last of each kind are kept, so that a second run reads no file.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import comfy.model_management as mm
 import torch
@@ -22,21 +22,24 @@ from ...pez_core.guard.neutral import Calibration
 from ...pez_core.search.refine import ON_GPU, WIDEST
 
 KEPT = 2
-Module = TypeVar("Module", bound=nn.Module)
 
 
-class HeldTower(nn.Module):
-    """A text tower, or several as one, as one flat module, so that it is moved as a whole."""
+class TowerModule(nn.Module):
+    """A text tower, or several as one, as one flat module, so that it is moved as a whole.
+
+    calibration: of the guard for this tower, once it has been computed.
+    """
 
     def __init__(self, tower: Tower) -> None:
         super().__init__()
+        self.calibration: Calibration | None = None
 
-        def hold(tensor: Tensor) -> Tensor:
+        def register(tensor: Tensor) -> Tensor:
             name = f"tensor_{len(self._parameters)}"
             self.register_parameter(name, nn.Parameter(tensor, requires_grad=False))
             return tensor.to("meta")
 
-        self._shape = tower.map(hold)
+        self._shape = tower.map(register)
 
     def tower(self) -> Tower:
         """The tower over the tensors where they are now, without a copy."""
@@ -44,60 +47,49 @@ class HeldTower(nn.Module):
         return self._shape.map(lambda _: next(tensors).detach())  # type: ignore[union-attr]
 
 
-class Managed(Generic[Module]):
-    """A module whose place ComfyUI decides on."""
-
-    def __init__(self, module: Module, owner: Any = None) -> None:
-        """owner: what the module is a copy of; when that is gone, so is the use of the copy."""
-        self._module = module
-        self.calibration: Calibration | None = None  # of this tower, once something needs it
-        self._owner = None if owner is None else weakref.ref(owner)
-        self._patcher = ModelPatcher(
-            module,
-            load_device=mm.get_torch_device(),
-            offload_device=mm.text_encoder_offload_device(),
-        )
-
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self._patcher.load_device
-        return device
-
-    @property
-    def stale(self) -> bool:
-        return self._owner is not None and self._owner() is None
-
-    @torch.inference_mode(False)
-    def load(self, working_memory: int = 0) -> Module:
-        """The module on its device, with room for so many bytes beside it."""
-        _thaw(self._module)
-        mm.load_models_gpu([self._patcher], memory_required=working_memory)
-        # Where memory is short ComfyUI leaves behind what its own layers would fetch as they run.
-        return self._module.to(self.device)
-
-
-class Shelf(Generic[Module]):
-    """The managed modules used last, by key."""
+class LRUCache:
+    """The modules used last, by key, each in a patcher that ComfyUI can move."""
 
     def __init__(self) -> None:
-        self._items: OrderedDict[Hashable, Managed[Module]] = OrderedDict()
+        self._items: OrderedDict[Hashable, tuple[ModelPatcher, Callable[[], Any]]] = OrderedDict()
 
-    def get(self, key: Hashable, build: Callable[[], Module], owner: Any = None) -> Managed[Module]:
-        """The module of a key, built if it is not there."""
-        for old in [k for k, item in self._items.items() if item.stale]:
+    def get(self, key: Hashable, build: Callable[[], nn.Module], owner: Any = None) -> ModelPatcher:
+        """The module of a key, built if it is not in the cache. owner: the object that the module
+        copies; the module is dropped when its owner is gone."""
+        for old in [k for k, (_, alive) in self._items.items() if alive() is None]:
             del self._items[old]
         if key not in self._items:
-            while len(self._items) >= KEPT:  # before building, which takes memory itself
+            while len(self._items) >= KEPT:  # before building, which needs memory itself
                 self._items.popitem(last=False)
             with torch.inference_mode(False):
-                self._items[key] = Managed(build(), owner)
+                patcher = ModelPatcher(
+                    build(),
+                    load_device=mm.get_torch_device(),
+                    offload_device=mm.text_encoder_offload_device(),
+                )
+            self._items[key] = patcher, (lambda: True) if owner is None else weakref.ref(owner)
         self._items.move_to_end(key)
-        return self._items[key]
+        return self._items[key][0]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter([patcher.model for patcher, _ in self._items.values()])
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@torch.inference_mode(False)
+def load(patcher: ModelPatcher, working_memory: int = 0) -> Any:
+    """The module of a patcher on its device, with room for so many more bytes."""
+    _thaw(patcher.model)
+    mm.load_models_gpu([patcher], memory_required=working_memory)
+    # Where memory is short ComfyUI leaves out what its own layers would fetch as they run.
+    return patcher.model.to(patcher.load_device)
 
 
 @torch.inference_mode(False)
 def _thaw(module: nn.Module) -> None:
-    """Makes normal again what another node's turn has moved in inference mode."""
+    """Makes tensors normal again that another node has moved in inference mode."""
     for part in module.modules():
         for name, parameter in list(part._parameters.items()):
             if parameter is not None and parameter.is_inference():
@@ -108,8 +100,8 @@ def _thaw(module: nn.Module) -> None:
 
 
 def search_memory(arch: Architecture, config: SearchConfig, length: int, tokens: int) -> int:
-    """Bytes that a search with one encoder needs beside the weights: activations, or trial swaps,
-    two tables, and the blocks once more in half precision."""
+    """Bytes that a search with one encoder needs in addition to the weights: activations or trial
+    swaps, two tables, and a second copy of the blocks in half precision."""
     moved = config.restarts * length * arch.width * arch.layers * 24  # values kept for the gradient
     trials = tokens * config.swaps * WIDEST * length * arch.width
     tried = 12 * min(ON_GPU, trials)
@@ -119,7 +111,7 @@ def search_memory(arch: Architecture, config: SearchConfig, length: int, tokens:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device has no memory left; some backends say so only in words."""
+    """Whether a device has no memory left; some backends say so only in their message."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
     )

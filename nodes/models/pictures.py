@@ -1,4 +1,4 @@
-"""IMAGE tensors as pictures: checked here, once, for what a graph can get wrong."""
+"""IMAGE tensors as pictures, checked for what a graph can get wrong."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from torch import Tensor
 from ...pez_core.errors import PictureError
 from ...pez_core.pictures import MOST_PIXELS, to_rgb
 
-LEAST_SIDE = 8  # pixels; CLIP would see nothing but one colour in less
+LEAST_SIDE = 8  # pixels; in fewer CLIP would see little more than one colour
 
 
 def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
     """The pictures of an IMAGE, (B, H, W, 3) with values from 0 to 1. name: the input's.
 
     Raises PictureError, naming the input, for an empty batch, an alpha channel, a picture of a few
-    pixels or of far too many, and values that are no numbers.
+    pixels or of far too many, and values that are not numbers.
     """
     if image.ndim != 4 or not image.shape[0]:
         raise PictureError(
-            f"`{name}` holds no picture (its shape is {tuple(image.shape)}): connect a node that "
-            "gives at least one"
+            f"`{name}` contains no picture (its shape is {tuple(image.shape)}): connect a node "
+            "that returns at least one"
         )
     if not image.is_floating_point():
         raise PictureError(
-            f"`{name}` holds values of the type {image.dtype}: an IMAGE has numbers from 0 to 1, "
-            "divide them by 255"
+            f"`{name}` contains values of the type {image.dtype}: an IMAGE has numbers from 0 to "
+            "1, so divide them by 255"
         )
     _, height, width, channels = image.shape
     if channels == 4:
         raise PictureError(
-            f"`{name}` has an alpha channel, and what lies behind it is not known: put the node "
-            "'Split Image with Alpha' before it, or paint it on a background"
+            f"`{name}` has an alpha channel, and the background behind it is unknown: put the node "
+            "'Split Image with Alpha' before this one, or put the picture on a background"
         )
     if channels != 3:
-        raise PictureError(f"`{name}` has {channels} colour channels: give an RGB picture, of 3")
+        raise PictureError(f"`{name}` has {channels} colour channels: connect an RGB picture")
     if height * width > MOST_PIXELS:
         raise PictureError(
             f"`{name}` has {width} x {height} pixels, more than the {MOST_PIXELS:,} that are read: "
@@ -43,13 +43,13 @@ def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
         )
     if min(height, width) < LEAST_SIDE:
         raise PictureError(
-            f"`{name}` is {width} x {height} pixels, too small to show anything: give at least "
-            f"{LEAST_SIDE} a side"
+            f"`{name}` is {width} x {height} pixels, too small to show anything: use at least "
+            f"{LEAST_SIDE} per side"
         )
     values = image.detach().to("cpu", torch.float32)
     if not bool(torch.isfinite(values).all()):
         raise PictureError(
-            f"`{name}` holds values that are no numbers (NaN or infinity): look at the node that "
+            f"`{name}` contains values that are not numbers (NaN or infinity): check the node that "
             "made it, such as a VAE in half precision"
         )
     bytes_ = (values.clamp(0, 1) * 255).round().to(torch.uint8).numpy()

@@ -1,1 +1,1 @@
-"""One run of a node: reading inputs, learning, live progress, messages to the front end."""
+"""One run of a node: inputs, learning, measuring, live progress, messages to the front end."""

@@ -1,23 +1,24 @@
-"""What travels along a PEZ_TOKENS connection: plain data, and the name of the model. No weights."""
+"""What a PEZ_TOKENS connection carries: a prompt, its targets and their model. No weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...pez_core.targets import Targets
-from ..models.encoder import Asked
+from ..models.encoder import TextEncoder
 
 
 @dataclass(frozen=True)
 class PromptTokens:
     """A prompt (not escaped) with what it was learned for.
 
-    fixed: the places of its tokens that a template holds. targets: on the CPU. avoid: the meanings
-    it was to keep away from.
+    fixed: the positions of its tokens that a template fixes. encoder: the model that it was learned
+    for, to which the features of the targets belong. targets: on the CPU. avoid: the meanings to
+    keep away from.
     """
 
     text: str
     fixed: frozenset[int]
-    asked: Asked
+    encoder: TextEncoder
     targets: Targets
     avoid: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
-"""The search as the nodes run it: with live messages, within the memory there is, packed for the
-graph."""
+"""The search as the nodes run it: with live messages, in the memory available, its result packed
+for the graph."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from ...pez_core.search.searcher import learn_prompt
 from ...pez_core.targets import Targets
 from ...pez_core.text.template import parse_template
 from ...pez_core.text.vocabulary import clip_vocabulary, make_mask, split_bans
-from ..models.encoder import Asked, TextEncoder
+from ..interrupt import check_cancelled
+from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory
 from .connection import PromptTokens
-from .live import Live, check_cancelled
+from .live import Live
 from .messages import learned_message
 from .prompt_text import escape
 
 
 @dataclass(frozen=True)
 class Search:
-    """What to search for, in a node's words. ban: separated by commas or lines. avoid: meanings."""
+    """What a node searches for. ban: separated by commas or lines. avoid: meanings."""
 
     template: str
     config: SearchConfig
@@ -38,9 +39,9 @@ class Search:
 
 
 def run_search(
-    node_id: str, asked: Asked, encoder: TextEncoder, targets: Targets, search: Search
+    node_id: str, encoder: TextEncoder, targets: Targets, search: Search
 ) -> io.NodeOutput:
-    """Learns a prompt and packs it as the outputs of a node. Raises what the search raises."""
+    """Learns a prompt and returns it as the outputs of a node. Raises what the search raises."""
     template = parse_template(search.template, clip_vocabulary())
     fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
     mask = make_mask(
@@ -72,36 +73,37 @@ def run_search(
     with live:
         learned, few = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
-    fixed = fixed if whole else frozenset()  # text of the kind "all" may come back in other tokens
-    note = "; ".join(filter(None, (encoder.note, few)))
-    return pack(learned, fixed, asked, targets, search.avoid, note)
+    fixed = fixed if whole else frozenset()  # with the vocabulary "all" the tokens may change
+    return pack(learned, encoder, targets, search.avoid, fixed=fixed, note=few)
 
 
 def pack(
     learned: LearnedPrompt,
-    fixed: frozenset[int],
-    asked: Asked,
+    encoder: TextEncoder,
     targets: Targets,
-    avoid: tuple[str, ...] = (),
+    avoid: tuple[str, ...],
+    *,
+    fixed: frozenset[int] = frozenset(),
     note: str = "",
 ) -> io.NodeOutput:
     """The outputs of a node that learns, and what the front end shows."""
     best = learned.best
-    message = learned_message(learned, fixed, clip_vocabulary(), note)
+    notes = "; ".join(filter(None, (encoder.note, note)))
+    message = learned_message(learned, fixed, clip_vocabulary(), notes)
     return io.NodeOutput(
         escape(best.text),
         best.similarity,
-        PromptTokens(best.text, fixed, asked, targets.to("cpu"), avoid),
+        PromptTokens(best.text, fixed, encoder, targets.to("cpu"), avoid),
         [escape(candidate.text) for candidate in learned.candidates],
         ui={"pez": [message], "text": [best.text]},
     )
 
 
 def _within_memory(
-    asked: SearchConfig, attempt: Callable[[SearchConfig], LearnedPrompt]
+    config: SearchConfig, attempt: Callable[[SearchConfig], LearnedPrompt]
 ) -> tuple[LearnedPrompt, str]:
-    """The learned prompt, and a note if the device had too little memory for all restarts."""
-    config = asked
+    """The learned prompt, and a note if the device has too little memory for all restarts."""
+    many = config.restarts
     while True:
         check_cancelled()
         try:
@@ -111,14 +113,14 @@ def _within_memory(
                 raise
             reason = (str(error) or "out of memory").splitlines()[0]
         else:
-            many, used = asked.restarts, config.restarts
+            used = config.restarts
             few = f"out of memory with {many} restarts: {used} were used" if used < many else ""
             return learned, few
-        # Outside of the handler: the error keeps the tensors of the failed run alive.
+        # Outside the handler, because the error keeps the tensors of the failed run alive.
         mm.soft_empty_cache()
         if config.restarts == 1:
             raise SearchError(
-                f"the device has not enough memory even for one restart ({reason}): close other "
-                "programs, choose a smaller model, or learn fewer tokens"
+                f"the device does not have enough memory even for one restart ({reason}): close "
+                "other programs, choose a smaller model, or learn fewer tokens"
             )
         config = config.replace(restarts=config.restarts // 2)

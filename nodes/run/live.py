@@ -1,4 +1,4 @@
-"""A run as it goes: the bar, the chips, ComfyUI's cancel, and "Use best so far"."""
+"""A running node: its progress bar and chips, ComfyUI's cancel, and "Use best so far"."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import sys
 import time
 from typing import Any
 
-import comfy.model_management as mm
 from comfy.utils import ProgressBar
 
 from ...pez_core.search.searcher import StepInfo
 from ...pez_core.text.vocabulary import clip_vocabulary
+from ..interrupt import INTERVAL, check_cancelled
 from .messages import progress_message
 
-# A tick is three messages (the bar is two, the chips are one), so at most 10 go out in a second.
-TICK = 0.35
-
-_RUNNING: dict[str, Live] = {}
+# By the node's id. Each update is three messages (the bar sends two, the chips one), so at most 10
+# messages are sent per second.
+RUNNING: dict[str, Live] = {}
 
 
 class Live:
-    """Called as a search goes on; leaving its context leaves nothing behind, however a run ends."""
+    """The callback of a search, as a context manager that cleans up however the run ends."""
 
     def __init__(self, node_id: str, fixed: frozenset[int] = frozenset()) -> None:
         """node_id: ComfyUI's, such as "3:2". fixed: which tokens of the prompt are not learned."""
@@ -33,22 +32,22 @@ class Live:
         self._sent = False
 
     def __enter__(self) -> Live:
-        _RUNNING[self.node_id] = self
+        RUNNING[self.node_id] = self
         return self
 
     def __exit__(self, *error: object) -> None:
-        _RUNNING.pop(self.node_id, None)
+        RUNNING.pop(self.node_id, None)
 
     def __call__(self, info: StepInfo) -> bool:
-        """Whether to go on. Raises ComfyUI's interrupt when the user has cancelled."""
+        """Whether to continue. Raises ComfyUI's interrupt when the user has cancelled."""
         check_cancelled()
         now = time.monotonic()
-        if now - self._last >= TICK:
+        if now - self._last >= INTERVAL:
             self._last = now
             self._bar = self._bar or ProgressBar(info.total, node_id=self.node_id)
             self._bar.update_absolute(info.step, info.total)
             self._send(info)
-        elif not self._sent:  # the first words at once
+        elif not self._sent:  # the first words are sent at once
             self._send(info)
         return not self.finish
 
@@ -63,28 +62,9 @@ class Live:
         server.send_sync("pez.progress", detail, server.client_id)
 
 
-class Downloading:
-    """Told of a download: moves the node's bar, and lets ComfyUI's cancel end it."""
-
-    def __init__(self) -> None:
-        self._last = -float("inf")
-
-    def __call__(self, done: int, total: int) -> None:
-        check_cancelled()
-        now = time.monotonic()
-        if total and now - self._last >= TICK:
-            self._last = now
-            ProgressBar(total).update_absolute(done, total)
-
-
-def check_cancelled() -> None:
-    """Raises ComfyUI's interrupt when the user has cancelled."""
-    mm.throw_exception_if_processing_interrupted()
-
-
 def finish(node_id: str, prompt_id: str | None) -> bool:
-    """Ends a running node with the best so far. Whether it was running."""
-    live = _RUNNING.get(node_id)
+    """Ends a running node with its best prompt so far. Returns whether it was running."""
+    live = RUNNING.get(node_id)
     if live is None or prompt_id not in (None, live.prompt_id):
         return False
     live.finish = True
@@ -109,8 +89,8 @@ def add_route() -> None:
 
 
 def _server() -> Any:
-    """ComfyUI's server; None where the nodes are used without one. Importing it would start much
-    of it, so it is only looked up."""
+    """ComfyUI's server; None where the nodes are used without one. It is only looked up, because
+    importing it would start much of it."""
     module = sys.modules.get("server")
     return getattr(getattr(module, "PromptServer", None), "instance", None)
 

@@ -1,4 +1,4 @@
-"""The JSON that the front end is sent (schema 1), as `web/js` reads it."""
+"""The JSON messages to the front end (schema 1), as `web/js` reads them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from ...pez_core.text.vocabulary import Vocabulary, escape_ban
 
 @dataclass(frozen=True)
 class Effects:
-    """What was measured of a prompt. compared_with: what similarities are with; None: nothing was.
+    """What was measured of a prompt.
 
-    similarity: of the text passed on. similarities: by each encoder where there are several, by
-    its name. contributions: of each token of the first 75. alternatives: of each word. guard: how
-    near the text passed on is to what it is to keep away from. pulls: what a word adds to what
-    it is too near to, by the word's place.
+    compared_with: what the similarities are with; None if nothing was measured. similarity: of the
+    text passed on. similarities: of each encoder where there are several, by its name.
+    contributions: of each of the first 75 tokens. alternatives: of each word. guard: how near the
+    text passed on is to each concept to avoid. concept_contributions: what a word adds to each
+    concept that the text is too near to, by the position of the word.
     """
 
     compared_with: str | None = None
@@ -30,13 +31,13 @@ class Effects:
     contributions: tuple[float, ...] = ()
     alternatives: tuple[tuple[Candidate, ...], ...] = ()
     guard: Mapping[str, Nearness] = field(default_factory=dict)
-    pulls: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    concept_contributions: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def tokens_message(
     ids: Sequence[int], fixed: frozenset[int], vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
-    """The tokens of a prompt; `fixed`: the places that a template holds."""
+    """The tokens of a prompt. fixed: the positions that a template fixes."""
     return [
         {"id": t.id, "text": t.text, "ends_word": t.ends_word, "fixed": place in fixed}
         for place, t in enumerate(vocabulary.tokens(ids))
@@ -80,7 +81,7 @@ def learned_message(
 
 
 def _of_each(best: Candidate) -> str:
-    """The similarities of an ensemble's encoders in words; empty for a single one."""
+    """The similarity of each encoder of an ensemble as text; empty for a single encoder."""
     return ", ".join(f"{name} {s:.4f}" for name, s in best.similarities.items())
 
 
@@ -102,7 +103,7 @@ def viewed_message(
     comes_back: str | None,
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
-    """comes_back: what the tokens of `source` say where they do not say it."""
+    """comes_back: the text of the tokens of `source`; None if it is the same as `source`."""
     return {
         "schema": SCHEMA,
         "kind": "viewed",
@@ -146,14 +147,14 @@ def _words(
                 "alternatives": candidates_message(
                     effects.alternatives[index] if effects.alternatives else ()
                 ),
-                "pulls": dict(effects.pulls.get(index, {})),
+                "pulls": dict(effects.concept_contributions.get(index, {})),
             }
         )
     return described
 
 
 def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:
-    """The text of each token of a word. A character of several tokens stands at its last one."""
+    """The text of each token of a word. A character of several tokens belongs to the last."""
     pieces, done = [], 0
     for end in range(1, len(ids) + 1):
         text = vocabulary.decode(ids[:end]).rstrip("\ufffd")

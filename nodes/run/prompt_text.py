@@ -1,7 +1,7 @@
 """Prompt text as ComfyUI reads it: escapes and weights.
 
-In ComfyUI's prompts only parentheses, a weight in them, and `embedding:` mean something. A learned
-prompt is escaped, so that CLIP Text Encode tokenises it to the very ids that were scored.
+In ComfyUI's prompts only parentheses, a weight in them, and `embedding:` have a meaning. A learned
+prompt is escaped, so that CLIP Text Encode tokenises it to exactly the ids that were scored.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ...pez_core.text.edits import Edits, Word, edited_words
 
 
 def escape(text: str) -> str:
-    """The text so that ComfyUI takes it literally: with the same token ids."""
-    # Backslashes stay single: ComfyUI knows them only before a parenthesis.
+    """The text, escaped so that ComfyUI reads it literally, with the same token ids."""
+    # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
     return text.replace("(", r"\(").replace(")", r"\)").replace("embedding:", "embedding :")
 
 
@@ -31,7 +31,7 @@ def read(prompt: str) -> tuple[str, list[float]]:
 
 
 def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
-    """The edited prompt, escaped, with the weights its words had. weights: one a word."""
+    """The edited prompt, escaped. weights: one per word; its replacement keeps it."""
     prompt = ""
     kept = edited_words(words, edits)
     for weight, group in groupby(kept, key=lambda item: weights[item[0]]):

@@ -1,4 +1,5 @@
-"""How the encoders of a graph read a prompt: their counts, and whether the text comes back."""
+"""How the text encoders of a graph tokenise a prompt: token counts, and whether the tokens decode
+to the same text."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ _TITLES = {"l": "CLIP-L", "g": "CLIP-G", "h": "CLIP-H", "t5xxl": "T5-XXL"}
 
 
 def counts(clip: Any, prompt: str, words: list[Word], vocabulary: Vocabulary) -> list[Any]:
-    """The number of tokens for each encoder of a CLIP object, or for CLIP if there is none."""
+    """The number of tokens for each encoder of a CLIP object; without one, for CLIP's tokeniser."""
     if clip is None:
         own = sum(len(word.ids) for word in words)
         return [{"encoder": "CLIP", "tokens": own}]
@@ -24,14 +25,14 @@ def counts(clip: Any, prompt: str, words: list[Word], vocabulary: Vocabulary) ->
 def text_that_comes_back(
     clip: Any, prompt: str, plain: str, words: list[Word], vocabulary: Vocabulary
 ) -> str | None:
-    """What the tokens say instead, where they do not say the text; None where they do.
+    """The text that the tokens decode to, if it differs from the prompt; None if it is the same.
 
-    ComfyUI's tokeniser and CLIP's differ for some characters, so with a CLIP object both count.
+    ComfyUI's tokeniser and CLIP's differ for some characters: with a CLIP object both are checked.
     """
     ids = [token_id for word in words for token_id in word.ids]
-    said = vocabulary.decode(ids)
-    if _bare(said) != _bare(plain):
-        return said
+    decoded = vocabulary.decode(ids)
+    if _bare(decoded) != _bare(plain):
+        return decoded
     if clip is not None:
         for key, chunks in clip.tokenize(prompt).items():
             if key in ("l", "g", "h"):
@@ -45,8 +46,8 @@ def _bare(text: str) -> str:
 
 
 def _content(key: str, chunks: list[Any], vocabulary: Vocabulary) -> list[int]:
-    """The ids without start, end and padding. Embeddings in a prompt are no ids and do not
-    count."""
+    """The ids without start, end and padding. Embeddings in a prompt are not ids, so they are not
+    counted."""
     found: list[int] = []
     for chunk in chunks:
         ids = [item[0] for item in chunk if isinstance(item[0], int)]

@@ -1,1 +1,1 @@
-"""What is built on the search: mixing, distillation, style, attribution."""
+"""Applications of the search: mixing, distillation, style, attribution."""

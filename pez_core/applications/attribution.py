@@ -1,10 +1,9 @@
-"""What each token of a prompt does, and what could stand in its place.
+"""The contribution of each token of a prompt, and alternatives to each word.
 
-Contributions are measured by leaving out (arXiv 1705.07874 calls the idea an ablation): the prompt
-without one token, encoded again. They can be estimated by integrated gradients (arXiv 1703.01365)
-for the price of a few of those passes. Alternatives are proposed by the gradient at the prompt
-(HotFlip, arXiv 1712.06751) and by nearness in the embedding table, and ranked by the true
-similarity of the whole new text.
+Contributions are measured by ablation (arXiv 1705.07874): the prompt is encoded again without one
+token. They can be estimated by integrated gradients (arXiv 1703.01365) at the cost of a few such
+passes. Alternatives are proposed by the gradient at the prompt (HotFlip, arXiv 1712.06751) and by
+nearness in the embedding table. They are ranked by the exact similarity of the whole new text.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..clip.models import ClipModel
-from ..clip.text_tower import nothing
+from ..clip.text_tower import no_op
 from ..compute.linear import product
 from ..guard.guard import Guard
 from ..prompt import Candidate
@@ -27,9 +26,9 @@ from ..text.edits import Edits, Word, edited_text
 from ..text.template import MOST_TOKENS
 from ..text.vocabulary import TokenMask
 
-BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for every word
-NEUTRAL = ","  # says nothing, and every CLIP has read it often
-POINTS = 8  # of the integral; more do not rank tokens better
+BY_GRADIENT, BY_NEARNESS = 8, 4  # tokens tried for each word
+NEUTRAL = ","  # without meaning, and frequent in every CLIP's training
+POINTS = 8  # of the integral; more points do not improve the ranking
 
 
 @torch.inference_mode(False)
@@ -37,19 +36,19 @@ def contributions(
     model: ClipModel,
     ids: Sequence[int],
     targets: Targets,
-    tick: Callable[[], None] = nothing,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> list[float]:
-    """By how much the similarity drops when a token is left out, for each of the first 75 tokens.
+    """How much the similarity drops without a token, for each of the first 75 tokens.
 
-    ids: without start and end. A negative number: the prompt is better off without it.
-    tick: called between passes.
+    ids: without start and end. A negative number means that the prompt is better without the token.
+    check_interrupt: called between passes.
     """
     ids = list(ids[:MOST_TOKENS])
     if not ids:
         return []
     start, end = model.vocabulary.start, model.vocabulary.end
     shorter = [[start, *ids[:i], *ids[i + 1 :], end] for i in range(len(ids))]
-    features = model.tower.encode_ids([[start, *ids, end], *shorter], tick)
+    features = model.tower.encode_ids([[start, *ids, end], *shorter], check_interrupt)
     whole, *without = weighted_similarity(features, targets.to(model.device)).tolist()
     return [whole - score for score in without]
 
@@ -58,13 +57,13 @@ def contributions(
 def estimated_contributions(
     model: ClipModel, ids: Sequence[int], targets: Targets, points: int = POINTS
 ) -> list[float]:
-    """What `contributions` measures, estimated from the gradient, in one pass for all tokens.
+    """Estimates of `contributions` from the gradient, in one pass for all tokens.
 
-    The gradient is averaged over points on the straight way from a prompt of commas to this one.
-    With many points the estimates sum to the similarity of this prompt less that of the commas.
-    But: their order is only roughly that of the contributions (rank correlation about 0.5 on the
-    embedded model), and they cost as much as leaving out 3·points tokens.
-    ids: without start and end; those beyond 75 are left out.
+    The gradient is averaged over points on the straight line from a prompt of commas to this one.
+    With many points the estimates sum to the difference of the two prompts' similarities. ids:
+    without start and end; tokens after the first 75 are left out.
+    But: their order agrees only roughly with that of the contributions (rank correlation about 0.5
+    on the embedded model), and they cost as much as the contributions of 3·points tokens.
     """
     ids = list(ids[:MOST_TOKENS])
     if not ids:
@@ -72,14 +71,14 @@ def estimated_contributions(
     vocabulary, embedding = model.vocabulary, model.tower.token_embedding
     layout = torch.tensor([vocabulary.start, *[-1] * len(ids), vocabulary.end])
     (neutral,) = vocabulary.encode(NEUTRAL)
-    way = embedding[torch.tensor(ids, device=model.device)] - embedding[neutral]  # (n, D)
+    path = embedding[torch.tensor(ids, device=model.device)] - embedding[neutral]  # (n, D)
     middles = (torch.arange(points, device=model.device) + 0.5) / points
-    passed = embedding[neutral] + middles[:, None, None] * way  # (points, n, D)
-    passed.requires_grad_()
-    features = Slots(model.tower, layout).features(passed)
+    path_points = embedding[neutral] + middles[:, None, None] * path  # (points, n, D)
+    path_points.requires_grad_()
+    features = Slots(model.tower, layout).features(path_points)
     scores = weighted_similarity(features, targets.to(model.device))
-    (gradient,) = torch.autograd.grad(scores.sum(), passed)
-    estimates: list[float] = (gradient.mean(dim=0) * way).sum(dim=1).tolist()
+    (gradient,) = torch.autograd.grad(scores.sum(), path_points)
+    estimates: list[float] = (gradient.mean(dim=0) * path).sum(dim=1).tolist()
     return estimates
 
 
@@ -91,13 +90,13 @@ def alternatives(
     mask: TokenMask,
     *,
     count: int = 5,
-    tick: Callable[[], None] = nothing,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> list[tuple[Candidate, ...]]:
-    """For each word the tokens that would serve best in its place, best first.
+    """For each word, the best tokens in its place, best first.
 
-    A candidate's `text` and `ids` are those of the new word; its similarity is that of the whole
-    text with it. Words beyond the first 75 tokens have none. tick: called between
-    passes.
+    A candidate's `text` and `ids` are those of the new word. Its similarity is that of the whole
+    text with the new word. Words after the first 75 tokens have no candidates. check_interrupt:
+    called between passes.
     """
     targets = targets.to(model.device)
     tower, allowed = model.tower, torch.tensor(mask.ids)
@@ -112,27 +111,31 @@ def alternatives(
     ]
     texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
     found: list[list[Candidate]] = [[] for _ in words]
-    scores = weighted_similarity(model.encode_texts(texts, tick), targets).tolist()
+    scores = model.score(texts, targets, check_interrupt).tolist()
     for (index, token_id, text), score in zip(trials, scores, strict=True):
         found[index].append(Candidate(text, (token_id,), score))
     return [tuple(sorted(f, key=lambda c: -c.similarity)[:count]) for f in found]
 
 
-def pulls(
-    model: ClipModel, pieces: Sequence[str], guard: Guard, tick: Callable[[], None] = nothing
+def concept_contributions(
+    model: ClipModel,
+    pieces: Sequence[str],
+    guard: Guard,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> list[dict[str, float]]:
-    """By how much the nearness to each concept of a guard drops when a piece of a text is left out:
-    for each piece, by the concept's name.
+    """How much the nearness to each concept of a guard drops without a piece of a text: for each
+    piece, by the concept's name.
 
-    pieces: those of the text, with the white space between them. tick: called between passes.
+    pieces: of the text, including the white space between them. check_interrupt: called between
+    passes.
     """
     texts = ["".join([*pieces[:i], *pieces[i + 1 :]]) for i in range(len(pieces))]
-    whole, *without = guard.nearest(model, ["".join(pieces), *texts], tick)
+    whole, *without = guard.nearest(model, ["".join(pieces), *texts], check_interrupt)
     return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 
 def _within_context(words: Sequence[Word]) -> int:
-    """How many words lie wholly within the tokens that CLIP reads."""
+    """The number of words that lie wholly within CLIP's context."""
     total = 0
     for index, word in enumerate(words):
         total += len(word.ids)
@@ -144,7 +147,7 @@ def _within_context(words: Sequence[Word]) -> int:
 def _propose(
     model: ClipModel, words: Sequence[Word], targets: Targets, table: TokenTable
 ) -> list[list[int]]:
-    """Token ids worth trying in the place of each word."""
+    """Candidate token ids for the place of each word."""
     if not words:
         return []
     vocabulary, embedding = model.vocabulary, model.tower.token_embedding
@@ -156,11 +159,11 @@ def _propose(
     lengths = [len(word.ids) for word in words]
     uphill = _per_word(gradient[0], lengths)  # (W, D)
     middle = _per_word(embedding[ids], lengths)
-    by_gradient = product(uphill, table.rows)  # (W, A)
+    by_gradient = product(uphill, table.embeddings)  # (W, A)
     by_nearness = product(F.normalize(middle, dim=-1), table.directions)
     picks = torch.cat([_best(by_gradient, BY_GRADIENT), _best(by_nearness, BY_NEARNESS)], dim=1)
-    rows: list[list[int]] = table.ids[picks].tolist()
-    return [list(dict.fromkeys(row)) for row in rows]
+    proposed: list[list[int]] = table.ids[picks].tolist()
+    return [list(dict.fromkeys(ids)) for ids in proposed]
 
 
 def _per_word(values: Tensor, lengths: list[int]) -> Tensor:
@@ -169,5 +172,5 @@ def _per_word(values: Tensor, lengths: list[int]) -> Tensor:
 
 
 def _best(scores: Tensor, count: int) -> Tensor:
-    # One more than wanted, as the word itself may be among them.
+    # One more than `count`, because the word itself may be among them.
     return scores.topk(min(count + 1, scores.shape[1]), dim=1).indices

@@ -1,8 +1,8 @@
-"""Prompt distillation (arXiv 2302.03668 §4.2): a long prompt made into a short one that CLIP reads
-alike, and how the similarity falls with the length.
+"""Prompt distillation (arXiv 2302.03668 §4.2): a short prompt whose CLIP feature is near that of a
+long one, and the similarity as a function of the length.
 
-A text is its own target, so this is `learn_prompt` with the text's feature. CLIP reads 75 tokens;
-a longer text is read in parts, and each part is a target weighted by its length.
+It is `learn_prompt` with the text's own feature as target. CLIP reads 75 tokens. A longer text is
+read in parts, and each part is a target weighted by its length.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ..clip.models import ClipModel
 from ..errors import ConfigError, TargetError
 from ..prompt import LearnedPrompt
-from ..search.searcher import SearchOptions, learn_prompt
-from ..targets import Targets, make_targets, weighted_similarity
+from ..search.searcher import SearchOptions, learn_prompt, prepare_search
+from ..targets import Targets, make_targets
 from ..text.template import MOST_TOKENS, parse_template, plain_template
 from ..text.text_parts import text_length, text_parts
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """One length of a curve: the prompt learned of so many tokens, beside the text cut to as many.
+    """One point of a curve: the learned prompt of one length, and the text cut to the same length.
 
-    ratio: tokens of the prompt to those of the text. cut: the text's first tokens as a text.
-    stopped: why its search ended, as in `LearnedPrompt`.
+    ratio: tokens of the prompt divided by those of the text. cut: the text's first tokens as a
+    text. stopped: why the search ended, as in `LearnedPrompt`.
     """
 
     tokens: int
@@ -44,8 +44,8 @@ class Point:
 
 
 def text_targets(model: ClipModel, text: str) -> Targets:
-    """The parts of a text as targets, each weighted by its share of the tokens; the weights sum
-    to 1. Raises TargetError for a text without a token."""
+    """The parts of a text as targets, weighted by their share of the tokens; the weights sum to 1.
+    Raises TargetError for a text without a token."""
     parts = text_parts(text, model.vocabulary)
     lengths = [len(model.vocabulary.encode(part)) for part in parts]
     if not sum(lengths):
@@ -57,10 +57,10 @@ def text_targets(model: ClipModel, text: str) -> Targets:
 def distill(
     model: ClipModel, text: str, template: str = "{8}", **options: Unpack[SearchOptions]
 ) -> LearnedPrompt:
-    """The short prompts nearest to a long text; the similarity is that to the whole text.
+    """The short prompts nearest to a long text. Similarities are those to the whole text.
 
-    options: those of `learn_prompt`. Raises TargetError for a text without a token,
-    ConfigError when the prompt would not be shorter than the text, and what `learn_prompt` raises.
+    options: those of `learn_prompt`. Raises TargetError for a text without a token, ConfigError
+    when the prompt would not be shorter than the text, and whatever `learn_prompt` raises.
     """
     targets = text_targets(model, text)
     own = text_length(text, model.vocabulary)
@@ -74,7 +74,7 @@ def distill(
 
 
 def curve_lengths(tokens: int) -> list[int]:
-    """1, 2, 4, 8, … below so many tokens, and at most what CLIP reads."""
+    """The lengths 1, 2, 4, 8, … below `tokens`, up to CLIP's context."""
     doubled = (2**power for power in range(MOST_TOKENS.bit_length()))
     return [length for length in doubled if length < min(tokens, MOST_TOKENS + 1)]
 
@@ -82,19 +82,24 @@ def curve_lengths(tokens: int) -> list[int]:
 def distillation_curve(
     model: ClipModel, text: str, **options: Unpack[SearchOptions]
 ) -> Iterator[Point]:
-    """The points of ratio against similarity at 1, 2, 4, 8, … tokens below the text's own, each
-    when it is found; a callback that returns False ends the curve with the point it was at.
+    """The points of the curve at 1, 2, 4, 8, … tokens, for lengths below the text's own. Each is
+    yielded as soon as it is found. A callback that returns False ends the curve with the current
+    point.
 
     options: those of `learn_prompt`.
     """
     targets = text_targets(model, text)
     own = text_length(text, model.vocabulary)
     start = model.vocabulary.encode(text_parts(text, model.vocabulary)[0])
-    for tokens in curve_lengths(own):
-        learned = distill(model, text, plain_template(tokens), **options)
+    lengths = curve_lengths(own)
+    if not lengths:
+        return
+    searcher = prepare_search(model, **options)
+    for tokens in lengths:
+        learned = searcher.with_template(plain_template(tokens)).learn(targets)
         best, why = learned.best, learned.stopped
         cut = model.vocabulary.decode(start[:tokens])
-        plain = weighted_similarity(model.encode_texts([cut]), targets.to(model.device)).item()
+        plain = model.score([cut], targets).item()
         yield Point(tokens, tokens / own, best.similarity, best.text, plain, cut, why)
         if why == "user":
             return

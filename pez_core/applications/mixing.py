@@ -1,8 +1,8 @@
 """Concepts mixed into one prompt (arXiv 2302.03668 §4.2): prompts joined within a budget of tokens,
-where what says least is left out.
+without the words that contribute least.
 
-`concatenate` joins texts as they are, `learn_apart` learns a prompt of each concept first. To learn
-*one* prompt for all of them at once is `learn_prompt` with their features as targets.
+`concatenate` joins given texts. `learn_apart` first learns a prompt of each concept. To learn *one*
+prompt for all concepts together, use `learn_prompt` with their features as targets.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..clip.models import ClipModel
-from ..clip.text_tower import nothing
+from ..clip.text_tower import no_op
 from ..config import DEFAULT
 from ..errors import ConfigError
 from ..guard.guard import Guard
 from ..prompt import Candidate, LearnedPrompt
-from ..search.searcher import SearchOptions, learn_prompt
+from ..search.searcher import Searcher, SearchOptions, prepare_search
 from ..targets import Targets, make_targets, weighted_similarity
 from ..text.edits import Word, join, split_words
 from ..text.template import MOST_TOKENS, plain_template
@@ -30,10 +30,10 @@ from ..text.vocabulary import TokenMask
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# Of the words that are too many, the part that goes in one pass before all are measured again.
+# 1/PART of the excess words is removed in one pass, before all are measured again.
 PART = 4
-Placed = tuple[int, Word]  # a word with its place in its prompt
-COMMA = -2  # the place of a comma between prompts: next to nothing that stood there
+Placed = tuple[int, Word]  # a word with its position in its prompt
+COMMA = -2  # the position of a comma between prompts: adjacent to no word
 
 
 def _anything(word: str) -> bool:
@@ -48,19 +48,19 @@ def concatenate(
     budget: int,
     *,
     permits: Callable[[str], bool] = _anything,
-    tick: Callable[[], None] = nothing,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> str:
-    """The prompts one behind the other, in at most `budget` tokens, in their own words and order.
+    """The prompts joined in at most `budget` tokens, with their own words in their own order.
 
-    Words go one by one, the one without which the text is most similar to the targets first.
-    permits: which words may be kept, such as those a TokenMask permits. tick: called between
-    passes.
-    Raises ConfigError for a budget out of range and when there is no word.
+    Words are removed until the text fits, first those without which it is most similar to the
+    targets. permits: whether a word may be kept, such as a TokenMask's. check_interrupt: called
+    between passes.
+    Raises ConfigError for a budget out of range, and when no word is left.
     """
     plain_template(budget)  # raises for a number out of range
     targets = targets.to(model.device)
     parts = [list(enumerate(split_words(prompt, model.vocabulary))) for prompt in prompts]
-    # A word that would not fit even alone can only go.
+    # A word that does not fit even alone is removed.
     parts = [[p for p in part if _length([p]) <= budget and permits(p[1].text)] for part in parts]
     parts = [part for part in parts if part]
     if not parts:
@@ -68,10 +68,10 @@ def concatenate(
             f"nothing to join: no prompt holds a permitted word of at most {budget} tokens"
         )
     if sum(_length(part) for part in parts) + len(parts) > MOST_TOKENS:
-        # CLIP cannot read them together: each keeps its share at first.
+        # CLIP cannot read them together, so each is first shortened to its share.
         share = max(budget, (MOST_TOKENS - len(parts)) // len(parts))
-        parts = [_shorten(model, part, targets, share, tick) for part in parts]
-    text = _text(_shorten(model, _join(parts, model), targets, budget, tick))
+        parts = [_shorten(model, part, targets, share, check_interrupt) for part in parts]
+    text = _text(_shorten(model, _join(parts, model), targets, budget, check_interrupt))
     if not text:
         raise ConfigError("nothing to join: the prompts hold nothing but commas")
     return text
@@ -85,13 +85,14 @@ def learn_apart(
     tokens: int,
     **options: Unpack[SearchOptions],
 ) -> LearnedPrompt:
-    """A prompt learned for each target alone, and these concatenated in at most `tokens` tokens.
+    """The prompts of the single targets, learned separately and concatenated in at most `tokens`
+    tokens.
 
-    prompts: the words of a target that has its own, None for one whose words are learned, with its
-    share of the tokens by weight, and an equal one of the seconds. Targets to keep away from get no
-    words; they count where words are left out. options: those of `learn_prompt`.
-    Raises ConfigError for tokens out of range and when no target has a positive weight, and what
-    `learn_prompt` raises.
+    prompts: for each target its own words, or None to learn them. A learned prompt gets a share of
+    the tokens by weight and an equal share of the seconds. Targets of negative weight get no words,
+    but they affect which words are left out. options: those of `learn_prompt`.
+    Raises ConfigError for tokens out of range and when no target has a positive weight, and
+    whatever `learn_prompt` raises.
     """
     template = plain_template(tokens)
     config, guard = options.get("config", DEFAULT), options.get("guard")
@@ -106,15 +107,17 @@ def learn_apart(
         each["config"] = config.replace(seconds=config.seconds / learned)
     words: list[str] = []
     runs: list[LearnedPrompt] = []
+    searcher: Searcher | None = None
     started = time.perf_counter()
     for place in near:
         own = prompts[place]
         if own is None:
             goal = make_targets(targets.features[place : place + 1], labels=[targets.labels[place]])
             share = plain_template(max(1, round(tokens * weights[place] / total)))
-            runs.append(learn_prompt(model, goal, share, **each))
+            searcher = searcher or prepare_search(model, **each)
+            runs.append(searcher.with_template(share).learn(goal))
             own = runs[-1].best.text
-        words += text_parts(own, model.vocabulary)[:1]  # what of a long text CLIP has read
+        words += text_parts(own, model.vocabulary)[:1]  # the part of a long text that CLIP reads
     best = concatenated(model, words, targets, tokens, mask=options.get("mask"), guard=guard)
     seconds, steps = time.perf_counter() - started, sum(run.steps for run in runs)
     ends = {run.stopped for run in runs}
@@ -144,23 +147,26 @@ def concatenated(
     *,
     mask: TokenMask | None = None,
     guard: Guard | None = None,
-    tick: Callable[[], None] = nothing,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> Candidate:
-    """What `concatenate` makes of prompts, without words that a mask bans or that say what a guard
-    keeps away from, with its similarity and its nearness. Raises as `concatenate` does."""
+    """The result of `concatenate` with its similarity and nearness, without words that a mask bans
+    or that name a concept of a guard literally. Raises as `concatenate` does."""
 
     def permits(word: str) -> bool:
         allowed = mask is None or mask.permits(word)
         return allowed and not (guard is not None and guard.says(word))
 
-    text = concatenate(model, prompts, targets, budget, permits=permits, tick=tick)
+    text = concatenate(
+        model, prompts, targets, budget, permits=permits, check_interrupt=check_interrupt
+    )
     return measured(model, text, targets, guard)
 
 
 def measured(
     model: ClipModel, text: str, targets: Targets, guard: Guard | None = None
 ) -> Candidate:
-    """A text with the similarity of its own encoding, and what a guard says of it."""
+    """A text as a Candidate: with the similarity of its own encoding and its nearness to a guard's
+    concepts."""
     features, goals = model.encode_texts([text]), targets.to(model.device)
     (each,) = model.similarities(features, goals)
     score = weighted_similarity(features, goals).item()
@@ -169,7 +175,7 @@ def measured(
 
 
 def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:
-    """The parts with commas between them, which are words like others and may go as well."""
+    """The parts with commas between them. These commas are words too and may be removed."""
     (comma,) = split_words(",", model.vocabulary)
     words: list[Placed] = []
     for part in parts:
@@ -179,12 +185,16 @@ def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:
 
 
 def _shorten(
-    model: ClipModel, words: list[Placed], targets: Targets, budget: int, tick: Callable[[], None]
+    model: ClipModel,
+    words: list[Placed],
+    targets: Targets,
+    budget: int,
+    check_interrupt: Callable[[], None],
 ) -> list[Placed]:
     while _length(words) > budget and len(words) > 1:
-        # More than CLIP reads: only the first 75 tokens can be told apart by their effect.
+        # Of a text longer than CLIP's context only the first 75 tokens have a measurable effect.
         texts = [_text(words[:i] + words[i + 1 :]) for i in range(len(words))]
-        scores = weighted_similarity(model.encode_texts(texts, tick), targets)
+        scores = model.score(texts, targets, check_interrupt)
         most = sum(word.text != "," for _, word in words) - 1  # one stays
         count = max(1, min((_length(words) - budget) // PART, most))
         gone = set(scores.argsort(descending=True, stable=True)[:count].tolist())
@@ -193,7 +203,7 @@ def _shorten(
 
 
 def _tidy(words: Sequence[Placed]) -> list[Placed]:
-    """Without commas that part nothing: at an end or behind another."""
+    """The words without superfluous commas: those at an end or after another comma."""
     kept: list[Placed] = []
     for word in words:
         if word[0] != COMMA or (kept and kept[-1][0] != COMMA):

@@ -1,1 +1,1 @@
-"""Many pictures: a record for each, on one machine or over a Ray cluster."""
+"""Many pictures: one record for each, on one machine or on a Ray cluster."""

@@ -1,9 +1,9 @@
-"""Many pictures, one record each: which ones a folder holds, and the way from a picture to its
-record.
+"""Many pictures, with one record for each: the list of a folder's pictures, and the search for each
+picture.
 
-Pictures are decoded a few ahead of the search, and encoded one by one, just before they are
-searched: so a folder of any size needs the memory of a few pictures, and no record depends on which
-pictures were searched beside its own.
+A few pictures are decoded ahead of the search. They are encoded one by one, just before their
+search. So a folder of any size needs the memory of a few pictures, and no record depends on the
+other pictures of the same batch.
 """
 
 from __future__ import annotations
@@ -36,21 +36,23 @@ from .results import Record, decisive
 
 log = logging.getLogger(__name__)
 
-Picture = tuple[str, Callable[[], Image.Image]]  # its name, and what opens it
+Picture = tuple[str, Callable[[], Image.Image]]  # its name, and a function that opens it
 T = TypeVar("T")
 AHEAD = 2  # pictures decoded before their turn; at most 48 MB each
 
 
 def list_pictures(folder: str | Path) -> tuple[list[str], int]:
-    """The names of a folder's pictures, and how many other files it holds.
+    """The names of a folder's pictures, and the number of its other files.
 
-    Names are relative to the folder, with `/`, sorted; folders in it are searched as well. Hidden
-    files and folders are left out, and links to folders not followed.
-    Raises PictureError when there is no such folder, or no picture in it.
+    Names are relative to the folder, with `/`, and sorted. Subfolders are included. Hidden files
+    and folders are left out, and links to folders are not followed.
+    Raises PictureError when the folder does not exist or holds no picture.
     """
     root, names, others = Path(folder), list[str](), 0
     if not root.is_dir():
-        raise PictureError(f"{root}: {'a file, not a folder' if root.exists() else 'no folder'}")
+        raise PictureError(
+            f"{root}: {'a file, not a folder' if root.exists() else 'no such folder'}"
+        )
 
     def unreadable(error: OSError) -> None:
         log.warning("%s cannot be read (%s): it is left out", error.filename, error.strerror)
@@ -73,10 +75,11 @@ def list_pictures(folder: str | Path) -> tuple[list[str], int]:
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for every picture, in plain data that another machine can be sent.
+    """The request for every picture, as plain data that can be sent to another machine.
 
-    model, tower: as for `load_model`. device: one of DEVICES. dtype: one of DTYPES. settings: more
-    entries for the results' `settings`. make_guard: makes the guard of the loaded model.
+    model, tower: as for `load_model`. device: one of DEVICES. dtype: one of DTYPES. settings:
+    additional entries for the results' `settings`. make_guard: returns the guard of the loaded
+    model.
     """
 
     model: str
@@ -90,20 +93,22 @@ class Job:
     settings: dict[str, Any] = field(default_factory=dict)
     make_guard: Callable[[ClipModel], Guard] | None = None
 
-    def asked(self) -> dict[str, Any]:
-        """The results' `settings` beside those of the search, as `pez invert` has them."""
+    def request_settings(self) -> dict[str, Any]:
+        """The entries of the results' `settings` that the search does not add, as in `pez
+        invert`."""
         return {"pictures": [], "texts": [], "negatives": [], **self.settings}
 
     def decisive(self) -> dict[str, Any]:
-        """What `results.decisive` gives for every record of this job."""
-        settings = {"template": self.template, **self.config.to_json(), **self.asked()}
+        """What `batch.results.decisive` returns for every record of this job."""
+        settings = {"template": self.template, **self.config.to_json()}
+        settings |= self.request_settings()
         return decisive({"model": self.model, "seed": self.seed, "settings": settings})
 
 
 class Inverter:
-    """The model of a job, its image tower included, loaded once for any number of pictures.
+    """The model of a job with its image tower, loaded once for any number of pictures.
 
-    Raises what `load_model` and `load_image_tower` raise, and ConfigError for the device.
+    Raises whatever `load_model` and `load_image_tower` raise, and ConfigError for the device.
     """
 
     def __init__(self, job: Job) -> None:
@@ -119,27 +124,27 @@ class Inverter:
         }
 
     def with_job(self, job: Job) -> Inverter:
-        """The same loaded model and guard for another job on it: other settings, another
-        template."""
+        """An Inverter with the same loaded model and guard for another job: other settings or
+        another template."""
         other = copy(self)
         other.job = job
         return other
 
     def records(
-        self, pictures: Iterable[Picture], at_once: int = 8, callback: Callback | None = None
+        self, pictures: Iterable[Picture], concurrency: int = 8, callback: Callback | None = None
     ) -> Iterator[Record]:
-        """One record for every picture, as soon as it is done, in no fixed order.
+        """One record for every picture, as soon as it is ready, in no fixed order.
 
-        at_once: how many are searched together. callback: as for `learn_prompts`.
-        A picture that cannot be read, and one for which no prompt is found, gives an error record.
-        Raises what else `learn_prompts` raises.
+        concurrency: how many pictures are searched together. callback: as for `learn_prompts`.
+        A picture that cannot be read, or for which no prompt is found, gets an error record.
+        Raises whatever else `learn_prompts` raises.
         """
         job, failed, drawn = self.job, deque[Record](), dict[int, str]()
         results = learn_prompts(
             self.model,
             self._targets(opened(pictures), drawn, failed),
             job.template,
-            at_once=at_once,
+            at_once=concurrency,
             config=job.config,
             mask=job.mask,
             guard=self._guard,
@@ -147,7 +152,7 @@ class Inverter:
             callback=callback,
             dtype=self._dtype,
             settings={
-                **job.asked(),
+                **job.request_settings(),
                 "device": str(self.model.device),
                 "precision": str(self._dtype).removeprefix("torch."),
             },
@@ -163,7 +168,7 @@ class Inverter:
         drawn: dict[int, str],
         failed: deque[Record],
     ) -> Iterator[Targets]:
-        """The targets of every picture that can be read; the others become records in `failed`."""
+        """The targets of every readable picture; the other pictures become records in `failed`."""
         count = 0
         for name, image in images:
             try:
@@ -175,15 +180,15 @@ class Inverter:
             yield targets
 
     def targets_of(self, name: str, image: Image.Image) -> Targets:
-        """What to learn for a picture. Raises TargetError when no usable feature comes out."""
+        """The targets of a picture. Raises TargetError when its feature is not usable."""
         source, device = self.model.source, self.model.device
-        # Alone, as `invert` does it: in a batch the last bits would depend on the others in it.
+        # Alone, as in `pez invert`: in a batch the last bits would depend on the other pictures.
         seen = encode_pictures(source, [image], device, lambda part: self._image_towers[part.name])
         return make_targets(seen, labels=[name])
 
 
 def opened(pictures: Iterable[Picture]) -> Iterator[tuple[str, Future[Image.Image]]]:
-    """Each name and its picture to be; a thread decodes the next ones meanwhile."""
+    """Each name with the future of its picture. A thread decodes the next ones meanwhile."""
     waiting = deque[tuple[str, Future[Image.Image]]]()
     with ThreadPoolExecutor(1) as pool:
         for name, load in pictures:

@@ -1,9 +1,9 @@
-"""Many pictures on a Ray cluster: workers hold the model, this process alone keeps the results.
+"""Many pictures on a Ray cluster: workers hold the model, and only this process writes the results.
 
-Workers are sent the pictures themselves, so they need no access to the folder, and give each record
-back as soon as it is done. When a worker dies, another one takes its place and its unfinished
-pictures are done again, those that it had begun each alone: one that takes every worker down with
-it ends as an error.
+Workers receive the pictures themselves, so they need no access to the folder. They return each
+record as soon as it is ready. When a worker dies, another one replaces it and repeats its
+unfinished pictures. The pictures that it had begun are repeated one by one, so that a picture that
+kills every worker ends as an error.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from .results import Record
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local"  # the address of a cluster that is started here, and ends with the run
-ROUNDS_SENT = 4  # a batch is so many times the pictures of one pass
-BYTES_SENT = 64 * 2**20  # of a batch at most, but for a single picture
-MOST_TRIES = 3  # workers that a picture may take down with it
-CORES = 4  # of a worker without a GPU
-STORE_BYTES = 256 * 2**20  # of a local cluster; beyond it batches wait on the disk
+LOCAL = "local"  # the address of a cluster that starts here and ends with the run
+ROUNDS_SENT = 4  # pictures of a batch, as a multiple of the concurrency
+BYTES_SENT = 64 * 2**20  # the limit of a batch, unless it is a single picture
+MOST_TRIES = 3  # workers that may die while searching one picture
+CORES = 4  # for each worker without a GPU
+STORE_BYTES = 256 * 2**20  # of a local cluster; more batches are kept on the disk
 CONNECT_SECONDS = 5.0
-PATIENCE = 30.0  # seconds without a worker before that is told
+PATIENCE = 30.0  # seconds without a worker before a warning
 
 
 class Worker:
-    """What runs in a process of the cluster."""
+    """The part that runs in each worker process of the cluster."""
 
     def start(self, job: Job) -> int:
-        """Loads the model; the process id."""
+        """Load the model and return the process id."""
         self._inverter = Inverter(job)
         return os.getpid()
 
-    def records(self, pictures: list[tuple[str, str, bytes]], at_once: int) -> Iterator[Record]:
-        """One record for every name, path and content of a file."""
+    def records(self, pictures: list[tuple[str, str, bytes]], concurrency: int) -> Iterator[Record]:
+        """One record for every (name, path, content) of a file."""
         opened = [(name, partial(decode_picture, data, path)) for name, path, data in pictures]
-        yield from self._inverter.records(opened, at_once)
+        yield from self._inverter.records(opened, concurrency)
 
 
 @dataclass(frozen=True)
 class _Item:
-    """A picture to be done, and how many workers have died of it, or beside it."""
+    """A picture to search, and the number of workers that died while searching it."""
 
     name: str
     path: Path
@@ -60,57 +60,59 @@ class _Item:
 
 @dataclass
 class _Task:
-    """What a worker is at: its start, or the items of a batch that it has not given back yet."""
+    """The current task of a worker: its start, or the unreturned items of a batch."""
 
     worker: Any
     left: dict[str, _Item] = field(default_factory=dict)
 
 
 class Cluster:
-    """Workers of a Ray cluster that share a job. To be used in a `with`, which ends them.
+    """Workers of a Ray cluster that share a job. Use it in a `with` statement, which ends the
+    workers.
 
-    workers: how many; if left out, one for each GPU, or for every CORES processor cores.
-    pids: the process ids of those that have loaded the model. lost: how many have died.
-    Raises ClusterError without Ray or a cluster.
+    workers: their number; if omitted, one for each GPU, or one for every CORES processor cores.
+    pids: the process ids of workers that have loaded the model. lost: the number of workers that
+    died.
+    Raises ClusterError without Ray or without a cluster.
     """
 
     def __init__(
-        self, job: Job, address: str = LOCAL, *, workers: int | None = None, at_once: int = 8
+        self, job: Job, address: str = LOCAL, *, workers: int | None = None, concurrency: int = 8
     ) -> None:
         self._ray = _import_ray()
         _require_answer(address)
         self._started = not self._ray.is_initialized()
         if self._started:
             _connect(self._ray, address)
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._job = self._ray.put(job)
         self._workers, self._remote = _workers(self._ray, job, workers)
         self._todo: deque[_Item] = deque()
-        self._busy: dict[Any, _Task] = {}  # what is waited for
-        self._in_vain = 0  # workers lost since the last record
+        self._busy: dict[Any, _Task] = {}  # by the reference that is awaited
+        self._lost_in_a_row = 0  # workers lost since the last record
         self.pids: dict[Any, int] = {}  # by worker
         self.lost = 0
 
     def records(self, pictures: Iterable[tuple[str, Path]]) -> Iterator[Record]:
-        """One record for every name and path, as soon as it is done, in no fixed order.
+        """One record for every name and path, as soon as it is ready, in no fixed order.
 
-        Raises ClusterError when workers die over and over, and what `Inverter` raises in one.
+        Raises ClusterError when workers keep dying, and whatever `Inverter` raises in a worker.
         """
         self._todo.extend(_Item(name, path) for name, path in pictures)
         for _ in range(min(self._workers, len(self._todo))):
-            self._hire()
-        told = False
+            self._start_worker()
+        warned = False
         while any(task.left for task in self._busy.values()) or self._todo:
             ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=PATIENCE)
-            if not (ready or self.pids or told):
-                log.warning("no worker has begun yet: the cluster is busy, or still loading")
-                told = True
+            if not (ready or self.pids or warned):
+                log.warning("no worker has started yet: the cluster is busy or still loading")
+                warned = True
             for awaited in ready:
-                yield from self._hear(awaited)
+                yield from self._receive(awaited)
 
-    def _hear(self, awaited: Any) -> Iterator[Record]:
-        """Takes what a worker has to say: that it is ready, a record, the end of its batch, or
-        that it has died."""
+    def _receive(self, awaited: Any) -> Iterator[Record]:
+        """Handle the answer of a worker: it is ready, returns a record, has finished its batch, or
+        has died."""
         task, errors = self._busy[awaited], self._ray.exceptions
         try:
             if task.worker not in self.pids:
@@ -118,13 +120,13 @@ class Cluster:
             else:
                 record = self._ray.get(next(awaited))
                 del task.left[record["picture"]]
-                self._in_vain = 0
+                self._lost_in_a_row = 0
                 yield record
                 return
         except StopIteration:
             pass
         except errors.RayTaskError as error:
-            raise error.cause from error  # as if it had happened here
+            raise error.cause from error  # the error as this process would raise it
         except errors.RayError as error:
             del self._busy[awaited]
             yield from self._replace(task, error)
@@ -132,16 +134,16 @@ class Cluster:
         del self._busy[awaited]
         yield from self._send(task.worker)
 
-    def _hire(self) -> None:
+    def _start_worker(self) -> None:
         worker = self._remote.remote()
         self._busy[worker.start.remote(self._job)] = _Task(worker)
 
     def _send(self, worker: Any) -> Iterator[Record]:
-        """Gives a worker its next batch; records of files that cannot be read."""
+        """Send a worker its next batch. Yields error records of files that cannot be read."""
         batch: list[tuple[str, str, bytes]] = []
         task, size = _Task(worker), 0
-        # The rest divided among all, so that they end at about the same time.
-        most = min(ROUNDS_SENT * self._at_once, -(-len(self._todo) // self._workers))
+        # The rest is divided among all workers, so that they end at about the same time.
+        most = min(ROUNDS_SENT * self._concurrency, -(-len(self._todo) // self._workers))
         while self._todo and len(batch) < most and size < BYTES_SENT:
             if batch and self._todo[0].tries:
                 break
@@ -157,19 +159,22 @@ class Cluster:
                 break
         if batch:
             work = worker.records.options(num_returns="streaming")
-            self._busy[work.remote(batch, self._at_once)] = task
+            self._busy[work.remote(batch, self._concurrency)] = task
 
     def _replace(self, task: _Task, error: Exception) -> Iterator[Record]:
-        """A new worker for a dead one, whose pictures come next; records of those given up."""
-        self.lost, self._in_vain = self.lost + 1, self._in_vain + 1
+        """Replace a dead worker; its pictures come next. Yields error records of the pictures that
+        are given up."""
+        self.lost, self._lost_in_a_row = self.lost + 1, self._lost_in_a_row + 1
         self.pids.pop(task.worker, None)
-        self._ray.kill(task.worker)  # it may live on, where only what it sent was lost
+        self._ray.kill(task.worker)  # it may still run, if only its answer was lost
         reason = str(error).strip().partition("\n")[0]
-        log.warning("a worker was lost, %d pictures are done again: %s", len(task.left), reason)
-        if self._in_vain > MOST_TRIES * (self._workers + 1):
-            raise ClusterError(f"{self._in_vain} workers were lost one after the other: {reason}")
+        log.warning("a worker was lost; %d pictures are repeated: %s", len(task.left), reason)
+        if self._lost_in_a_row > MOST_TRIES * (self._workers + 1):
+            raise ClusterError(
+                f"{self._lost_in_a_row} workers were lost one after the other: {reason}"
+            )
         left = list(task.left.values())
-        begun = self._at_once + AHEAD + 1  # at most: searched, and decoded before their turn
+        begun = self._concurrency + AHEAD + 1  # at most: in search, and decoded ahead
         self._todo.extendleft(reversed(left[begun:]))
         for item in reversed(left[:begun]):
             if item.tries + 1 < MOST_TRIES:
@@ -178,7 +183,7 @@ class Cluster:
                 text = f"{item.path}: {MOST_TRIES} workers were lost while searching it ({reason})"
                 yield {"picture": item.name, "error": text}
         if self._todo:
-            self._hire()
+            self._start_worker()
 
     def __enter__(self) -> Cluster:
         return self
@@ -201,7 +206,7 @@ def _import_ray() -> Any:
 
 
 def _require_answer(address: str) -> None:
-    """Raises ClusterError for an address where no cluster can be joined."""
+    """Raise ClusterError for an address without a reachable cluster."""
     if address.startswith("ray://"):
         raise ClusterError(
             f"{address} is an address of Ray Client, which cannot stream results: run this on a "
@@ -209,15 +214,15 @@ def _require_answer(address: str) -> None:
         )
     host, _, port = address.rpartition(":")
     try:
-        if host and port.isdecimal():  # Ray itself tries for minutes, and then ends the process
+        if host and port.isdecimal():  # Ray itself retries for minutes and then ends the process
             socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(f"no Ray cluster answers at {address}: {error}") from error
 
 
 def _connect(ray: Any, address: str) -> None:
-    """Joins a cluster, or starts one here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local cluster tells nobody of itself
+    """Join a cluster, or start one on this machine."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local cluster reports nothing
     local = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
     try:
         ray.init(
@@ -231,7 +236,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _workers(ray: Any, job: Job, count: int | None) -> tuple[int, Any]:
-    """How many workers there are to be, and the remote class of them with what each may use."""
+    """The number of workers, and their remote class with the resources of each."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
     if gpus and job.device in ("auto", "cuda"):

@@ -1,8 +1,9 @@
-"""The results of many pictures on disk: one JSON line a result, safe against a kill at any moment.
+"""The results of many pictures on disk: one JSON line for each result, safe against a kill at any
+moment.
 
-A line is appended by one write and forced to the disk, so a kill leaves whole lines and at most a
-torn one behind them, which is cut off when the file is opened again. Nothing else is ever changed
-in the file. A lock that ends with the process keeps a second one out.
+Each line is appended by one write and forced to the disk. So a kill leaves whole lines and at most
+one torn line at the end, which is cut off when the file is opened again. Nothing else in the file
+ever changes. A lock that ends with the process excludes a second process.
 """
 
 from __future__ import annotations
@@ -22,36 +23,37 @@ from ..errors import ResultsError
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]  # {"picture": name, **LearnedPrompt.to_json()} or {"picture", "error"}
-Name = Any  # what a record is the result of: its picture, or (picture, method)
-START = b'{"picture": '  # of every line
-ANOTHER_WAY = "give the same ones, another --out, or --force to go on with the new ones"
-# What may differ between the lines of one file: the picture, where it was searched, and what a
-# dtype of "auto" came to there. And what a loaded model makes of the concepts, which decide.
+Name = Any  # the key of a record: its picture, or (picture, method)
+START = b'{"picture": '  # the first bytes of every line
+ANOTHER_WAY = "give the same settings, another --out, or --force to continue with the new ones"
+# Settings that may differ between the lines of one file: the picture, the device, and the precision
+# that a dtype of "auto" chose there. Also the avoided words, which follow from the model and the
+# concepts; those must agree.
 FREE = ("pictures", "device", "precision", "avoided_words")
-_LOCKED_BYTE = 2**31 - 2  # on Windows a lock keeps readers out as well: one far behind the end
+_LOCKED_BYTE = 2**31 - 2  # on Windows a lock also blocks readers: a byte far after the end
 
 
 def decisive(record: Record) -> dict[str, Any]:
-    """What decides the result of a picture: model, seed and settings, as JSON gives them back."""
+    """The inputs that determine a result: model, seed and settings, as read back from JSON."""
     settings = {k: v for k, v in record["settings"].items() if k not in FREE}
-    asked = {"model": record["model"], "seed": record["seed"], **settings}
-    return dict(json.loads(json.dumps(asked)))
+    request = {"model": record["model"], "seed": record["seed"], **settings}
+    return dict(json.loads(json.dumps(request)))
 
 
 class ResultsFile:
-    """A results file, open and locked. `failed`: every picture in it, and whether its last line
-    is an error.
+    """A results file, open and locked. `failed`: for every picture in it, whether its last line is
+    an error.
 
-    keys: the entries by which lines are told apart; with several, `failed` holds tuples of them.
-    Raises ResultsError when it cannot be opened, is in use, or holds anything else than results.
+    keys: the entries that identify a line; with several, the keys of `failed` are tuples of them.
+    Raises ResultsError when it cannot be opened, is in use, or holds anything other than results.
     """
 
     def __init__(self, path: str | Path, keys: tuple[str, ...] = ("picture",)) -> None:
         self.path, self._keys = Path(path), keys
         self.failed: dict[Name, bool] = {}
-        self._asked: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by its JSON
+        self._requests: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by JSON
         if self.path.exists() and not self.path.is_file():
-            raise ResultsError(f"{self.path} is no file: results are kept in a file of their own")
+            raise ResultsError(f"{self.path} is not a file: give --out the name of a file")
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
             self._file = os.open(self.path, flags, 0o666)
@@ -67,12 +69,12 @@ class ResultsFile:
             raise
 
     def name(self, record: Record) -> Name:
-        """What a record is the result of. Raises KeyError when it does not say."""
+        """The key of a record. Raises KeyError when an entry is missing."""
         names = tuple(record[key] for key in self._keys)
         return names if len(names) > 1 else names[0]
 
     def todo(self, names: Iterable[Name], again: bool = False) -> list[Name]:
-        """Those without a line; `again`: those whose last line is an error as well."""
+        """The names without a line; with `again` also those whose last line is an error."""
         return [n for n in names if n not in self.failed or (again and self.failed[n])]
 
     def last(self) -> dict[Name, Record]:
@@ -80,30 +82,30 @@ class ResultsFile:
         return {self.name(record): record for record in self._records()}
 
     def require(self, wanted: dict[str, Any], way_out: str = ANOTHER_WAY) -> None:
-        """Raises ResultsError when a result in the file was made with other settings.
+        """Raise ResultsError when a result in the file was made with other settings.
 
-        wanted: as `decisive` gives it. way_out: what the user may do, for the message.
+        wanted: the return value of `decisive`. way_out: the advice in the message.
         """
-        for found in self._asked.values():
+        for found in self._requests.values():
             keys = [k for k in {**found, **wanted} if found.get(k) != wanted.get(k)]
             if keys:
-                told = [f"{k} {_short(found.get(k))}, now {_short(wanted.get(k))}" for k in keys]
+                changed = [f"{k} {_short(found.get(k))}, now {_short(wanted.get(k))}" for k in keys]
                 raise ResultsError(
-                    f"{self.path} holds results of other settings ({'; '.join(told[:4])}): "
+                    f"{self.path} holds results of other settings ({'; '.join(changed[:4])}): "
                     f"{way_out}"
                 )
 
     def append(self, record: Record) -> None:
-        """Adds a line, and returns when it is on the disk.
+        """Append a line, and return when it is on the disk.
 
-        Raises ResultsError when it cannot be written, as on a full disk; the file then ends with
-        its last whole line.
+        Raises ResultsError when it cannot be written, for example on a full disk. The file then
+        ends with its last whole line.
         """
         line = json.dumps(record).encode("ascii") + b"\n"
         end = os.fstat(self._file).st_size
         try:
             written = os.write(self._file, line)
-            while written < len(line):  # a disk that is all but full takes a part
+            while written < len(line):  # an almost full disk accepts a part
                 written += os.write(self._file, line[written:])
             os.fsync(self._file)
         except OSError as error:
@@ -111,7 +113,7 @@ class ResultsFile:
                 os.ftruncate(self._file, end)
             raise ResultsError(
                 f"cannot write {self.path}: {error.strerror}; the lines in it are whole: "
-                "make room and give the same command again"
+                "free some space and run the same command again"
             ) from error
         self.failed[self.name(record)] = "error" in record
 
@@ -130,12 +132,15 @@ class ResultsFile:
             yield from map(json.loads, file)
 
     def _read(self) -> None:
-        """Takes in the lines, and cuts off a torn one at the end."""
+        """Read all lines, and cut off a torn one at the end."""
         end, number = 0, 0
         with open(self._file, "rb", closefd=False) as file:
             head = file.peek(len(START))[: len(START)]
-            if not _may_be_ours(head):  # before a large file of another kind is read
-                raise ResultsError(f"{self.path} holds something else than results: it is kept")
+            if not _may_be_ours(head):  # checked before a large file of another kind is read
+                raise ResultsError(
+                    f"{self.path} holds something other than results and is kept: "
+                    "give another --out"
+                )
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     self._mend(number, line, end)
@@ -148,39 +153,42 @@ class ResultsFile:
             record = json.loads(line)
             name, error = self.name(record), "error" in record
             if not error:
-                asked = decisive(record)
-                self._asked[json.dumps(asked)] = asked
+                request = decisive(record)
+                self._requests[json.dumps(request)] = request
             self.failed[name] = error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ResultsError(
-                f"{self.path}, line {number}, is no result: take the line out, or give "
+                f"{self.path}, line {number}, is not a result: remove the line, or give "
                 "another --out"
             ) from error
 
     def _mend(self, number: int, line: bytes, end: int) -> None:
-        """The last line has no newline: it is torn, or whole and was saved so by an editor."""
+        """Repair a last line without a newline: it is torn, or an editor saved it so."""
         with suppress(ValueError):
             json.loads(line)
             self._take(number, line)
             os.write(self._file, b"\n")
             return
         if not _may_be_ours(line.strip(b"\0")):  # some file systems leave zeros after a power cut
-            raise ResultsError(f"{self.path} ends with something else than results: it is kept")
+            raise ResultsError(
+                f"{self.path} ends with something other than results and is kept: "
+                "give another --out"
+            )
         os.ftruncate(self._file, end)
         log.warning(
-            "%s: its last line was torn by a sudden end, and is cut off (%d bytes)",
+            "%s: its last line was torn by a sudden end and is cut off (%d bytes)",
             self.path,
             len(line),
         )
 
 
 def way_to(error: OSError) -> str:
-    """The way out where a file or a folder cannot be made."""
+    """The advice for a file or folder that cannot be created."""
     if isinstance(error, FileNotFoundError):
-        return "make the folder first"
+        return "create the folder first"
     if error.errno == errno.ENOSPC:
-        return "make room, or choose another folder"
-    return "choose another folder, or mend this one"
+        return "free some space, or choose another folder"
+    return "choose another folder, or repair this one"
 
 
 def _may_be_ours(text: bytes) -> bool:
@@ -208,4 +216,6 @@ def _lock(file: int, path: Path) -> None:
             raise ResultsError(
                 f"{path} is being written by another process: wait for it, or give another --out"
             ) from error
-        log.warning("%s cannot be locked (%s): start no second command on it", path, error.strerror)
+        log.warning(
+            "%s cannot be locked (%s): do not run a second command on it", path, error.strerror
+        )

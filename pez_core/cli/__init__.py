@@ -1,9 +1,11 @@
-"""The command `pez`. Each verb is one file with `add_parser` and `run`; results go to stdout, all
-else to stderr.
+"""The command `pez`. Each verb is one file with `add_parser` and `run`. Results go to stdout,
+everything else to stderr.
 
-Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results, or a text that
-was checked is too near to what it should keep away from; 130 ended by Ctrl-C, with the best so far
-printed where there is one; 2 an error, told in one line.
+`run` turns the parsed arguments into a frozen dataclass of the verb. Nothing else takes them.
+
+Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results, or a checked
+text means or says something to avoid; 2 an error, as one line on stderr; 130 ended by Ctrl-C, with
+the best prompt so far printed if there is one.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from .exit_codes import INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells an error in one line instead of repeating the usage."""
+    """Reports an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("pez: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -54,21 +56,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _quiet_hub() -> None:
-    """Keeps the retries and reports of the Hugging Face libraries from stderr, as what comes of
-    them is told by an error of ours; they speak where their own variables ask for it."""
+    """Keeps the messages of the Hugging Face libraries away from stderr, because errors of this
+    package report the outcome. The libraries' own environment variables turn them on again."""
     for library, variable in (
         ("huggingface_hub", "HF_HUB_VERBOSITY"),
         ("transformers", "TRANSFORMERS_VERBOSITY"),
     ):
         logger = logging.getLogger(library)
-        logger.propagate = False  # it has a handler of its own, so all would be told twice
+        logger.propagate = False  # it has its own handler: each message would appear twice
         if variable not in os.environ:
-            os.environ[variable] = "error"  # read when it is imported
-            logger.setLevel(logging.ERROR)  # where it has been
+            os.environ[variable] = "error"  # the library reads it when it is imported
+            logger.setLevel(logging.ERROR)  # if it has been imported already
 
 
 def _verbs() -> dict[str, Any]:
-    """The verbs by name; imported here, as torch takes seconds in which Ctrl-C may be pressed."""
+    """The verbs by name. Imported here: torch takes seconds, in which Ctrl-C has to work."""
     from . import (
         check,
         compare_text,
@@ -103,6 +105,8 @@ def _verbs() -> dict[str, Any]:
 
 
 def _parser(modules: dict[str, Any]) -> _Parser:
+    from .options import add_option
+
     parser = _Parser(
         prog="pez", description="Learns hard text prompts from pictures.", allow_abbrev=False
     )
@@ -110,7 +114,7 @@ def _parser(modules: dict[str, Any]) -> _Parser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
     for name, verb in modules.items():
         sub = verb.add_parser(verbs, name)
-        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_option(sub, "debug", action="store_true")
     return parser
 
 
@@ -118,7 +122,7 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, PezError):
         return text
-    scarce = ("out of memory", "allocate memory")  # of a GPU, of a CPU
+    scarce = ("out of memory", "allocate memory")  # on a GPU, on a CPU
     if isinstance(error, MemoryError) or any(words in text for words in scarce):
         return (
             "out of memory: use fewer --restarts or --at-once, a smaller --model or --dtype float16"

@@ -1,58 +1,81 @@
-"""`pez check TEXT --avoid CONCEPT`: whether a text means what it should keep away from."""
+"""`pez check TEXT --avoid CONCEPT`: tests whether a text means or says something to avoid."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from ..clip.models import load_model
 from ..errors import GuardError, TargetError
 from ..prompt import SCHEMA, Nearness
-from .avoid import add_avoid_options, guard_maker
+from .avoid import AvoidRequest, avoid_request
+from .options import add_avoid_options, add_model_options, add_option
 
-NEAR = 1  # the exit code of a text that does not keep away
+NEAR = 1  # the exit code of a text that means or says a concept
 
 _CODES = """
 exit codes:
-  0  the text keeps away from every concept; "?" marks one that the model does not know, for which
-     only its words were looked for
-  1  it is too near to one or more ("near"), or holds a word that says one outright ("says")
-  2  an error, told in one line
+  0  the text is clear of every concept; "?" marks a concept that the model does not know: only its
+     words are checked
+  1  the text is too near to a concept ("near"), or contains a word that says it ("says")
+  2  an error, as one line on stderr
 """
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """model, tower: as for `load_model`."""
+
+    text: str
+    avoid: AvoidRequest
+    model: str
+    tower: str | None
+    as_json: bool
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="tell whether a text keeps away from a meaning, in whatever words",
+        help="test whether a text means or says something to avoid",
         epilog=_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("text", metavar="TEXT")
+    parser.add_argument("text", metavar="TEXT", help="the text to check")
     add_avoid_options(parser)
-    add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
-    add("--tower", help="which text encoder of a file that holds several, such as clip_l")
-    add("--json", action="store_true", help="print one JSON object")
+    add_model_options(parser)
+    add_option(parser, "json", action="store_true")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if not arguments.text.strip():
+    return _check(
+        CheckRequest(
+            arguments.text,
+            avoid_request(arguments),
+            arguments.model,
+            arguments.tower,
+            arguments.json,
+        )
+    )
+
+
+def _check(request: CheckRequest) -> int:
+    if not request.text.strip():
         raise TargetError("nothing to check: give a text with some words")
-    maker = guard_maker(arguments)
+    maker = request.avoid.guard_maker()
     if maker is None:
         raise GuardError("nothing to keep away from: give --avoid or --avoid-file")
-    model = load_model(arguments.model, tower=arguments.tower)
-    (found,) = maker(model).check(model, [arguments.text])
+    model = load_model(request.model, tower=request.tower)
+    (found,) = maker(model).check(model, [request.text])
     near = any(one.near for one in found.values())
     clear = not near and not any(one.says for one in found.values())
-    if arguments.json:
+    if request.as_json:
         guard = {name: one.to_json() for name, one in found.items()}
-        told = {"text": arguments.text, "model": model.name, "near": near, "clear": clear}
-        print(json.dumps({"schema": SCHEMA, **told, "guard": guard}))
+        entries = {"text": request.text, "model": model.name, "near": near, "clear": clear}
+        print(json.dumps({"schema": SCHEMA, **entries, "guard": guard}))
     else:
         print(_table(found))
     return 0 if clear else NEAR

@@ -1,11 +1,12 @@
-"""`pez compare-text --model … --data … --holdout …`: several ways to learn a text, several seeds
-each, carried to other models: a table of the paper (arXiv 2302.03668 §4.3) by one command."""
+"""`pez compare-text --model … --data … --holdout …`: compares methods, seeds and language models
+in one table, as the paper does (arXiv 2302.03668 §4.3)."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
@@ -13,21 +14,32 @@ from ..language_model import TextStep, carried, compare_texts, text_method
 from ..language_model.examples import few
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
-from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
+from .text_options import TextRequest, add_text_options, text_request
 
-# The paper's.
+# Those of the paper.
 METHODS = ["pez", "pez,fluency=0.003", "autoprompt_sgd", "fluentprompt,fluency=0.003"]
-SEEDS = 5  # the paper's prompts of a method
+SEEDS = 5  # as many prompts of a method as in the paper
+
+
+@dataclass(frozen=True)
+class CompareTextRequest:
+    """methods: as `text_method` reads them. seeds: how many. shots: examples of each label to learn
+    from, None for all."""
+
+    task: TextRequest
+    methods: tuple[str, ...]
+    seeds: int
+    shots: int | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="compare ways to learn a text, over seeds and on other models",
-        description="Learns a text by each method from each seed, and prints a table of mean "
-        "accuracies on the examples held out, with standard errors: a row a method, a column a "
-        "model. --json tells every search as well.",
+        help="compare methods, seeds and language models in one table",
+        description="Learns a text by each method from each seed. Prints a table of mean "
+        "accuracies on the held-out examples, with standard errors: one row per method, one column "
+        "per model. --json also lists every search.",
     )
     add_text_options(parser)
     add = parser.add_argument
@@ -36,33 +48,45 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         nargs="+",
         default=METHODS,
         metavar="METHOD",
-        help="OPTIMIZER[,NAME=VALUE]..., such as fluentprompt,fluency=0.003,lr=1 (default: "
-        f"{' '.join(METHODS)})",
+        help="the methods, OPTIMIZER[,NAME=VALUE]..., such as fluentprompt,fluency=0.003,lr=1 "
+        f"(default: {' '.join(METHODS)})",
     )
-    add("--seeds", type=int, default=SEEDS, metavar="N", help="0 to N - 1 (default: %(default)s)")
+    add(
+        "--seeds",
+        type=int,
+        default=SEEDS,
+        metavar="N",
+        help="how many seeds each method runs with: 0 to N - 1 (default: %(default)s)",
+    )
     add(
         "--shots",
         type=int,
         metavar="K",
-        help="learn from K examples of each label alone, drawn by the seed (default: all)",
+        help="learn from only K examples of each label, drawn by the seed (default: all)",
     )
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds must be a whole number of at least 1, got {arguments.seeds}")
-    if arguments.shots is not None and arguments.shots < 1:
-        raise ConfigError(f"--shots must be a whole number of at least 1, got {arguments.shots}")
+    seeds, shots = arguments.seeds, arguments.shots
+    if seeds < 1:
+        raise ConfigError(f"--seeds must be a whole number of at least 1, got {seeds}")
+    if shots is not None and shots < 1:
+        raise ConfigError(f"--shots must be a whole number of at least 1, got {shots}")
     if arguments.holdout is None:
         raise ConfigError("a comparison needs a --holdout file to measure on: give one")
-    config, verbalizers = text_config(arguments), verbalizer_words(arguments.verbalizer)
-    methods = [text_method(name, config) for name in dict.fromkeys(arguments.methods)]
-    data, held = read_data(arguments, verbalizers)
+    methods = tuple(dict.fromkeys(arguments.methods))
+    return _compare(CompareTextRequest(text_request(arguments), methods, seeds, shots))
+
+
+def _compare(request: CompareTextRequest) -> int:
+    task = request.task
+    methods = [text_method(name, task.config) for name in request.methods]
+    data, held = task.examples()
     assert held is not None
-    if arguments.shots is not None:
-        few(data, arguments.shots, seed=0)  # refuses too many before the model is loaded
-    after, model = arguments.after, text_model(arguments, arguments.model)
+    if request.shots is not None:
+        few(data, request.shots, seed=0)  # refuses too many before the model is loaded
+    model = task.open(task.model)
     with Progress(None) as progress, interruptible() as interrupted:
 
         def watch(method: str, seed: int) -> Any:
@@ -74,19 +98,19 @@ def run(arguments: argparse.Namespace) -> int:
             return callback
 
         found = compare_texts(
-            model, data, verbalizers, methods, range(arguments.seeds), held, after=after,
-            tokens=arguments.tokens, shots=arguments.shots, watch=watch,
+            model, data, task.verbalizers, methods, range(request.seeds), held, after=task.after,
+            tokens=task.tokens, shots=request.shots, watch=watch,
         )  # fmt: skip
     stopped = found.entries[-1].learned.stopped == "user"
     del model
     try:
-        for name in () if stopped else arguments.transfer_to:
-            found = carried(found, text_model(arguments, name), held, verbalizers, after=after)
-    finally:  # hours of searches are not lost when another model cannot be loaded
-        print(json.dumps(found.to_json()) if arguments.json else found.to_markdown().rstrip())
+        for name in () if stopped else task.transfer_to:
+            found = carried(found, task.open(name), held, task.verbalizers, after=task.after)
+    finally:  # hours of searches are printed even if another model cannot be loaded
+        print(json.dumps(found.to_json()) if task.as_json else found.to_markdown().rstrip())
         print(
             f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "
-            f"seeds; {arguments.tokens} tokens",
+            f"seeds; {task.tokens} tokens",
             file=sys.stderr,
         )
     return INTERRUPTED if stopped else 0

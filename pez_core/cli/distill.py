@@ -1,34 +1,46 @@
-"""`pez distill TEXT`: a long prompt made into a short one."""
+"""`pez distill TEXT`: learns a short prompt from a long one."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..applications.distillation import Point, distill, distillation_curve
 from ..errors import TargetError
 from .exit_codes import INTERRUPTED
-from .options import add_search_options, search_config, search_template
-from .searching import open_model, print_result, search_options, watched
+from .options import add_search_options
+from .request import SearchRequest, search_request
+from .searching import print_result, search_options, watched
+
+
+@dataclass(frozen=True)
+class DistillRequest:
+    """text: the long prompt. curve: whether prompts of other lengths are learned too."""
+
+    search: SearchRequest
+    text: str
+    curve: bool
+    as_json: bool
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="make a long prompt into a short one",
+        help="make a long prompt short",
         description="Learns a short prompt that CLIP reads like TEXT. A text of more than 75 "
-        "tokens is read in parts of whole words, each weighted by its length.",
+        "tokens is read in parts. Each part has whole words and is weighted by its length.",
     )
     add = parser.add_argument
-    add("text", metavar="TEXT", help="the long prompt; - reads it from standard input")
+    add("text", metavar="TEXT", help="the long prompt; - reads standard input")
     add(
         "--curve",
         action="store_true",
-        help="also learn prompts of 1, 2, 4, 8, … tokens, beside the text cut to as many "
-        "(--seconds is the time of each)",
+        help="also learn prompts of 1, 2, 4, 8, … tokens, and compare each with the text cut to "
+        "that length; --seconds is the time of each",
     )
     add_search_options(parser)
     add("--json", action="store_true", help="print one JSON object, that of pez invert")
@@ -36,29 +48,34 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, template = search_config(arguments), search_template(arguments)
+    search = search_request(arguments)
     text = (_read() if arguments.text == "-" else arguments.text).strip()
     if not text:
         raise TargetError("nothing to distill: give a text with some words")
-    model, dtype = open_model(arguments)
+    return _distill(DistillRequest(search, text, arguments.curve, arguments.json))
+
+
+def _distill(request: DistillRequest) -> int:
+    search, text = request.search, request.text
+    model, dtype = search.model.open()
     asked = {"pictures": [], "texts": [text], "negatives": []}
-    options = search_options(arguments, model, dtype, config, asked)
+    options = search_options(search, model, dtype, asked)
     points: list[Point] = []
-    with watched(config.seconds) as callback:
-        result = distill(model, text, template, callback=callback, **options)
-        if arguments.curve and result.stopped != "user":
+    with watched(search.config.seconds) as callback:
+        result = distill(model, text, search.template, callback=callback, **options)
+        if request.curve and result.stopped != "user":
             points += distillation_curve(model, text, callback=callback, **options)
-    more = {"curve": [point.to_json() for point in points]} if arguments.curve else {}
-    code = print_result(result, arguments.json, more, _table(points))
+    more = {"curve": [point.to_json() for point in points]} if request.curve else {}
+    code = print_result(result, request.as_json, more, _table(points))
     return INTERRUPTED if points and points[-1].stopped == "user" else code
 
 
 def _read() -> str:
-    """Standard input. Raises TargetError for what is not UTF-8."""
+    """Standard input. Raises TargetError for bytes that are not UTF-8."""
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise TargetError(f"standard input is no text ({error}): give UTF-8") from error
+        raise TargetError(f"standard input is not text ({error}): give UTF-8") from error
 
 
 def _table(points: Sequence[Point]) -> str:

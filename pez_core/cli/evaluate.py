@@ -1,8 +1,10 @@
-"""`pez evaluate DIR --out FOLDER`: do the pictures come back from their prompts?"""
+"""`pez evaluate DIR --out FOLDER`: paints pictures from prompts, and scores them with a second
+CLIP."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +19,37 @@ from ..evaluation.plan import JUDGE, Diffusion, Plan
 from ..evaluation.sheet import write_sheet
 from ..evaluation.table import rows, to_markdown, write_table
 from .folder_progress import FolderProgress, counted
-from .folder_verb import WITH_ERRORS, folder_job, folder_parser, tell
+from .folder_verb import (
+    WITH_ERRORS,
+    FolderRequest,
+    folder_job,
+    folder_parser,
+    folder_request,
+    tell,
+)
 from .options import add_search_options
+from .request import SearchRequest, search_request
 
-GUIDE = "sd2"  # the CLIP whose text encoder the default pipeline listens to; paper §4.1
+GUIDE = "sd2"  # the CLIP whose text encoder the default pipeline reads prompts with; paper §4.1
 SHEET = 12  # pictures of the contact sheet
 
 _ABOUT = """
-Learns a prompt for each picture of a folder with each optimizer, paints pictures from the prompts
-with a diffusion model, and asks another CLIP how alike they are to the originals: the measure of
-arXiv 2302.03668 §4.1, with its models, guidance and steps as defaults; --preset paper searches as
-it does, too. Prompts of other tools are compared by --captions. docs/evaluation.md tells the
-protocol and the files.
+Learns a prompt for each picture of a folder with each optimizer. Paints pictures from the prompts
+with a diffusion model. A second CLIP measures how similar they are to the originals. This is the
+measure of arXiv 2302.03668 §4.1, with its models, guidance and steps as defaults. --preset paper
+also searches as the paper does. --captions adds the prompts of other tools. docs/evaluation.md
+describes the protocol and the files.
 
 FOLDER gets prompts/, regenerated/, results.jsonl with a line for each picture and method, table.md,
-.csv and .json with intervals, and sheet.png. The table is printed as well.
+.csv and .json with intervals, and sheet.png. The table is also printed.
 
-The same command goes on where it was ended, be it by Ctrl-C, a kill or a power cut. Options that
-change results have to be the same as before; pictures, methods and captions may be added.
+To continue after Ctrl-C, a kill or a power cut, give the same command again. Options that change
+results must be the same as before. Pictures, methods and captions may be added.
 """
 _CODES = """
 exit codes:
   0    every picture has a result of each method
-  1    all are done, but some have an error instead, in this run or before
+  1    all are done, but some have an error, from this run or an earlier one
   2    the run has failed; the reason is one line on stderr
   130  ended by Ctrl-C
 
@@ -51,9 +61,23 @@ examples:
 """
 
 
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """optimizers, captions, judge: as for `Plan`, captions as files. sheet: how many pictures the
+    contact sheet shows."""
+
+    folder: FolderRequest
+    search: SearchRequest
+    optimizers: tuple[str, ...]
+    captions: tuple[str, ...]
+    diffusion: Diffusion
+    judge: str
+    sheet: int
+
+
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
-    summary = "paint pictures from learned prompts, and let another CLIP judge them"
-    out = ("FOLDER", "where everything goes; not within DIR")
+    summary = "paint pictures from prompts and score them with a second CLIP"
+    out = ("FOLDER", "where the results go; not inside DIR")
     parser = folder_parser(verbs, name, summary, _ABOUT, _CODES, out)
     add = parser.add_argument
     add(
@@ -61,16 +85,21 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="prompts of other tools: JSON lines or CSV with picture, method, prompt; may be "
+        help="prompts of other tools: JSON lines or CSV with picture, method and prompt; may be "
         "repeated",
     )
-    add("--judge", default=JUDGE, metavar="NAME_OR_FILE", help="a CLIP (default: %(default)s)")
+    add(
+        "--judge",
+        default=JUDGE,
+        metavar="NAME_OR_FILE",
+        help="the second CLIP, which scores the painted pictures (default: %(default)s)",
+    )
     add(
         "--sheet",
         type=int,
         default=SHEET,
         metavar="N",
-        help="pictures of the contact sheet, 0 for none (default: %(default)s)",
+        help="how many pictures the contact sheet shows; 0: no sheet (default: %(default)s)",
     )
     _add_diffusion_options(parser)
     add_search_options(
@@ -88,18 +117,42 @@ def _add_diffusion_options(parser: argparse.ArgumentParser) -> None:
         "--pipeline",
         default=default.pipeline,
         metavar="NAME_OR_FOLDER",
-        help="in diffusers' layout, with safetensors (default: %(default)s)",
+        help="a diffusion model in diffusers' layout, with safetensors (default: %(default)s)",
     )
-    add("--images", type=int, default=default.images, help="of each prompt (default: %(default)s)")
-    add("--guidance", type=float, default=default.guidance, help="(default: %(default)s)")
-    add("--diffusion-steps", type=int, default=default.steps, help="(default: %(default)s)")
-    add("--size", type=int, metavar="PIXELS", help="of each side (default: the pipeline's own)")
-    add("--scheduler", metavar="CLASS", help="of diffusers (default: the pipeline's own)")
+    add(
+        "--images",
+        type=int,
+        default=default.images,
+        help="how many pictures to paint from each prompt (default: %(default)s)",
+    )
+    add(
+        "--guidance",
+        type=float,
+        default=default.guidance,
+        help="the scale of classifier-free guidance (default: %(default)s)",
+    )
+    add(
+        "--diffusion-steps",
+        type=int,
+        default=default.steps,
+        help="denoising steps of each picture (default: %(default)s)",
+    )
+    add(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="width and height of each picture (default: the pipeline's own)",
+    )
+    add(
+        "--scheduler",
+        metavar="CLASS",
+        help="a scheduler class of diffusers (default: the pipeline's own)",
+    )
     add(
         "--diffusion-dtype",
         choices=DTYPES,
         default=default.dtype,
-        help="(default: float16 on a GPU, else float32)",
+        help="the precision of the pipeline (default: float16 on a GPU, else float32)",
     )
 
 
@@ -107,12 +160,47 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sheet < 0:
         raise ConfigError(f"--sheet must be at least 0, got {arguments.sheet}")
     require_diffusers()
-    plan = _plan(arguments)
+    return _evaluate(
+        EvaluateRequest(
+            folder_request(arguments),
+            search_request(arguments),
+            tuple(dict.fromkeys(arguments.optimizers)),
+            tuple(arguments.captions),
+            _diffusion(arguments),
+            arguments.judge,
+            arguments.sheet,
+        )
+    )
+
+
+def _diffusion(arguments: argparse.Namespace) -> Diffusion:
+    return Diffusion(
+        pipeline=arguments.pipeline,
+        guidance=arguments.guidance,
+        steps=arguments.diffusion_steps,
+        images=arguments.images,
+        size=arguments.size,
+        scheduler=arguments.scheduler,
+        dtype=arguments.diffusion_dtype,
+    )
+
+
+def _evaluate(request: EvaluateRequest) -> int:
+    folder_options = request.folder
+    plan = Plan(
+        Path(folder_options.folder),
+        folder_job(request.search),
+        request.optimizers,
+        join_captions(request.captions),
+        request.diffusion,
+        request.judge,
+    )
     names, _ = list_pictures(plan.pictures)
     _require_known(plan, names)
-    with EvaluationFolder(arguments.out, plan) as folder:
+    again = folder_options.retry_errors
+    with EvaluationFolder(folder_options.out, plan) as folder:
         check(plan)
-        for phase in phases(plan, folder, names, arguments.retry_errors, arguments.at_once):
+        for phase in phases(plan, folder, names, again, folder_options.at_once):
             tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
             if phase.before < phase.total:
                 with FolderProgress(phase.total, phase.before, phase.noun) as progress:
@@ -122,44 +210,24 @@ def run(arguments: argparse.Namespace) -> int:
         results = [r for r in folder.results.last().values() if r["picture"] in known]
         found = rows(plan.methods, results)
         write_table(plan, folder, found)
-        if arguments.sheet:
-            write_sheet(plan, folder, results, arguments.sheet)
+        if request.sheet:
+            write_sheet(plan, folder, results, request.sheet)
     print(to_markdown(plan, found), end="")
     bad = sum(row.errors for row in found)
-    if bad and not arguments.retry_errors:
-        tell(f"{counted(bad, 'error')} in {arguments.out}: --retry-errors tries again")
+    if bad and not again:
+        tell(f"{counted(bad, 'error')} in {folder_options.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    diffusion = Diffusion(
-        pipeline=arguments.pipeline,
-        guidance=arguments.guidance,
-        steps=arguments.diffusion_steps,
-        images=arguments.images,
-        size=arguments.size,
-        scheduler=arguments.scheduler,
-        dtype=arguments.diffusion_dtype,
-    )
-    return Plan(
-        Path(arguments.folder),
-        folder_job(arguments),
-        tuple(dict.fromkeys(arguments.optimizers)),
-        join_captions(arguments.captions),
-        diffusion,
-        arguments.judge,
-    )
-
-
 def _require_known(plan: Plan, names: list[str]) -> None:
-    """Refuses captions of no picture at all, and tells of those of some that are not there."""
+    """Refuses captions without any picture, and reports missing pictures and missing captions."""
     known = set(names)
     for method, captions in plan.captions.items():
         strange = [name for name in captions if name not in known]
         if len(strange) == len(captions):
             raise ConfigError(
-                f"the captions of {method} are for none of the pictures of {plan.pictures}: they "
-                f"name {strange[0]!r}, and a picture there is {names[0]!r}"
+                f"no caption of {method} belongs to a picture of {plan.pictures}: the captions "
+                f"name {strange[0]!r}, a picture there is {names[0]!r}"
             )
         if strange:
             verb = "names" if len(strange) == 1 else "name"

@@ -1,3 +1,3 @@
-"""What the program ends with where that has a name; all codes are told in `cli`."""
+"""The exit codes that have a name; `cli` describes all of them."""
 
 INTERRUPTED = 130  # by Ctrl-C

@@ -1,10 +1,11 @@
-"""`pez explain TEXT --picture PICTURE`: what each token of a prompt adds, and what could stand in
-its place."""
+"""`pez explain TEXT --picture PICTURE`: shows what each token of a prompt adds, and what could
+replace it."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from ..applications.attribution import alternatives, contributions, estimated_contributions
@@ -12,38 +13,63 @@ from ..clip.models import ClipModel, load_model
 from ..errors import ConfigError, TargetError
 from ..pictures import open_picture
 from ..prompt import SCHEMA
-from ..targets import Targets, make_targets, weighted_similarity
+from ..targets import Targets, make_targets
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
+from .options import add_model_options, add_option
 
 ALTERNATIVES = 3
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """model, tower: as for `load_model`. alternatives: at most so many for each word. vocabulary:
+    one of KINDS. estimate: whether contributions are estimated from the gradient."""
+
+    text: str
+    pictures: tuple[str, ...]
+    model: str
+    tower: str | None
+    alternatives: int
+    vocabulary: str
+    estimate: bool
+    as_json: bool
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="show what each token of a prompt adds, and what could stand in its place",
+        help="show what each token of a prompt adds, and what could replace it",
     )
     add = parser.add_argument
-    add("text", metavar="TEXT")
-    add("--picture", action="append", required=True, help="what it is for; may be repeated")
-    add("--model", default="demo", metavar="NAME_OR_FILE", help="see `pez models` (default: demo)")
-    add("--tower", help="which text encoder of a file that holds several, such as clip_l")
+    add("text", metavar="TEXT", help="the prompt to explain")
+    add(
+        "--picture",
+        action="append",
+        required=True,
+        help="a picture that the prompt describes; may be repeated",
+    )
+    add_model_options(parser)
     add(
         "--alternatives",
         type=int,
         default=ALTERNATIVES,
         metavar="N",
-        help="at most so many for each word, 0 for none (default: %(default)s)",
+        help="how many alternatives to show for each word at most (default: %(default)s)",
     )
-    add("--vocabulary", choices=KINDS, default="words", help="of the alternatives (default: words)")
+    add(
+        "--vocabulary",
+        choices=KINDS,
+        default="words",
+        help="the tokens that alternatives are made of (default: words)",
+    )
     add(
         "--estimate",
         action="store_true",
-        help="estimate what tokens add from the gradient: cheaper for long prompts, and rough",
+        help="estimate from the gradient what tokens add: faster for long prompts, and less exact",
     )
-    add("--json", action="store_true", help="print one JSON object")
+    add_option(parser, "json", action="store_true")
     return parser
 
 
@@ -51,15 +77,28 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.text.strip():
         raise TargetError("nothing to explain: give a text with some words")
     if arguments.alternatives < 0:
-        raise ConfigError(f"alternatives must be at least 0, got {arguments.alternatives}")
-    pictures = [open_picture(name) for name in arguments.picture]
-    model = load_model(arguments.model, tower=arguments.tower)
-    targets = make_targets(model.encode_pictures(pictures))
-    mask = make_mask(model.vocabulary, arguments.vocabulary, words=model.source.words)
-    result = describe(
-        model, arguments.text, targets, mask, arguments.alternatives, arguments.estimate
+        raise ConfigError(f"--alternatives must be at least 0, got {arguments.alternatives}")
+    return _explain(
+        ExplainRequest(
+            arguments.text,
+            tuple(arguments.picture),
+            arguments.model,
+            arguments.tower,
+            arguments.alternatives,
+            arguments.vocabulary,
+            arguments.estimate,
+            arguments.json,
+        )
     )
-    print(json.dumps(result) if arguments.json else _table(result))
+
+
+def _explain(request: ExplainRequest) -> int:
+    pictures = [open_picture(name) for name in request.pictures]
+    model = load_model(request.model, tower=request.tower)
+    targets = make_targets(model.encode_pictures(pictures))
+    mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)
+    result = describe(model, request.text, targets, mask, request.alternatives, request.estimate)
+    print(json.dumps(result) if request.as_json else _table(result))
     return 0
 
 
@@ -86,7 +125,7 @@ def describe(
         }
         for word, found in zip(words, others, strict=True)
     ]
-    similarity = weighted_similarity(model.encode_texts([text]), targets.to(model.device)).item()
+    similarity = model.score([text], targets).item()
     return {
         "schema": SCHEMA,
         "text": text,

@@ -10,15 +10,15 @@ from ..batch.results import Record
 from ..search.searcher import StepInfo
 from .progress import BAR, SECONDS_BETWEEN, fitted
 
-SECONDS_BETWEEN_LINES = 60.0  # where stderr is a file
+SECONDS_BETWEEN_LINES = 60.0  # if stderr is a file
 
 
 class FolderProgress:
-    """A tqdm bar where stderr is a terminal, a line a minute elsewhere; a summary at the end. To be
-    used in a `with`, which is what it measures.
+    """A tqdm bar if stderr is a terminal, else one line per minute; a summary at the end. It
+    measures the time of its `with`.
 
-    total: pictures of the folder. before: how many of them were done before this run. noun: what
-    is counted.
+    total: pictures of the folder. before: how many were done before this run. noun: what is
+    counted.
     """
 
     def __init__(self, total: int, before: int, noun: str = "picture") -> None:
@@ -29,13 +29,13 @@ class FolderProgress:
         self._bar: Any = None
 
     def step(self, info: StepInfo) -> None:
-        """Takes note of a search's best so far; the callback of `learn_prompts`."""
+        """Shows a search's best prompt so far; the callback of `learn_prompts`."""
         if info.best is not None:
             self._best = f"{info.best.similarity:.4f} {info.best.text}"
         self._show()
 
     def record(self, record: Record) -> None:
-        """Takes note of a picture that is done."""
+        """Counts a picture that is done."""
         self.done += 1
         if "error" in record:
             self.errors += 1
@@ -63,7 +63,7 @@ class FolderProgress:
         done = counted(self.done, self._noun)
         text = f"{done} in {self.seconds:.1f} s{speed}, {counted(self.errors, 'error')}"
         left = self._total - self._before - self.done
-        return f"{text}; {left} left: the same command goes on" if left else text
+        return f"{text}; {left} left: the same command continues" if left else text
 
     def _show(self) -> None:
         now = time.monotonic()

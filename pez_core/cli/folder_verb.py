@@ -1,20 +1,33 @@
-"""What the verbs of many pictures share, `pez invert-folder` and `pez evaluate`: the beginning of
-their parsers, the search that is the same for each picture, and how they speak."""
+"""What the verbs of many pictures share, `pez invert-folder` and `pez evaluate`: the first options
+of their parsers, the search that is the same for each picture, and their messages."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from ..batch.inverter import Job
 from ..clip.model_names import find_model
 from ..errors import ConfigError
 from ..text.vocabulary import clip_vocabulary
-from .avoid import guard_maker
-from .options import asked_settings, search_config, search_mask, search_template
+from .request import SearchRequest
 
 WITH_ERRORS = 1  # the exit code when something has no result
+
+
+@dataclass(frozen=True)
+class FolderRequest:
+    """The pictures of a folder, and where their results go.
+
+    at_once: pictures searched together. retry_errors: whether errors are tried again.
+    """
+
+    folder: str
+    out: str
+    at_once: int
+    retry_errors: bool
 
 
 def folder_parser(
@@ -22,8 +35,8 @@ def folder_parser(
 ) -> argparse.ArgumentParser:
     """A parser with DIR, --out, --at-once and --retry-errors.
 
-    summary: its line in the list of verbs. about, examples: what stands above and below its
-    options. out: the name and the help of --out.
+    summary: its line in the list of verbs. about, examples: the text above and below its options.
+    out: the name and the help of --out.
     """
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
@@ -35,43 +48,47 @@ def folder_parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("folder", metavar="DIR")
+    add("folder", metavar="DIR", help="the folder of the pictures")
     add("--out", required=True, metavar=out[0], help=out[1])
     add(
         "--at-once",
         type=int,
         default=8,
         metavar="N",
-        help="pictures searched together: faster, more memory, same results (default: 8)",
+        help="how many pictures to search together; more is faster and takes more memory, with the "
+        "same results (default: 8)",
     )
     add(
         "--retry-errors",
         action="store_true",
-        help="try again what has an error; the last line of a picture counts",
+        help="try the pictures with an error again; the last line of a picture counts",
     )
     return parser
 
 
-def folder_job(arguments: argparse.Namespace) -> Job:
-    """The search of each picture that was asked for. Raises ConfigError, and what reading the
-    words and the concepts raises."""
-    if arguments.at_once < 1:
-        raise ConfigError(
-            f"--at-once must be a whole number of at least 1, got {arguments.at_once}"
-        )
-    config, template = search_config(arguments), search_template(arguments)
-    mask = search_mask(arguments, clip_vocabulary(), find_model(arguments.model).words)
+def folder_request(arguments: argparse.Namespace) -> FolderRequest:
+    """Raises ConfigError for a number out of range."""
+    at_once = arguments.at_once
+    if at_once < 1:
+        raise ConfigError(f"--at-once must be a whole number of at least 1, got {at_once}")
+    return FolderRequest(arguments.folder, arguments.out, at_once, arguments.retry_errors)
+
+
+def folder_job(request: SearchRequest) -> Job:
+    """The search of each picture. Raises what reading the words and the concepts raises."""
+    model = request.model
+    mask = request.mask(clip_vocabulary(), find_model(model.name).words)
     return Job(
-        arguments.model,
-        template,
-        config,
+        model.name,
+        request.template,
+        request.config,
         mask,
-        tower=arguments.tower,
-        seed=arguments.seed,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        settings=asked_settings(arguments, mask),
-        make_guard=guard_maker(arguments),
+        tower=model.tower,
+        seed=request.seed,
+        device=model.device,
+        dtype=model.dtype,
+        settings=request.settings(mask),
+        make_guard=request.avoid.guard_maker(),
     )
 
 

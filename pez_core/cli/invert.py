@@ -1,56 +1,77 @@
-"""`pez invert PICTURE...`: the prompt of one or several pictures and texts."""
+"""`pez invert PICTURE...`: learns the prompt of one or several pictures and texts."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import TargetError
 from ..pictures import open_picture
 from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
-from .options import add_search_options, search_config, search_template
-from .searching import open_model, print_result, search_options, watched
+from .options import add_option, add_search_options
+from .request import SearchRequest, search_request
+from .searching import print_result, search_options, watched
+
+
+@dataclass(frozen=True)
+class InvertRequest:
+    """pictures, texts: targets to be near to. negatives: pictures and texts to keep away from."""
+
+    search: SearchRequest
+    pictures: tuple[str, ...]
+    texts: tuple[str, ...]
+    negatives: tuple[str, ...]
+    as_json: bool
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name, allow_abbrev=False, help="learn the prompt of pictures and texts"
     )
-    add = parser.add_argument
-    add("pictures", nargs="*", metavar="PICTURE", help="several pictures are targets of one prompt")
-    add("--text", action="append", default=[], help="a text to come near to; may be repeated")
-    add(
-        "--negative",
-        action="append",
-        default=[],
-        metavar="PICTURE_OR_TEXT",
-        help="to keep away from; may be repeated. With nothing else the prompt is a negative "
-        "prompt, as far away as words are, and its similarity minus the cosine",
+    parser.add_argument(
+        "pictures", nargs="*", metavar="PICTURE", help="one prompt is learned for all pictures"
     )
+    add_option(parser, "text", action="append", default=[])
+    add_option(parser, "negative", action="append", default=[], metavar="PICTURE_OR_TEXT")
     add_search_options(parser)
-    add("--json", action="store_true", help="print one JSON object")
+    add_option(parser, "json", action="store_true")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, template = search_config(arguments), search_template(arguments)
-    if not (arguments.pictures or arguments.text or arguments.negative):
+    return _invert(
+        InvertRequest(
+            search_request(arguments),
+            tuple(arguments.pictures),
+            tuple(arguments.text),
+            tuple(arguments.negative),
+            arguments.json,
+        )
+    )
+
+
+def _invert(request: InvertRequest) -> int:
+    search = request.search
+    if not (request.pictures or request.texts or request.negatives):
         raise TargetError("nothing to learn from: give a picture, --text or --negative")
-    if not all(text.strip() for text in (*arguments.text, *arguments.negative)):
+    if not all(text.strip() for text in (*request.texts, *request.negatives)):
         raise TargetError("an empty text cannot be a target: give --text and --negative some words")
     near = [
-        *((name, open_picture(name)) for name in arguments.pictures),
-        *((text, None) for text in arguments.text),
+        *((name, open_picture(name)) for name in request.pictures),
+        *((text, None) for text in request.texts),
     ]
-    away = [picture_or_text(name) for name in arguments.negative]
-    model, dtype = open_model(arguments)
+    away = [picture_or_text(name) for name in request.negatives]
+    model, dtype = search.model.open()
     weights = [1.0] * len(near) + [-1.0] * len(away)
     targets = named_targets(model, [*near, *away], weights)
     asked = {
-        "pictures": arguments.pictures, "texts": arguments.text, "negatives": arguments.negative,
-    }  # fmt: skip
-    options = search_options(arguments, model, dtype, config, asked)
-    with watched(config.seconds) as callback:
-        result = learn_prompt(model, targets, template, callback=callback, **options)
-    return print_result(result, arguments.json)
+        "pictures": list(request.pictures),
+        "texts": list(request.texts),
+        "negatives": list(request.negatives),
+    }
+    options = search_options(search, model, dtype, asked)
+    with watched(search.config.seconds) as callback:
+        result = learn_prompt(model, targets, search.template, callback=callback, **options)
+    return print_result(result, request.as_json)

@@ -1,11 +1,12 @@
-"""`pez learn-text --model … --data …`: the prompt in front of labelled texts by which a language
-model names their labels best."""
+"""`pez learn-text --model … --data …`: learns the words in front of a text with which a language
+model names the text's label best."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from ..config import OPTIMIZERS
@@ -18,30 +19,42 @@ from ..language_model import (
     score_text,
 )
 from .exit_codes import INTERRUPTED
+from .options import add_option
 from .progress import Progress, interruptible
-from .text_options import add_text_options, read_data, text_config, text_model, verbalizer_words
+from .text_options import TextRequest, add_text_options, text_request
+
+
+@dataclass(frozen=True)
+class LearnTextRequest:
+    task: TextRequest
+    seed: int
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="learn the prompt by which a language model names the labels of texts",
+        help="learn a prompt with which a language model names the labels of texts",
     )
     add_text_options(parser)
-    add = parser.add_argument
-    add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
-    add("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)"
+    )
+    add_option(parser, "seed", type=int, default=0)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, verbalizers = text_config(arguments), verbalizer_words(arguments.verbalizer)
-    data, held = read_data(arguments, verbalizers)
-    if held is None and arguments.transfer_to:
+    return _learn_text(LearnTextRequest(text_request(arguments), arguments.seed))
+
+
+def _learn_text(request: LearnTextRequest) -> int:
+    task = request.task
+    data, held = task.examples()
+    if held is None and task.transfer_to:
         raise ConfigError("--transfer-to needs a --holdout file to measure on: give one")
-    model = text_model(arguments, arguments.model)
-    with Progress(config.seconds) as progress, interruptible() as interrupted:
+    model = task.open(task.model)
+    with Progress(task.config.seconds) as progress, interruptible() as interrupted:
 
         def callback(info: TextStep) -> bool:
             found = f"{info.measure.accuracy:.1%} {info.best}" if info.measure else "looking"
@@ -49,27 +62,27 @@ def run(arguments: argparse.Namespace) -> int:
             return not interrupted
 
         result = learn_text_prompt(
-            model, data, verbalizers, holdout=held, after=arguments.after,
-            tokens=arguments.tokens, config=config, seed=arguments.seed, callback=callback,
+            model, data, task.verbalizers, holdout=held, after=task.after, tokens=task.tokens,
+            config=task.config, seed=request.seed, callback=callback,
         )  # fmt: skip
     del model
     transfers = {}
     texts = ["", *(candidate.text for candidate in result.candidates)]
     stopped = result.stopped == "user"
     try:
-        for name in () if stopped else arguments.transfer_to:
-            other = text_model(arguments, name)
+        for name in () if stopped else task.transfer_to:
+            other = task.open(name)
             transfers[name] = [
-                score_text(other, text, held or [], verbalizers, after=arguments.after)
+                score_text(other, text, held or [], task.verbalizers, after=task.after)
                 for text in texts
             ]
-    finally:  # what was learned is not lost when another model cannot be loaded
-        _print(result, transfers, arguments.json)
+    finally:  # the learned prompts are printed even if another model cannot be loaded
+        _print(result, transfers, task.as_json)
     return INTERRUPTED if stopped else 0
 
 
 def _print(result: LearnedText, transfers: dict[str, list[Measure]], as_json: bool) -> None:
-    """transfers: by model what the empty prompt and then each candidate are worth there."""
+    """transfers: by model, the measure of the empty prompt and of each candidate there."""
     if as_json:
         there = {name: [m.to_json() for m in measures] for name, measures in transfers.items()}
         print(json.dumps({**result.to_json(), "transfers": there}))

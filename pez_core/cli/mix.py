@@ -1,10 +1,11 @@
-"""`pez mix PICTURE_OR_TEXT...`: one prompt of several concepts, learned at once or one by one."""
+"""`pez mix PICTURE_OR_TEXT...`: makes one prompt from several concepts, together or one by one."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,23 @@ from ..errors import ConfigError, TargetError
 from ..pictures import is_picture
 from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
-from .options import TOKENS, add_search_options, search_config, search_template
-from .searching import open_model, print_result, search_options, watched
+from .options import TOKENS, add_search_options
+from .request import SearchRequest, search_request
+from .searching import print_result, search_options, watched
 
 MODES = ("learn", "concatenate")
+
+
+@dataclass(frozen=True)
+class MixRequest:
+    """concepts: names of pictures and texts. mode: one of MODES. tokens: of a concatenation."""
+
+    search: SearchRequest
+    concepts: tuple[str, ...]
+    weights: tuple[float, ...]
+    mode: str
+    tokens: int
+    as_json: bool
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -24,23 +38,23 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         name,
         allow_abbrev=False,
         help="mix pictures and texts into one prompt",
-        description="Mixes concepts, each a picture or a text with a weight, into one prompt.",
+        description="Makes one prompt from concepts: pictures and texts, each with a weight.",
     )
     add = parser.add_argument
     add(
         "concepts",
         nargs="+",
         metavar="PICTURE_OR_TEXT[@WEIGHT]",
-        help="such as fox.png@0.7 or 'an oil painting'; the weight is 1 if left out, negative to "
-        "keep away",
+        help="such as fox.png@0.7 or 'an oil painting'. The default weight is 1; a negative weight "
+        "keeps away",
     )
     add(
         "--mode",
         choices=MODES,
         default="learn",
-        help="learn: new words for all at once, nearer to the one that comes off worse (default). "
-        "concatenate: words learned for each picture and those of each text, one behind the other, "
-        "within --tokens; they name the things more often",
+        help="learn: learn words for all concepts together; the prompt is nearer to the least "
+        "similar concept. concatenate: learn words for each picture and join them and the texts, "
+        "within --tokens; the prompt names the concepts more often (default: learn)",
     )
     add_search_options(parser)
     add("--json", action="store_true", help="print one JSON object, that of pez invert")
@@ -48,34 +62,40 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, template = search_config(arguments), search_template(arguments)
-    apart = arguments.mode == "concatenate"
-    if apart and arguments.template is not None:
-        raise ConfigError("--template is of use with --mode learn: give --tokens in its place")
+    search = search_request(arguments)
+    if arguments.mode == "concatenate" and arguments.template is not None:
+        raise ConfigError("--template works only with --mode learn: give --tokens instead")
     names, weights = zip(*map(split_weight, arguments.concepts), strict=True)
+    tokens = TOKENS if arguments.tokens is None else arguments.tokens
+    return _mix(MixRequest(search, names, weights, arguments.mode, tokens, arguments.json))
+
+
+def _mix(request: MixRequest) -> int:
+    search, names, weights = request.search, request.concepts, request.weights
     items = [picture_or_text(name) for name in names]
-    model, dtype = open_model(arguments)
+    model, dtype = search.model.open()
     targets = named_targets(model, items, weights)
     asked = {
         "pictures": [name for name, image in items if image is not None],
         "texts": [name for name, image in items if image is None],
         "negatives": [name for name, weight in zip(names, weights, strict=True) if weight < 0],
-        "mode": arguments.mode, "weights": list(weights),
+        "mode": request.mode, "weights": list(weights),
     }  # fmt: skip
-    options = search_options(arguments, model, dtype, config, asked)
-    with watched(config.seconds) as callback:
-        if apart:
+    options = search_options(search, model, dtype, asked)
+    with watched(search.config.seconds) as callback:
+        if request.mode == "concatenate":
             words = [name if image is None else None for name, image in items]
-            tokens = TOKENS if arguments.tokens is None else arguments.tokens
-            result = learn_apart(model, targets, words, tokens, callback=callback, **options)
+            result = learn_apart(
+                model, targets, words, request.tokens, callback=callback, **options
+            )
         else:
-            result = learn_prompt(model, targets, template, callback=callback, **options)
-    return print_result(result, arguments.json)
+            result = learn_prompt(model, targets, search.template, callback=callback, **options)
+    return print_result(result, request.as_json)
 
 
 def split_weight(concept: str) -> tuple[str, float]:
-    """The name and the weight of `name@0.7`; of a file that is called so, and where no number
-    follows, the weight is 1. Raises TargetError for an empty name and a weight that cannot be."""
+    """The name and the weight of `name@0.7`. The weight is 1 if a file has that whole name, or if
+    no number follows the @. Raises TargetError for an empty name and an impossible weight."""
     name, weight = concept, 1.0
     before, at, number = concept.rpartition("@")
     if at and not _is_file(concept):
@@ -94,6 +114,6 @@ def split_weight(concept: str) -> tuple[str, float]:
 
 
 def _is_file(name: str) -> bool:
-    with suppress(OSError):  # a long text is no possible file name
+    with suppress(OSError):  # a long text is not a possible file name
         return Path(name).is_file()
     return False

@@ -1,4 +1,4 @@
-"""`pez models`: the presets, and how to name any other model."""
+"""`pez models`: lists the presets and explains how to name any other model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ _OTHERS = """
 Any other CLIP with the standard text encoder:
   NAME:TAG   of open_clip, such as ViT-B-32:laion2b_s34b_b79k, downloaded once
   NAME:FILE  a safetensors file of that architecture: ViT-L-14-quickgelu:clip_l.safetensors
-  FILE       a safetensors file with its config.json beside it
+  FILE       a safetensors file with its config.json in the same folder
   FOLDER     open_clip_config.json and open_clip_model.safetensors,
              or config.json and model.safetensors
 
-Several at once: one prompt for all of them, by the mean of their similarities.
+Several models: one prompt is learned for all of them, by the mean of their similarities.
   A+B        any of the names above, such as sdxl-l+sdxl-g
   A@2+B      A counts twice as much
-A file or folder that is there keeps the + in its name, but cannot stand in such a sum.
+If a file or folder has a + in its name, the name means that file or folder. It cannot be part of a
+sum.
+
+A learned prompt reaches a picture only as far as the painter reads it with CLIP. Stable Diffusion
+1.x, 2.x and SDXL read all of it, SD 3.5 a part, and Flux.1 only one pooled vector. It does not
+reach painters whose text encoder is a language model, such as Flux.2 and Qwen-Image.
 """
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
-        name, allow_abbrev=False, help="list the models and say how to name others"
+        name, allow_abbrev=False, help="list the models and explain how to name others"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Targets as a command line names them: the file of a picture, or a text."""
+"""Targets by the names of the command line: the file of a picture, or a text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..text.template import MOST_TOKENS
 
 log = logging.getLogger(__name__)
 
-Named = tuple[str, Image.Image | None]  # a picture by its file's name, or a text
+Named = tuple[str, Image.Image | None]  # a picture with its file's name, or a text
 
 
 def picture_or_text(name: str) -> Named:
@@ -31,7 +31,7 @@ def named_targets(model: ClipModel, items: Sequence[Named], weights: Sequence[fl
     images = [image for _, image in items if image is not None]
     texts = [name for name, image in items if image is None]
     warn_of_cuts(texts, model)
-    # All at once, near or away: every call reads the image tower from disk.
+    # One call for all pictures, because every call reads the image tower from disk.
     seen = iter(model.encode_pictures(images) if images else ())
     read = iter(model.encode_texts(texts) if texts else ())
     features = [next(read if image is None else seen) for _, image in items]
@@ -39,7 +39,7 @@ def named_targets(model: ClipModel, items: Sequence[Named], weights: Sequence[fl
 
 
 def warn_of_cuts(texts: Sequence[str], model: ClipModel) -> None:
-    """Tells of each text that is longer than CLIP reads."""
+    """Warns of each text that is longer than CLIP reads."""
     for text in texts:
         if len(model.vocabulary.encode(text)) > MOST_TOKENS:
             log.warning("CLIP reads %d tokens: the rest of %.40r… is cut off", MOST_TOKENS, text)

@@ -1,20 +1,39 @@
-"""What `pez invert` and `pez invert-folder` share: the options of a search, and what they mean."""
+"""The options of a search, as several verbs share them, and how their help is made."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from typing import Any
 
 from ..compute.devices import DEVICES, DTYPES
-from ..config import OPTIMIZERS, PRESETS, SearchConfig
-from ..errors import VocabularyError
-from ..text.line_files import read_lines
-from ..text.template import plain_template
-from ..text.vocabulary import KINDS, TokenMask, Vocabulary, make_mask, split_bans
-from .avoid import add_avoid_options, avoided
+from ..config import DEFAULT, OPTIMIZERS, PRESETS
+from ..guard.guard import FALSE_POSITIVE_RATE
+from ..options import OPTIONS, SETTINGS
+from ..text.vocabulary import KINDS
 
-TOKENS = 8  # of the paper's tables
+TOKENS = 8  # as in the paper's tables
+
+
+def add_option(parser: argparse._ActionsContainer, name: str, **described: Any) -> None:
+    """Adds the option of OPTIONS with that name, with its help and its default.
+
+    described: further arguments of `add_argument`.
+    """
+    default = shown_default(name, described.get("default"))
+    text = f"{OPTIONS[name].help} (default: {default})" if default else OPTIONS[name].help
+    parser.add_argument(f"--{name.replace('_', '-')}", **{"help": text, **described})
+
+
+def shown_default(name: str, default: object = None) -> str:
+    """The default of an option, as it is shown; that of a setting with those of the presets."""
+    if OPTIONS[name].shown:
+        return OPTIONS[name].shown
+    if name not in SETTINGS:
+        return "" if default in (None, []) else f"{default}"
+    usual = getattr(DEFAULT, name)
+    others = {preset: getattr(config, name) for preset, config in PRESETS.items()}
+    changed = [f"; {value} with {preset}" for preset, value in others.items() if value != usual]
+    return f"{usual:g}" if isinstance(usual, float) else f"{usual}{''.join(changed)}"
 
 
 def add_search_options(
@@ -22,130 +41,51 @@ def add_search_options(
 ) -> None:
     """Adds the options of a model, a search and its vocabulary. model: the default. compare:
     several optimizers."""
-    _add_model_options(parser, model)
-    _add_shape_options(parser)
-    add_optimizer_options(parser, compare)
-    _add_word_options(parser)
-    add_avoid_options(parser)
-    parser.add_argument("--candidates", type=int, help="how many prompts to return at most")
-
-
-def _add_model_options(parser: argparse._ActionsContainer, default: str) -> None:
-    add = parser.add_argument
-    add(
-        "--model",
-        default=default,
-        metavar="NAME_OR_FILE",
-        help="see `pez models` (default: %(default)s)",
-    )
-    add("--tower", help="which text encoder of a file that holds several, such as clip_l")
-    add("--device", choices=DEVICES, default="auto")
-    add(
-        "--dtype",
-        choices=DTYPES,
-        default="auto",
-        help="of the text encoder's weights while searching (default: what the device is fast in)",
-    )
-
-
-def _add_shape_options(parser: argparse._ActionsContainer) -> None:
+    add_model_options(parser, model)
+    add_option(parser, "device", choices=DEVICES, default="auto")
+    add_option(parser, "dtype", choices=DTYPES, default="auto")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--tokens", type=int, help="how many tokens to learn (default: 8)")
-    shape.add_argument("--template", help='fixed words and slots, such as "a photo of {8}, by {4}"')
+    add_option(shape, "tokens", type=int)
+    add_option(shape, "template")
+    add_optimizer_options(parser, compare)
+    add_option(parser, "vocabulary", choices=KINDS)
+    add_option(parser, "ban", action="append", default=[], metavar="WORD[,WORD]")
+    add_option(parser, "allow", metavar="FILE")
+    add_option(parser, "fluency", type=float, metavar="WEIGHT")
+    add_avoid_options(parser)
+    add_option(parser, "candidates", type=int)
+
+
+def add_model_options(parser: argparse._ActionsContainer, default: str = "demo") -> None:
+    add_option(parser, "model", default=default, metavar="NAME_OR_FILE")
+    add_option(parser, "tower")
 
 
 def add_optimizer_options(parser: argparse._ActionsContainer, compare: bool = False) -> None:
     """Adds the options of a search alone. compare: several optimizers."""
-    add = parser.add_argument
-    add(
-        "--preset",
-        choices=list(PRESETS),
-        default="default",
-        help="settings of the search (default: default)",
-    )
+    add_option(parser, "preset", choices=list(PRESETS), default="default")
     if compare:
-        add(
+        parser.add_argument(
             "--optimizers",
             nargs="*",
             default=["pez"],
             metavar="METHOD",
-            help=f"what moves the prompts, any of {', '.join(OPTIMIZERS)}, each with settings of "
-            "its own where they follow, such as pez,tokens=16 autoprompt_sgd,lr=1; none for "
-            "captions alone (default: pez)",
+            help=f"what moves the prompts: any of {', '.join(OPTIMIZERS)}. Each may have its own "
+            "settings, such as pez,tokens=16 autoprompt_sgd,lr=1. None: only captions are compared "
+            "(default: pez)",
         )
     else:
-        add("--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)")
-    add("--steps", type=int, help="the optimizer's steps of a round")
-    add("--restarts", type=int, help="prompts moved together in a round")
-    add("--seconds", type=float, help="stop the search after this time")
-    add("--lr", type=float, help="learning rate")
-    add("--weight-decay", type=float)
-    add("--seed", type=int, default=0, help="same seed, same result (default: 0)")
+        add_option(parser, "optimizer", choices=OPTIMIZERS)
+    add_option(parser, "steps", type=int)
+    add_option(parser, "restarts", type=int)
+    add_option(parser, "seconds", type=float)
+    add_option(parser, "lr", type=float)
+    add_option(parser, "weight_decay", type=float)
+    add_option(parser, "seed", type=int, default=0)
 
 
-def _add_word_options(parser: argparse._ActionsContainer) -> None:
-    add = parser.add_argument
-    add(
-        "--vocabulary",
-        choices=KINDS,
-        help="tokens to learn from (default: words, or ascii with --allow)",
-    )
-    add(
-        "--ban",
-        action="append",
-        default=[],
-        metavar="WORD[,WORD]",
-        help="never use these; cat* also bans cats",
-    )
-    add("--allow", metavar="FILE", help="use only the words of this file, one or more a line")
-    add(
-        "--fluency",
-        type=float,
-        metavar="WEIGHT",
-        help="prefer what reads like a caption: the weight of log P(text) per token beside the "
-        "similarity, such as 0.01 (default: 0)",
-    )
-
-
-def search_config(arguments: argparse.Namespace) -> SearchConfig:
-    """The preset with the changes that were asked for. Raises ConfigError."""
-    names = (
-        "optimizer",
-        "steps",
-        "restarts",
-        "seconds",
-        "lr",
-        "weight_decay",
-        "candidates",
-        "fluency",
-    )
-    given = {name: getattr(arguments, name, None) for name in names}
-    changes = {name: value for name, value in given.items() if value is not None}
-    return PRESETS[arguments.preset].replace(**changes)
-
-
-def search_template(arguments: argparse.Namespace) -> str:
-    """The template, or that of so many tokens. Raises ConfigError for a number out of range."""
-    if arguments.template is not None:
-        return str(arguments.template)
-    tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    return plain_template(tokens)
-
-
-def search_mask(
-    arguments: argparse.Namespace, vocabulary: Vocabulary, words: Iterable[str] | None
-) -> TokenMask:
-    """The tokens that may be learned. words: those that the model knows. Raises VocabularyError."""
-    return make_mask(
-        vocabulary,
-        arguments.vocabulary,
-        ban=[word for group in arguments.ban for word in split_bans(group)],
-        allow=None if arguments.allow is None else read_lines(arguments.allow, VocabularyError),
-        words=words,
-    )
-
-
-def asked_settings(arguments: argparse.Namespace, mask: TokenMask) -> dict[str, Any]:
-    """What a result's `settings` say beside its targets, its device and the search itself. The
-    vocabulary is the one asked for; a guard's words go from it in the search, which tells them."""
-    return {**mask.settings, "dtype": arguments.dtype, **avoided(arguments)}
+def add_avoid_options(parser: argparse._ActionsContainer) -> None:
+    """Adds the options that name concepts."""
+    add_option(parser, "avoid", action="append", default=[], metavar="TEXT_OR_PICTURE")
+    add_option(parser, "avoid_file", metavar="FILE")
+    add_option(parser, "false_alarms", type=float, default=FALSE_POSITIVE_RATE, metavar="RATE")

@@ -17,13 +17,13 @@ BAR = "{bar:16} {desc}"  # in tqdm's format
 
 
 def fitted(line: str) -> str:
-    """A line cut to what the terminal has room for beside the bar."""
+    """A line cut to the width of the terminal next to the bar."""
     room = shutil.get_terminal_size().columns - 18  # the bar and a space
     return line if len(line) <= room else line[: room - 1] + "…"
 
 
 class Progress:
-    """A tqdm bar where stderr is a terminal, nothing elsewhere."""
+    """A tqdm bar if stderr is a terminal, else nothing."""
 
     def __init__(self, seconds: float | None) -> None:
         from tqdm import tqdm
@@ -37,7 +37,7 @@ class Progress:
         self.say(info.step / info.total, info.seconds, f"{info.phase:6} {found}")
 
     def say(self, done: float, seconds: float, line: str) -> None:
-        """A line beside the bar. done: the share of the steps; seconds: since the start."""
+        """A line next to the bar. done: the share of the steps; seconds: since the start."""
         now = time.monotonic()
         if self._bar.disable or now - self._last < SECONDS_BETWEEN:
             return
@@ -56,7 +56,8 @@ class Progress:
 
 @contextmanager
 def interruptible() -> Iterator[list[bool]]:
-    """A list that fills at the first Ctrl-C, for the search to end; the second one breaks off."""
+    """A list that the first Ctrl-C fills, so that the search ends; the second raises
+    KeyboardInterrupt."""
     pressed: list[bool] = []
 
     def note(signum: int, frame: Any) -> None:

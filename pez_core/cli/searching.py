@@ -1,9 +1,8 @@
-"""What the verbs with one search share: the model and precision asked for, the search that is shown
-and that Ctrl-C ends, and its results on stdout."""
+"""What the verbs with one search share: the call of the search, its progress, Ctrl-C, and its
+results on stdout."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -13,56 +12,40 @@ from typing import Any
 
 import torch
 
-from ..clip.models import ClipModel, load_model
-from ..compute.devices import find_device, find_dtype
-from ..config import SearchConfig
+from ..clip.models import ClipModel
 from ..prompt import LearnedPrompt
-from ..search.run import Callback
+from ..search.progress import Callback
 from ..search.searcher import StepInfo
-from .avoid import guard_maker
 from .exit_codes import INTERRUPTED
-from .options import asked_settings, search_mask
 from .progress import Progress, interruptible
+from .request import SearchRequest
 
 log = logging.getLogger(__name__)
 
 
-def open_model(arguments: argparse.Namespace) -> tuple[ClipModel, torch.dtype]:
-    """The model on its device, and the precision to search in."""
-    device = find_device(arguments.device)
-    dtype = find_dtype(arguments.dtype, device)
-    as_stored = dtype != torch.float32
-    model = load_model(arguments.model, device, tower=arguments.tower, as_stored=as_stored)
-    return model, dtype
-
-
 def search_options(
-    arguments: argparse.Namespace,
-    model: ClipModel,
-    dtype: torch.dtype,
-    config: SearchConfig,
-    asked: dict[str, Any],
+    request: SearchRequest, model: ClipModel, dtype: torch.dtype, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    """What `learn_prompt` is given beside its targets and its template.
+    """The arguments of `learn_prompt` other than its targets and its template.
 
-    asked: what the settings of the result tell first, such as the pictures.
+    asked: the first entries of the result's settings, such as the pictures.
     """
-    maker = guard_maker(arguments)
-    mask = search_mask(arguments, model.vocabulary, model.source.words)
+    maker = request.avoid.guard_maker()
+    mask = request.mask(model.vocabulary, model.source.words)
     settings = {
-        **asked, **asked_settings(arguments, mask), "device": str(model.device),
+        **asked, **request.settings(mask), "device": str(model.device),
         "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     return {
-        "config": config, "mask": mask, "guard": maker(model) if maker else None,
-        "seed": arguments.seed, "dtype": dtype, "settings": settings,
+        "config": request.config, "mask": mask, "guard": maker(model) if maker else None,
+        "seed": request.seed, "dtype": dtype, "settings": settings,
     }  # fmt: skip
 
 
 @contextmanager
 def watched(seconds: float | None) -> Iterator[Callback]:
-    """A callback that shows each step, and ends the search at the first Ctrl-C and every later
-    one at once; the second Ctrl-C breaks off."""
+    """A callback that shows each step. The first Ctrl-C ends the search and every later one; the
+    second Ctrl-C raises KeyboardInterrupt."""
     with Progress(seconds) as progress, interruptible() as interrupted:
 
         def callback(info: StepInfo) -> bool:
@@ -75,15 +58,15 @@ def watched(seconds: float | None) -> Iterator[Callback]:
 def print_result(
     result: LearnedPrompt, as_json: bool, more: dict[str, Any] | None = None, below: str = ""
 ) -> int:
-    """Prints the candidates, and how it went on stderr, or one JSON object; gives the exit code.
+    """Prints the candidates, with a summary on stderr, or one JSON object; returns the exit code.
 
-    more: further fields of the object. below: what stands for them below the candidates.
+    more: further fields of the object. below: what is printed below the candidates instead.
     """
     if result.best.near:
         log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
     for concept, found in result.best.guard.items():
         if found.says:
-            log.warning("the words given say %s outright: %s", concept, ", ".join(found.says))
+            log.warning("the prompt contains words that say %s: %s", concept, ", ".join(found.says))
     if as_json:
         print(json.dumps({**result.to_json(), **(more or {})}))
         return _exit_code(result)

@@ -1,9 +1,11 @@
-"""The options that `pez learn-text` and `pez compare-text` share, and what they mean."""
+"""The options that `pez learn-text` and `pez compare-text` share, and what they ask for."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ..compute.devices import DEVICES, DTYPES, find_device, find_dtype
 from ..errors import ConfigError
@@ -16,59 +18,151 @@ from ..language_model import (
 )
 from ..language_model.examples import Question
 from ..language_model.settings import DEFAULT, VOCABULARIES
+from ..options import SETTINGS
+from .options import TOKENS, add_option
 
-TOKENS = 8
+
+@dataclass(frozen=True)
+class TextRequest:
+    """A task for language models, and the search of its prompt.
+
+    data, holdout: files of examples. verbalizers: the word of each label. after: the text between
+    an example and the answer. transfer_to: further models to measure on. device, dtype: one of
+    DEVICES and DTYPES.
+    """
+
+    model: str
+    data: str
+    holdout: str | None
+    verbalizers: dict[str, str]
+    after: str
+    tokens: int
+    config: TextConfig
+    device: str
+    dtype: str
+    transfer_to: tuple[str, ...]
+    as_json: bool
+
+    def examples(self) -> tuple[list[Example], list[Example] | None]:
+        """The examples to learn from, and those of the holdout file if there is one. Raises
+        TargetError for unusable ones, before a model is loaded."""
+        question = Question(self.verbalizers, self.after)
+
+        def read(path: str) -> list[Example]:
+            examples = read_examples(path)
+            question.check(examples, path)
+            question.labels_of(examples)
+            return examples
+
+        held = None if self.holdout is None else read(self.holdout)
+        return read(self.data), held
+
+    def open(self, name: str) -> LanguageModel:
+        """A model on the device and in the precision of the request. Raises ModelError,
+        ConfigError."""
+        device = find_device(self.device)
+        return load_language_model(name, device, find_dtype(self.dtype, device))
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of a task: a model, examples, words, and what is learned."""
     add = parser.add_argument
-    add("--model", required=True, metavar="FOLDER_OR_NAME", help="a folder with safetensors, or a "
-        "name on the Hugging Face hub, which is downloaded")  # fmt: skip
-    add("--data", required=True, metavar="FILE", help=".jsonl or .csv with text and label")
-    add("--holdout", metavar="FILE", help="examples for the figures alone (default: a quarter of "
-        "--data)")  # fmt: skip
+    add(
+        "--model",
+        required=True,
+        metavar="FOLDER_OR_NAME",
+        help="a folder with safetensors, or a name on the Hugging Face hub, which is downloaded",
+    )
+    add(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="the examples to learn from: .jsonl or .csv with text and label",
+    )
+    add(
+        "--holdout",
+        metavar="FILE",
+        help="the examples to measure on (default: a quarter of --data)",
+    )
     add(
         "--verbalizer",
         action="append",
         required=True,
         metavar="LABEL=WORD",
-        help="the word that stands for a label; one for each",
+        help="the word that stands for a label; repeat it for each label",
     )
-    add("--after", default="", help='written between a text and the answer, such as " It was"')
-    add("--tokens", type=int, default=TOKENS, help="how many to learn (default: %(default)s)")
+    add("--after", default="", help='the text between an example and the answer, such as " It was"')
+    add_option(parser, "tokens", type=int, default=TOKENS)
     _add_search_options(parser)
-    add("--device", choices=DEVICES, default="auto")
-    add("--dtype", choices=DTYPES, default="float32", help="of the models (default: %(default)s)")
-    add("--transfer-to", action="append", default=[], metavar="FOLDER_OR_NAME", help="measure the "
-        "prompts on this model as well; may be repeated")  # fmt: skip
-    add("--json", action="store_true", help="print one JSON object")
+    add_option(parser, "device", choices=DEVICES, default="auto")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="the precision of the models (default: %(default)s)",
+    )
+    add(
+        "--transfer-to",
+        action="append",
+        default=[],
+        metavar="FOLDER_OR_NAME",
+        help="also measure the prompts on this model; may be repeated",
+    )
+    add_option(parser, "json", action="store_true")
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--steps", type=int, help=f"of the optimizer (default: {DEFAULT.steps})")
-    add("--restarts", type=int, help=f"prompts moved together (default: {DEFAULT.restarts})")
-    add("--batch-size", type=int, help=f"examples of a step (default: {DEFAULT.batch_size})")
-    add("--lr", type=float, help=f"learning rate (default: {DEFAULT.lr})")
-    add("--weight-decay", type=float, help=f"(default: {DEFAULT.weight_decay:g})")
-    add("--fluency", type=float, metavar="WEIGHT", help="share of the loss for prompts that the "
-        "model finds likely; the paper's is 0.003 (default: 0)")  # fmt: skip
-    add("--vocabulary", choices=VOCABULARIES, help="tokens to learn from (default: words)")
-    add("--seconds", type=float, help="stop the search after this time (default: no limit)")
-    add("--look-every", type=int, metavar="STEPS", help="between two measures of the texts "
-        f"(default: {DEFAULT.look_every})")  # fmt: skip
-    add("--look-examples", type=int, metavar="N", help="training examples of a measure, by which "
-        f"the best text is chosen (default: {DEFAULT.look_examples})")  # fmt: skip
+    _add_setting(parser, "steps", "steps of the optimizer", type=int)
+    _add_setting(parser, "restarts", "how many prompts to move together", type=int)
+    _add_setting(parser, "batch_size", "how many examples to draw for each step", type=int)
+    _add_setting(parser, "lr", SETTINGS["lr"].meaning, type=float)
+    _add_setting(parser, "weight_decay", SETTINGS["weight_decay"].meaning, type=float)
+    likely = "the share of the loss for prompts that the model finds likely; the paper uses 0.003"
+    _add_setting(parser, "fluency", likely, type=float, metavar="WEIGHT")
+    words = "the tokens to learn from: whole words only, or all tokens"
+    _add_setting(parser, "vocabulary", words, choices=VOCABULARIES)
+    add_option(parser, "seconds", type=float)
+    between = "steps between two measurements of the texts"
+    _add_setting(parser, "look_every", between, type=int, metavar="STEPS")
+    examples = "how many training examples to measure on; the best text is chosen by them"
+    _add_setting(parser, "look_examples", examples, type=int, metavar="N")
 
 
-def text_config(arguments: argparse.Namespace) -> TextConfig:
-    """The defaults with the changes that were asked for. Raises ConfigError."""
-    asked = {f.name: getattr(arguments, f.name, None) for f in fields(TextConfig)}
-    return TextConfig(**{name: value for name, value in asked.items() if value is not None})
+def _add_setting(
+    parser: argparse.ArgumentParser, name: str, meaning: str, **described: Any
+) -> None:
+    """Adds the option of a field of TextConfig, with its default in the help."""
+    default = getattr(DEFAULT, name)
+    shown = f"{default:g}" if isinstance(default, float) else default
+    text = f"{meaning} (default: {shown})"
+    parser.add_argument(f"--{name.replace('_', '-')}", help=text, **described)
 
 
-def verbalizer_words(pairs: list[str]) -> dict[str, str]:
+def text_request(arguments: argparse.Namespace) -> TextRequest:
+    """Raises ConfigError."""
+    return TextRequest(
+        arguments.model,
+        arguments.data,
+        arguments.holdout,
+        _verbalizer_words(arguments.verbalizer),
+        arguments.after,
+        arguments.tokens,
+        _text_config(arguments),
+        arguments.device,
+        arguments.dtype,
+        tuple(arguments.transfer_to),
+        arguments.json,
+    )
+
+
+def _text_config(arguments: argparse.Namespace) -> TextConfig:
+    """The defaults with the given settings. Raises ConfigError."""
+    given = vars(arguments)
+    names = (field.name for field in fields(TextConfig))
+    return TextConfig(**{name: given[name] for name in names if given.get(name) is not None})
+
+
+def _verbalizer_words(pairs: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs:
         label, equals, word = pair.rpartition("=")
@@ -78,26 +172,3 @@ def verbalizer_words(pairs: list[str]) -> dict[str, str]:
             raise ConfigError(f"--verbalizer names the label {label!r} twice: give one word each")
         found[label] = word.strip()
     return found
-
-
-def read_data(
-    arguments: argparse.Namespace, verbalizers: dict[str, str]
-) -> tuple[list[Example], list[Example] | None]:
-    """The examples to learn from and those held out, where a file of them is given. Raises
-    TargetError for what cannot be asked about, before a model is loaded."""
-    question = Question(verbalizers, arguments.after)
-
-    def read(path: str) -> list[Example]:
-        examples = read_examples(path)
-        question.check(examples, path)
-        question.labels_of(examples)
-        return examples
-
-    held = None if arguments.holdout is None else read(arguments.holdout)
-    return read(arguments.data), held
-
-
-def text_model(arguments: argparse.Namespace, name: str) -> LanguageModel:
-    """A model on the device and in the precision asked for. Raises ModelError, ConfigError."""
-    device = find_device(arguments.device)
-    return load_language_model(name, device, find_dtype(arguments.dtype, device))

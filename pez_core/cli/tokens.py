@@ -1,4 +1,4 @@
-"""`pez tokens TEXT`: how CLIP reads a text."""
+"""`pez tokens TEXT`: shows how CLIP splits a text into tokens."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 from ..text.template import MOST_TOKENS
 from ..text.vocabulary import Vocabulary, clip_vocabulary
+from .options import add_option
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="show the tokens of a text, and whether it tokenises to itself",
+        help="show how CLIP splits a text into tokens",
     )
-    parser.add_argument("text", metavar="TEXT")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("text", metavar="TEXT", help="the text to split")
+    add_option(parser, "json", action="store_true")
     return parser
 
 
@@ -46,8 +47,7 @@ def describe(text: str, vocabulary: Vocabulary) -> dict[str, Any]:
 def _table(result: dict[str, Any]) -> str:
     lines = [f"{'#':>3}  {'id':>5}  token"]
     for number, token in enumerate(result["tokens"], start=1):
-        # A piece that goes on in the next token is shown with a joint, as the BPE file has no end
-        # mark for it.
+        # A + marks a piece of a word that continues in the next token.
         text = token["text"] + ("" if token["ends_word"] else "+")
         lines.append(f"{number:>3}  {token['id']:>5}  {text}")
     lines.append("")

@@ -1,1 +1,1 @@
-"""A CLIP: its name, its file, one text tower for all weights, the image tower, the loaded model."""
+"""CLIP models: names, files, one text tower for all weights, the image tower, the loaded model."""

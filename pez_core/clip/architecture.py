@@ -1,7 +1,7 @@
-"""What a CLIP looks like beside its weights: sizes, heads, activation, preprocessing. Read, never
-guessed.
+"""The architecture of a CLIP: sizes, heads, activation, preprocessing. It is read from a file,
+never guessed.
 
-Two notations are read: open_clip's (`open_clip_config.json` and its own registry) and Hugging
+Two notations are supported: open_clip's (`open_clip_config.json` and its own registry) and Hugging
 Face's `config.json`.
 """
 
@@ -16,8 +16,8 @@ from ..errors import ModelError
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
-# Settings of open_clip's text_cfg that make a tower other than CLIP's; absent or equal to these,
-# they change nothing.
+# Settings of open_clip's text_cfg that can change the tower to another one than CLIP's. With these
+# values, or absent, they have no effect.
 _CLIP_TEXT_DEFAULTS: dict[str, Any] = {
     "hf_model_name": None, "hf_tokenizer_name": None, "tokenizer_kwargs": None,
     "ls_init_value": None, "embed_cls": False, "no_causal_mask": False,
@@ -30,13 +30,14 @@ _CLIP_TEXT_DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """One CLIP. `vision` is open_clip's vision_cfg, or None for a text encoder alone."""
+    """The architecture of one CLIP. `vision` is open_clip's vision_cfg; None for a text encoder
+    without an image tower."""
 
     embed_dim: int
     width: int
     layers: int
     heads: int
-    activation: str  # a key of text_tower.ACTIVATIONS
+    activation: str  # a key of block.ACTIVATIONS
     mlp_width: int
     vocab_size: int
     context_length: int
@@ -49,11 +50,11 @@ def from_open_clip(
 ) -> Architecture:
     """The architecture of an open_clip model configuration.
 
-    Raises ModelError when its text tower is not CLIP's causal transformer with the CLIP vocabulary.
+    Raises ModelError when its text tower is not CLIP's causal transformer with CLIP's vocabulary.
     """
     text = model_cfg.get("text_cfg")
     if not isinstance(text, dict) or "embed_dim" not in model_cfg:
-        raise ModelError(f"{name}: this is no open_clip configuration (no text_cfg or embed_dim)")
+        raise ModelError(f"{name}: not an open_clip configuration (no text_cfg or embed_dim)")
     odd = {k: text[k] for k, v in _CLIP_TEXT_DEFAULTS.items() if text.get(k, v) != v}
     if odd or model_cfg.get("multimodal_cfg"):
         raise ModelError(
@@ -79,11 +80,12 @@ def from_open_clip(
 
 
 def from_hugging_face(config: dict[str, Any], *, name: str) -> Architecture:
-    """The architecture of a Hugging Face `config.json`, of a whole CLIP or of its text encoder."""
+    """The architecture of a Hugging Face `config.json`, of a whole CLIP or of a text encoder
+    alone."""
     kind = config.get("model_type")
     if kind not in ("clip", "clip_text_model"):
-        raise ModelError(f"{name}: a configuration of model_type {kind!r}, not of CLIP")
-    # Absent keys have transformers' CLIP defaults, those of ViT-B-32.
+        raise ModelError(f"{name}: a configuration of model_type {kind!r}: give that of a CLIP")
+    # Absent keys mean transformers' defaults, those of ViT-B-32.
     text = config.get("text_config") or config.get("text_config_dict") or config
     embed_dim = config.get("projection_dim") or text.get("projection_dim", 512)
     width = text.get("hidden_size", 512)
@@ -106,13 +108,13 @@ def from_hugging_face(config: dict[str, Any], *, name: str) -> Architecture:
 
 
 def read_architecture(path: Path) -> Architecture:
-    """The architecture of a JSON file in either notation. Raises ModelError when it is neither."""
+    """The architecture in a JSON file of either notation. Raises ModelError for any other file."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the configuration {path}: {error}") from error
     if not isinstance(config, dict):
-        raise ModelError(f"the configuration {path} is no JSON object")
+        raise ModelError(f"the configuration {path} is not a JSON object")
     try:
         if "model_cfg" in config:
             return from_open_clip(config["model_cfg"], config.get("preprocess_cfg"), name=str(path))
@@ -131,7 +133,7 @@ def _vision(config: dict[str, Any], of_text: str, name: str) -> dict[str, Any]:
     if of_text != of_images:
         raise ModelError(
             f"{name}: the text tower has the activation {of_text} and the image tower {of_images}; "
-            "open_clip builds only models that have the same in both"
+            "open_clip builds only models with the same activation in both"
         )
     width = vision.get("hidden_size", 768)
     heads = vision.get("num_attention_heads", 12)
@@ -160,9 +162,11 @@ def _checked(arch: Architecture, name: str) -> Architecture:
         raise ModelError(f"{name}: sizes must be positive whole numbers, got {wrong}")
     if arch.vocab_size != 49408 or arch.context_length != 77:
         raise ModelError(
-            f"{name}: {arch.vocab_size} tokens and {arch.context_length} positions, where CLIP's "
-            "vocabulary has 49408 and its context 77; other tokenisers are not supported"
+            f"{name}: {arch.vocab_size} tokens and {arch.context_length} positions, but CLIP has "
+            "49408 and 77: other tokenisers are not supported"
         )
     if arch.width % arch.heads:
-        raise ModelError(f"{name}: the width {arch.width} is no multiple of the {arch.heads} heads")
+        raise ModelError(
+            f"{name}: the width {arch.width} is not a multiple of the {arch.heads} heads"
+        )
     return arch

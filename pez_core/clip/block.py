@@ -1,6 +1,6 @@
-"""One block of CLIP's text transformer (arXiv 2103.00020 §2.4): its weights, and what it computes.
+"""One block of CLIP's text transformer (arXiv 2103.00020 §2.4): its weights and its forward.
 
-Activations are kept two-dimensional; see `text_tower`.
+Activations are two-dimensional; see `text_tower`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..compute.linear import linear
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """OpenAI's approximation of GELU, with which its CLIP models were trained."""
+    """OpenAI's approximation of GELU. Its CLIP models were trained with it."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -25,10 +25,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gel
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
-    """Softmax attention. q: (R, H, Q, C); k, v: (R, H, L, C) → (R, H, Q, C). causal: with Q = L.
+    """Softmax attention. q: (R, H, Q, C); k, v: (R, H, L, C) → (R, H, Q, C). causal: requires Q =
+    L.
 
-    PyTorch's own kernel, but not for bfloat16 on a CPU: its backward there takes six times as long
-    as the same written out (torch 2.15, 16 sequences of 18 positions, 5.3 against 0.8 ms).
+    It uses PyTorch's own kernel, except for bfloat16 on a CPU. There the kernel's backward takes
+    six times as long as explicit products (torch 2.15, 16 sequences of 18 positions, 5.3 against
+    0.8 ms).
     """
     if q.device.type != "cpu" or q.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
@@ -55,7 +57,7 @@ class Block:
     fc_bias: Tensor  # (M,)
     proj_weight: Tensor  # (D, M)
     proj_bias: Tensor  # (D,)
-    # The matrices transposed, laid out a second time for the backward; see `linear`.
+    # Contiguous copies of the transposed matrices for the backward; see `compute.linear`.
     qkv_back: Tensor | None = None  # (D, 3D)
     out_back: Tensor | None = None
     fc_back: Tensor | None = None  # (D, M)
@@ -65,8 +67,8 @@ class Block:
         make_normal(self)
 
     def attend(self, x: Tensor, count: int, length: int, heads: int) -> Tensor:
-        """Causal self-attention with its residual. x: (R·L, D), with R = `count` and
-        L = `length`."""
+        """Causal self-attention with its residual. x: (R·L, D) → (R·L, D), with R = `count`, L =
+        `length`."""
         width = x.shape[1]
         h = norm(x, self.ln_1_weight, self.ln_1_bias)
         qkv = linear(h, self.qkv_weight, self.qkv_bias, self.qkv_back)  # (R·L, 3D)
@@ -77,8 +79,8 @@ class Block:
         return x + linear(h, self.out_weight, self.out_bias, self.out_back)
 
     def attend_last(self, x: Tensor, count: int, length: int, heads: int) -> Tensor:
-        """The same for the last position alone: behind the last attention no other is read. (R·L,
-        D) → (R, D)."""
+        """The same for the last position alone, the only one that is read after the last block.
+        (R·L, D) → (R, D)."""
         width = x.shape[1]
         h = norm(x, self.ln_1_weight, self.ln_1_bias)
         last = h.view(count, length, width)[:, -1]  # (R, D)
@@ -91,7 +93,7 @@ class Block:
         return residual + linear(h, self.out_weight, self.out_bias, self.out_back)
 
     def think(self, x: Tensor, activation: str) -> Tensor:
-        """The MLP with its residual. x: (N, D)."""
+        """The MLP with its residual. x: (N, D) → (N, D)."""
         h = norm(x, self.ln_2_weight, self.ln_2_bias)
         h = linear(h, self.fc_weight, self.fc_bias, self.fc_back)
         h = ACTIVATIONS[activation](h)

@@ -1,12 +1,13 @@
-"""Several text encoders that read the same tokens, as one: SDXL's CLIP-L and OpenCLIP-bigG.
+"""Several text encoders that read the same tokens, combined into one, such as SDXL's CLIP-L and
+OpenCLIP-bigG.
 
-Let the encoders have weights w that sum to 1 and give the unit features f of a text and t of a
-picture. Side by side, each times √w, the features are unit vectors again, and their dot product is
-Σ w·(f·t): the weighted mean of the encoders' cosines. So whatever works on the features of one
-encoder works on those of several.
+Let the encoders have weights w that sum to 1, and let f and t be their unit features of a text and
+a picture. The features are multiplied by √w and concatenated. The results are unit vectors again,
+and their dot product is Σ w·(f·t), the weighted mean of the encoders' cosines. So any code that
+works on the features of one encoder works on those of an ensemble.
 
-The token tables stand side by side as well, one row a token, scaled to the same mean length so that
-all have an equal say in which token is nearest.
+The token tables are concatenated as well, with one row for each token. They are scaled to the same
+mean length, so that each has equal influence on which token is nearest.
 
 But: the encoders must share a vocabulary.
 """
@@ -27,10 +28,10 @@ from .text_tower import TextTower, Tower
 
 @dataclass(frozen=True)
 class EncoderEnsemble(Tower):
-    """Text towers that read one sequence of tokens.
+    """Several text towers that read the same sequence of tokens.
 
-    token_embedding: (V, D) their scaled tables side by side. towers: each without a table of its
-    own. scales: by what the part of each in the table has been divided. weights: they sum to 1.
+    token_embedding: (V, D) their scaled tables, concatenated. towers: each without its own table.
+    scales: the divisor of each tower's part of the table. weights: they sum to 1.
     """
 
     token_embedding: Tensor
@@ -55,7 +56,8 @@ class EncoderEnsemble(Tower):
         return join_features([t.features(part * scale) for t, part, scale in read], self.weights)
 
     def split(self, features: Tensor) -> tuple[Tensor, ...]:
-        """The unit features of each encoder in features of the ensemble. (N, E) → (N, Eᵢ) each."""
+        """The unit features of each encoder, taken from features of the ensemble. (N, E) → (N, Eᵢ)
+        each."""
         parts = torch.split(features, [tower.embed_dim for tower in self.towers], dim=-1)
         return tuple(F.normalize(part, dim=-1) for part in parts)
 
@@ -76,7 +78,7 @@ class EncoderEnsemble(Tower):
 def join_towers(towers: Sequence[TextTower], weights: Sequence[float]) -> EncoderEnsemble:
     """The ensemble of towers whose weights sum to 1.
 
-    Raises ModelError where the towers have different vocabularies.
+    Raises ModelError when the towers have different vocabularies.
     """
     sizes = [len(tower.token_embedding) for tower in towers]
     if len(set(sizes)) > 1:
@@ -97,13 +99,13 @@ def join_towers(towers: Sequence[TextTower], weights: Sequence[float]) -> Encode
 
 
 def join_features(features: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """The unit features of several encoders as those of their ensemble. (N, Eᵢ) each → (N, E)"""
-    weighed = [feature * weight**0.5 for feature, weight in zip(features, weights, strict=True)]
-    return torch.cat(weighed, dim=-1)
+    """The unit features of an ensemble, from those of its encoders. (N, Eᵢ) each → (N, E)"""
+    scaled = [feature * weight**0.5 for feature, weight in zip(features, weights, strict=True)]
+    return torch.cat(scaled, dim=-1)
 
 
 def _mean_length(table: Tensor) -> float:
-    """Of the rows of tokens that were trained; the others are zeros."""
+    """The mean length of the rows of trained tokens; the other rows are zeros."""
     lengths = table.norm(dim=1)
     trained = lengths[lengths > 0]
     return trained.mean().item() if len(trained) else 1.0

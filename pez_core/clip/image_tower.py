@@ -1,8 +1,9 @@
-"""Features of pictures through the image tower of a file: one of `vision`, or else open_clip's.
+"""Features of pictures from the image tower of a file. The tower is one of `vision`, or else
+open_clip's.
 
-The tower is built without memory of its own and filled from the file. A search needs only its
-result, so `encode_pictures` holds one block of a vision transformer at a time: 0.1 GB for a
-ViT-H-14, whose tower has 2.5 GB in float32 (benchmarks/speed/memory.py).
+The tower is built without memory and filled from the file. A search needs only the features, so
+`encode_pictures` holds one block of a vision transformer at a time: 0.1 GB for a ViT-H-14, whose
+whole tower takes 2.5 GB in float32 (benchmarks/speed/memory.py).
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from ..errors import ModelError, PictureError, WeightsError
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .ensemble import join_features
 from .source import JointSource, Source
-from .text_tower import nothing
+from .text_tower import no_op
 from .vision import Transformer, plain, plain_preprocessing
 from .vision_weights import State, vision_state
 from .weights_file import WeightsFile
 
-AT_ONCE = 4  # pictures in one pass: bounds the memory, and lets a stop be heard
-STREAMED = 16  # the same where each pass reads the tower again: 0.3 GB for a ViT-H-14
+BATCH_SIZE = 4  # pictures in one pass: bounds the memory and the delay of a stop
+STREAMED_BATCH_SIZE = 16  # if each pass reads the tower again: 0.3 GB for a ViT-H-14
 BLOCKS = "transformer.resblocks."
 
 
@@ -37,23 +38,27 @@ def encode_pictures(
     pictures: Sequence[Image.Image],
     device: torch.device | str,
     held: Callable[[Source], nn.Module] | None = None,
-    tick: Callable[[], None] = nothing,
+    check_interrupt: Callable[[], None] = no_op,
 ) -> Tensor:
-    """Unit features of RGB pictures, (N, E), float32, on `device`, by the image tower of each model
-    of a source in turn.
+    """Unit features of RGB pictures, (N, E), float32, on `device`, from the image tower of each
+    model of a source in turn.
 
-    held: gives the tower of a model, on `device`, to whoever has it for longer; without it every
-    tower is read for this call alone. tick: called before every pass.
-    Raises PictureError without pictures, ModelError and WeightsError when a file has no fitting
+    held: returns the loaded tower of a model, on `device`, for callers that keep towers. Without it
+    every tower is read for this call alone. check_interrupt: called before every pass; what it
+    raises ends the call.
+    Raises PictureError without pictures, and ModelError or WeightsError when a file has no matching
     image tower.
     """
     if not pictures:
         raise PictureError("no picture was given: name at least one")
     opened = held or partial(_open_tower, device=device)
-    at_once = AT_ONCE if held else STREAMED
-    # A tower is given no name here: the first has to be gone before the second is opened.
-    seen = [_features(opened(part), part, pictures, device, tick, at_once) for part in source.parts]
-    return join_features(seen, source.weights)
+    size = BATCH_SIZE if held else STREAMED_BATCH_SIZE
+    # No variable holds a tower: the first must be freed before the second is opened.
+    features = [
+        _features(opened(part), part, pictures, device, check_interrupt, size)
+        for part in source.parts
+    ]
+    return join_features(features, source.weights)
 
 
 def _features(
@@ -61,22 +66,22 @@ def _features(
     source: Source,
     pictures: Sequence[Image.Image],
     device: torch.device | str,
-    tick: Callable[[], None],
-    at_once: int,
+    check_interrupt: Callable[[], None],
+    batch_size: int,
 ) -> Tensor:
-    """The same by one tower. at_once: pictures in a pass."""
+    """Unit features of RGB pictures from one tower, (N, E). batch_size: pictures in a pass."""
     prepare = preprocessing(source.arch)
     features = []
     with torch.no_grad():
-        for first in range(0, len(pictures), at_once):
-            tick()
-            batch = torch.stack([prepare(picture) for picture in pictures[first : first + at_once]])
-            features.append(_pooled(tower(batch.to(device))))
+        for first in range(0, len(pictures), batch_size):
+            check_interrupt()
+            batch = [prepare(picture) for picture in pictures[first : first + batch_size]]
+            features.append(_pooled(tower(torch.stack(batch).to(device))))
     result = torch.cat(features).float()
     if not bool(torch.isfinite(result).all()):
         raise WeightsError(
-            f"{source.path}: its image tower gives values that are no finite numbers: the file is "
-            "damaged"
+            f"{source.path}: its image tower returns values that are not finite numbers: the file "
+            "is damaged, download or copy it again"
         )
     return F.normalize(result, dim=-1)
 
@@ -95,7 +100,7 @@ def preprocessing(arch: Architecture) -> Any:
     prepare = plain_preprocessing(size, mean, std, known)
     if prepare is not None:
         return prepare
-    from open_clip.transform import PreprocessCfg, image_transform_v2  # late: it takes seconds
+    from open_clip.transform import PreprocessCfg, image_transform_v2  # imported late: slow
 
     config = PreprocessCfg(size=size, mean=mean, std=std, **known)
     return image_transform_v2(config, is_train=False)
@@ -108,7 +113,7 @@ def load_image_tower(source: Source) -> nn.Module:
     tower, state, path = _tower_and_state(source)
     _fill(tower, {key: _wide(read()) for key, read in state.items()}, path)
     for name, buffer in list(tower.named_buffers()):
-        if buffer.is_meta:  # the one kind left out of files: how many batches a norm has seen
+        if buffer.is_meta:  # only a norm's count of batches, which files leave out
             owner, _, key = name.rpartition(".")
             tower.get_submodule(owner).register_buffer(key, torch.zeros_like(buffer, device="cpu"))
     return tower
@@ -116,15 +121,15 @@ def load_image_tower(source: Source) -> nn.Module:
 
 @torch.inference_mode(False)
 def _open_tower(source: Source, device: torch.device | str) -> nn.Module:
-    """The same on a device, with blocks that are read when they are needed, each over the last,
-    where the tower is a plain transformer."""
+    """The image tower of a file on a device. If it is a plain transformer, each block is read when
+    it is needed and overwrites the previous one."""
     tower, state, path = _tower_and_state(source)
     if not isinstance(tower, Transformer):
         return load_image_tower(source).to(device)
     own = {k: _wide(read()).to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
     _fill(tower, own, path)
-    # All blocks use the same memory: made anew for each it would leave holes in the heap, half the
-    # tower's size in the end.
+    # All blocks use the same memory. Memory allocated anew for each would fragment the heap by half
+    # the tower's size.
     shared = {
         k: torch.empty(v.shape, device=device) for k, v in tower.blocks[0].state_dict().items()
     }
@@ -136,14 +141,15 @@ def _open_tower(source: Source, device: torch.device | str) -> nn.Module:
 def _reading(
     state: State, start: str, shared: dict[str, Tensor], path: Path
 ) -> Callable[[nn.Module, Any], None]:
-    """A hook that reads the tensors of a block, `start` before their names, into `shared`."""
+    """A hook that reads the tensors of a block into `shared`; `start` is the prefix of their
+    names."""
     readers = {key: state[start + key] for key in shared}
 
     def read(module: nn.Module, _: Any) -> None:
         for key, reader in readers.items():
             tensor = reader()
             if tensor.shape != shared[key].shape:
-                _fill(module, {key: tensor}, path)  # raises, and says where
+                _fill(module, {key: tensor}, path)  # raises and names the tensor
             shared[key].copy_(tensor)
         _fill(module, shared, path)
 
@@ -151,12 +157,12 @@ def _reading(
 
 
 def _tower_and_state(source: Source) -> tuple[nn.Module, State, Path]:
-    """The tower without weights, the ways to read them, and their file."""
+    """The tower without weights, the readers of its weights, and their file."""
     path, arch = source.path, source.arch
     if path is None or arch.vision is None:
         raise ModelError(
             f"{path or source.name} holds a text encoder alone: give a CLIP with an image tower, "
-            "or use texts"
+            "or use texts as targets"
         )
     tower = _empty_tower(arch, arch.vision).requires_grad_(False).eval()
     state = vision_state(WeightsFile(path), tower.state_dict())
@@ -182,23 +188,24 @@ def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
 
 
 def _empty_tower(arch: Architecture, vision: dict[str, Any]) -> nn.Module:
-    """The tower without memory of its own, where that can be."""
+    """The tower without memory, where that is possible."""
     with torch.device("meta"):
         tower = plain(vision, arch.embed_dim, arch.activation)
     if tower is not None:
         return tower
-    from open_clip import CLIP  # late: it takes seconds
+    from open_clip import CLIP  # imported late: slow
 
-    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # not used, hence small
+    text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # unused, therefore small
     quick = arch.activation == "quick_gelu"
-    # timm's towers make tensors that no file holds: only open_clip's own need no memory here.
+    # timm's towers create tensors that no file holds, so only open_clip's own can be built on meta.
     with torch.device("cpu" if vision.get("timm_model_name") else "meta"):
         visual: nn.Module = CLIP(arch.embed_dim, vision, text, quick_gelu=quick).visual
     return visual
 
 
 def _wide(tensor: Tensor) -> Tensor:
-    """In float32 and contiguous, but for a norm's count of batches."""
+    """The tensor in float32 and contiguous; integers, such as a norm's count of batches, stay
+    integers."""
     return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype).contiguous()
 
 

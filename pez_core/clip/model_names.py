@@ -1,5 +1,5 @@
-"""CLIP models by name: presets, open_clip's registry, files and folders of safetensors, the
-embedded one. All of them come down to an `Architecture` and a safetensors file."""
+"""CLIP models by name: presets, open_clip's registry, safetensors files, folders, and the embedded
+model. Every name resolves to an `Architecture` and a safetensors file."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ _WEIGHED = re.compile(r"(.+)@(\d+\.?\d*|\.\d+)")  # A@0.7
 
 @dataclass(frozen=True)
 class Preset:
-    """A model under an artist's name: open_clip's NAME:TAG, the sum of two presets, or None for the
-    embedded model."""
+    """A model under the name that users of diffusion models know. source: open_clip's NAME:TAG, the
+    sum of two presets, or None for the embedded model."""
 
     source: str | None
     about: str
 
 
-# Which text encoder a diffusion model listens to is told by its model card.
+# The model card of each diffusion model names its text encoder.
 PRESETS: dict[str, Preset] = {
     "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
-    "flux": Preset("ViT-L-14:openai", "CLIP-L of Flux and Stable Diffusion 3"),
+    "flux": Preset(
+        "ViT-L-14:openai",
+        "CLIP-L of Flux.1 (only one pooled vector of the prompt reaches the picture) and SD 3.5 "
+        "(a part of the prompt does)",
+    ),
     "sd2": Preset("ViT-H-14:laion2b_s32b_b79k", "Stable Diffusion 2.x, the paper's CLIP"),
     "sdxl": Preset("sdxl-l+sdxl-g", "both text encoders of SDXL at once"),
     "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),
@@ -43,39 +47,39 @@ PRESETS: dict[str, Preset] = {
 
 
 def find_model(name: str, progress: Progress | None = None) -> Source | JointSource:
-    """Where the model of a name is, downloaded if need be. progress: see `download`.
+    """The source of a named model, downloaded if necessary. progress: as in `hub.download`.
 
-    Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
-    file.
+    Raises ModelError for an unknown name, a missing network or a missing configuration, and
+    WeightsError for an unusable file.
     """
     named = PRESETS[name].source if name in PRESETS else name
     if named is None or "+" not in named or _is_on_disk(named):
         return find_one(name, progress)
     summands = [summand.strip() for summand in named.split("+")]
     if not all(summands):
-        raise ModelError(f"{named!r} has a + without a model beside it: write A+B")
+        raise ModelError(f"{named!r} has a + without a model on both sides: write A+B")
     parts, weights = [], []
     for summand in summands:
-        weighed = None if _is_on_disk(summand) else _WEIGHED.fullmatch(summand)
-        parts.append(find_one(weighed.group(1) if weighed else summand, progress))
-        weights.append(float(weighed.group(2)) if weighed else 1.0)
+        matched = None if _is_on_disk(summand) else _WEIGHED.fullmatch(summand)
+        parts.append(find_one(matched.group(1) if matched else summand, progress))
+        weights.append(float(matched.group(2)) if matched else 1.0)
     return JointSource(name, tuple(parts), tuple(weights))
 
 
 def find_one(name: str, progress: Progress | None = None) -> Source:
-    """The same for the name of a single CLIP."""
+    """The source of a single named CLIP, as `find_model` finds it."""
     if name in PRESETS:
         registered = PRESETS[name].source
         if registered is None:
             return _in_folder(name, DEMO_FOLDER)
         if "+" in registered:
-            raise ModelError(f"{name} is of several models itself: name them, {registered}")
+            raise ModelError(f"{name} stands for several models: name them, {registered}")
         return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
     path = Path(name).expanduser()
     if path.is_dir():
         return _in_folder(name, path)
     if path.is_file():
-        return _beside(name, path)
+        return _next_to_configuration(name, path)
     architecture, colon, rest = name.partition(":")
     if not colon:
         raise ModelError(
@@ -88,7 +92,7 @@ def find_one(name: str, progress: Progress | None = None) -> Source:
 
 
 def _is_on_disk(name: str) -> bool:
-    """Whether FILE, FOLDER or NAME:FILE is there: then a + or @ belongs to its name."""
+    """Whether FILE, FOLDER or NAME:FILE exists: then a + or @ is part of its name."""
     paths = (name, name.partition(":")[2])
     return any(Path(path).expanduser().exists() for path in paths if path)
 
@@ -98,7 +102,7 @@ def _in_folder(name: str, folder: Path) -> Source:
     weights = next((folder / n for n in WEIGHTS_NAMES if (folder / n).is_file()), None)
     if config is None or weights is None:
         raise ModelError(
-            f"the folder {folder} is no model: it needs {' or '.join(CONFIG_NAMES)} "
+            f"the folder {folder} is not a model: it needs {' or '.join(CONFIG_NAMES)} "
             f"and {' or '.join(WEIGHTS_NAMES)}"
         )
     words = folder / "words.txt"
@@ -106,14 +110,14 @@ def _in_folder(name: str, folder: Path) -> Source:
     return Source(name, read_architecture(config), weights, known)
 
 
-def _beside(name: str, path: Path) -> Source:
-    WeightsFile(path)  # a pickle or a damaged file is refused before its configuration is missed
+def _next_to_configuration(name: str, path: Path) -> Source:
+    WeightsFile(path)  # a pickle or a damaged file is refused before a missing configuration
     names = (f"{path.stem}.json", *CONFIG_NAMES)
     config = next((path.parent / n for n in names if (path.parent / n).is_file()), None)
     if config is None:
         raise ModelError(
-            f"{path} does not say what it is: name its open_clip architecture, as in "
-            f"ViT-L-14-quickgelu:{path}, or put its configuration beside it as {path.stem}.json"
+            f"{path} has no configuration: name its open_clip architecture, as in "
+            f"ViT-L-14-quickgelu:{path}, or put its configuration next to it as {path.stem}.json"
         )
     return Source(name, read_architecture(config), path)
 
@@ -122,7 +126,7 @@ def _registered(architecture: str) -> Architecture:
     config = model_config(architecture)
     if config is None:
         raise ModelError(
-            f"open_clip knows no architecture {architecture!r}; `pez models` shows how to name one"
+            f"open_clip has no architecture {architecture!r}; `pez models` shows how to name one"
         )
     return from_open_clip(config, name=architecture)
 
@@ -134,7 +138,7 @@ def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress |
     if not trained:
         tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
         raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
-    # The activation belongs to the weights: some tags of one architecture were trained with
+    # The activation depends on the weights: some tags of one architecture were trained with
     # quick_gelu.
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
     arch = replace(arch, activation=activation, preprocess=dict(trained))

@@ -1,7 +1,7 @@
-"""A loaded CLIP, or several as one: from a name to the features of texts and pictures.
+"""A loaded CLIP, or an ensemble of several: from a name to the features of texts and pictures.
 
-Every model takes the same way from its safetensors file: the text tower through `weights`, the
-image tower through `image_tower`.
+Every model is loaded from its safetensors file in the same way: the text tower by `weights`, the
+image tower by `image_tower`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .ensemble import EncoderEnsemble, join_towers
 from .image_tower import encode_pictures
 from .model_names import find_model
 from .source import JointSource, Source
-from .text_tower import TextTower, Tower, nothing
+from .text_tower import TextTower, Tower, no_op
 from .weights import load_text_tower
 from .weights_file import WeightsFile
 
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A loaded CLIP, or several as one: the text tower on its device, computing in float32, and the
-    way to picture features."""
+    """A loaded CLIP, or an ensemble of several. The text tower is on its device and computes in
+    float32. The image tower is loaded on demand."""
 
     source: Source | JointSource
     tower: Tower
@@ -43,30 +43,40 @@ class ClipModel:
         return self.tower.device
 
     @torch.inference_mode(False)
-    def encode_texts(self, texts: Sequence[str], tick: Callable[[], None] = nothing) -> Tensor:
-        """Unit features of texts, (N, E). Beyond 75 tokens a text is cut, as CLIP itself does.
-        tick: called between passes."""
+    def encode_texts(
+        self, texts: Sequence[str], check_interrupt: Callable[[], None] = no_op
+    ) -> Tensor:
+        """Unit features of texts, (N, E). A text is cut after 75 tokens, as CLIP itself does.
+        check_interrupt: called between passes."""
         start, end = self.vocabulary.start, self.vocabulary.end
         most = min(part.arch.context_length for part in self.source.parts) - 2
         sequences = []
         for text in texts:
             ids = self.vocabulary.encode(text)[:most]
-            # CLIP reads its feature at the first end token, so nothing behind one counts.
+            # CLIP reads its feature at the first end token, so no token after it counts.
             sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
-        return self.tower.encode_ids(sequences, tick)
+        return self.tower.encode_ids(sequences, check_interrupt)
+
+    def score(
+        self, texts: Sequence[str], targets: Targets, check_interrupt: Callable[[], None] = no_op
+    ) -> Tensor:
+        """The weighted similarity of texts with targets, each text encoded from scratch, (N,); see
+        `targets.weighted_similarity`."""
+        return weighted_similarity(
+            self.encode_texts(texts, check_interrupt), targets.to(self.device)
+        )
 
     @torch.inference_mode(False)
     def encode_pictures(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Unit features of RGB pictures, (N, E). The image tower is loaded for this call and leaves
-        the device after it.
+        """Unit features of RGB pictures, (N, E). The image tower is loaded for this call alone.
 
-        Raises ModelError when there is no image tower.
+        Raises ModelError when the model has no image tower.
         """
         return encode_pictures(self.source, pictures, self.device)
 
     def similarities(self, features: Tensor, targets: Targets) -> list[dict[str, float]]:
-        """What every encoder of an ensemble says by itself, by its name: a dict for each of the
-        features, (N, E). For a single CLIP they are empty."""
+        """The similarity that each encoder of an ensemble measures alone, by the encoder's name: N
+        dicts for features (N, E). For a single CLIP the dicts are empty."""
         if not isinstance(self.tower, EncoderEnsemble):
             return [{} for _ in features]
         own, theirs = self.tower.split(features), self.tower.split(targets.features)
@@ -91,10 +101,11 @@ def load_model(
     """The model of a preset, of open_clip's `NAME:TAG`, of `NAME:FILE`, of a safetensors file or of
     a folder; or the ensemble of several, `A+B`, with weights `A@0.7+B@0.3`.
 
-    tower: which text tower of a file that holds several. as_stored: hold weights in half precision
-    as the file has them, for a search in that precision; features and scores do not change.
-    Raises ModelError for an unknown name, no network or no configuration, WeightsError for a bad
-    file.
+    tower: the name of a text tower in a file that holds several. as_stored: keep half-precision
+    weights as the file stores them, for a search in that precision; features and scores do not
+    change.
+    Raises ModelError for an unknown name, a missing network or a missing configuration, and
+    WeightsError for an unusable file.
     """
     model = read_model(find_model(name), tower=tower, as_stored=as_stored)
     return model.to(device)
@@ -103,13 +114,13 @@ def load_model(
 def read_model(
     source: Source | JointSource, *, tower: str | None = None, as_stored: bool = False
 ) -> ClipModel:
-    """The model of a source that has a file, on the CPU. Raises as `load_model` does."""
+    """The model of a source with a file, on the CPU. Raises as `load_model` does."""
     if isinstance(source, Source):
         return ClipModel(source, _read_tower(source, tower, as_stored), clip_vocabulary())
     if tower is not None:
         raise ModelError(
-            f"{source.name} is of several models, and the tower {tower!r} is one of a single file: "
-            "leave out the tower, or give that file alone"
+            f"{source.name} stands for several models, but the tower {tower!r} belongs to a single "
+            "file: leave out the tower, or give that file alone"
         )
     towers = [_read_tower(part, None, as_stored) for part in source.parts]
     return ClipModel(source, join_towers(towers, source.weights), clip_vocabulary())
@@ -121,6 +132,6 @@ def _read_tower(source: Source, tower: str | None, as_stored: bool) -> TextTower
         WeightsFile(source.path),
         source.arch,
         source=str(source.path),
-        tower=tower,
+        tower=source.tower if tower is None else tower,
         as_stored=as_stored,
     )

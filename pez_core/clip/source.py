@@ -1,4 +1,4 @@
-"""Where a model is before it is loaded: one CLIP, or several as one."""
+"""The source of a model before it is loaded: one CLIP, or several to combine."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from .architecture import Architecture
 
 @dataclass(frozen=True)
 class Source:
-    """A model before loading: its architecture, its file, and words it is known to know.
+    """A model before loading: its architecture, its file, and the words that it has learned, if
+    known.
 
-    path: None for weights that came from elsewhere than a file.
+    path: None for weights that do not come from a file. tower: which text tower, by its prefix,
+    where there are several.
     """
 
     name: str
     arch: Architecture
     path: Path | None
     words: frozenset[str] | None = None
+    tower: str | None = None
 
     @property
     def parts(self) -> tuple[Source, ...]:
@@ -33,9 +36,9 @@ class Source:
 
 @dataclass(frozen=True)
 class JointSource:
-    """Several models that are to be one ensemble.
+    """The models of an ensemble before loading.
 
-    weights: of their similarities; made to sum to 1.
+    weights: of their similarities; they are scaled to sum to 1.
     Raises ModelError for a weight that is not positive, and for a model named twice.
     """
 
@@ -48,8 +51,8 @@ class JointSource:
         for name, weight in zip(names, self.weights, strict=True):
             if not (math.isfinite(weight) and weight > 0):
                 raise ModelError(
-                    f"the weight of {name} in {self.name} must be positive, got {weight}: leave a "
-                    "model out that is not to count"
+                    f"the weight of {name} in {self.name} must be positive, got {weight}: leave "
+                    "out a model that should not count"
                 )
             if names.count(name) > 1:
                 raise ModelError(
@@ -60,6 +63,6 @@ class JointSource:
 
     @property
     def words(self) -> frozenset[str] | None:
-        """What all of them know; None where none says what it knows."""
+        """The words that all parts with a list know; None if no part has a list."""
         known = [part.words for part in self.parts if part.words is not None]
         return frozenset.intersection(*known) if known else None

@@ -1,15 +1,15 @@
-"""One CLIP text forward over plain tensors, for every source of weights.
+"""CLIP's text encoder as one forward over plain tensors, for every source of weights.
 
-CLIP's text encoder (arXiv 2103.00020 §2.4) is a causal transformer read out at the end-of-text
-token, so nothing behind that token can change the result: sequences are cut there (18 positions in
-place of 77 for a 16-token prompt). Activations are kept two-dimensional, (sequences · positions,
-width): with three dimensions the backward of a linear layer falls into batched products that copy
-the weights. Weights are frozen: no gradient is ever made for them. PyTorch's own attention is kept
-also for short sequences on a CPU: written out in products and a softmax, 16 sequences of 18
+CLIP's text encoder (arXiv 2103.00020 §2.4) is a causal transformer. Its feature is read at the
+end-of-text token, so no token after it can change the result, and sequences are cut there: 18
+positions instead of 77 for a 16-token prompt. Activations are two-dimensional, (sequences ·
+positions, width): with three dimensions the backward of a linear layer becomes batched products
+that copy the weights. Weights are frozen: no gradient of them is computed. PyTorch's own attention
+is used for short sequences on a CPU as well: as explicit products and a softmax, 16 sequences of 18
 positions took 1.05 to 1.3 times as long, forward and backward (torch 2.15, float32, one core).
 
-But: no padding. All sequences of one call have the same length; `encode_ids` groups others by
-length.
+But: there is no padding. All sequences of one call of `features` have the same length; `encode_ids`
+groups sequences by length.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from ..compute.linear import linear
 from ..compute.precision import arithmetic_of
 from .block import Block, norm
 
-AT_ONCE = 32  # sequences of one pass where no gradient is needed
+BATCH_SIZE = 32  # sequences in one pass without gradients
 
 
-def nothing() -> None:
-    """The tick of whoever does not want to be told."""
+def no_op() -> None:
+    """No-op callback."""
 
 
 class Tower(ABC):
-    """What a search needs of a text encoder, be it one tower or several at once (`ensemble`).
+    """A text encoder as a search uses it: one tower, or several (`ensemble`).
 
     token_embedding: (V, D) the table of all tokens.
     """
@@ -50,52 +50,52 @@ class Tower(ABC):
     @property
     @abstractmethod
     def widths(self) -> tuple[int, ...]:
-        """The parts of a row of the table, one for each tower; together D."""
+        """The width of each tower's part of a row of the table; they sum to D."""
 
     @property
     @abstractmethod
     def embed_dim(self) -> int:
-        """E, the dimensions of a feature."""
+        """E, the dimension of a feature."""
 
     @abstractmethod
     def features(self, embeddings: Tensor) -> Tensor:
-        """Unit features of token embeddings, read out at the last position.
+        """Unit features of token embeddings, read at the last position.
 
-        embeddings: (R, L, D), start token first, end token last, positions not yet added → (R, E),
-        float32 or wider.
+        embeddings: (R, L, D), start token first, end token last, without positional embeddings →
+        (R, E), float32 or wider.
         Differentiable with respect to `embeddings`.
         """
 
     @abstractmethod
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Tower:
-        """The tower on a device; `dtype` is that of blocks and projection, the embeddings stay in
+        """The tower on a device. `dtype` applies to blocks and projection; embeddings stay in
         float32 or wider."""
 
     def for_search(self) -> Tower:
-        """The tower prepared for many gradients, which may take up to twice the memory."""
+        """The tower prepared for many gradients. It may take up to twice the memory."""
         return self
 
     @abstractmethod
     def map(self, change: Callable[[Tensor], Tensor]) -> Tower:
-        """The tower with every tensor changed, always visited in the same order."""
+        """The tower with `change` applied to every tensor, always in the same order."""
 
     def encode_ids(
-        self, sequences: Sequence[Sequence[int]], tick: Callable[[], None] = nothing
+        self, sequences: Sequence[Sequence[int]], check_interrupt: Callable[[], None] = no_op
     ) -> Tensor:
-        """Unit features of token ids, start and end included; lengths may differ. (N sequences) →
-        (N, E). tick: called before every pass; a pass takes AT_ONCE sequences, to bound the
-        memory."""
+        """Unit features of N sequences of token ids, (N, E). The ids include start and end; lengths
+        may differ. check_interrupt: called before every pass of BATCH_SIZE sequences, which bounds
+        the memory."""
         result = self.token_embedding.new_empty(len(sequences), self.embed_dim)
         by_length: dict[int, list[int]] = {}
-        for row, sequence in enumerate(sequences):
-            by_length.setdefault(len(sequence), []).append(row)
+        for index, sequence in enumerate(sequences):
+            by_length.setdefault(len(sequence), []).append(index)
         with torch.no_grad():
-            for all_rows in by_length.values():
-                for first in range(0, len(all_rows), AT_ONCE):
-                    rows = all_rows[first : first + AT_ONCE]
-                    tick()
-                    ids = torch.tensor([list(sequences[row]) for row in rows], device=self.device)
-                    result[rows] = self.features(self.token_embedding[ids])
+            for indices in by_length.values():
+                for first in range(0, len(indices), BATCH_SIZE):
+                    batch = indices[first : first + BATCH_SIZE]
+                    check_interrupt()
+                    ids = torch.tensor([list(sequences[i]) for i in batch], device=self.device)
+                    result[batch] = self.features(self.token_embedding[ids])
         return result
 
 
@@ -111,7 +111,7 @@ class TextTower(Tower):
     text_projection: Tensor
     heads: int
     activation: str
-    arithmetic: torch.dtype | None = None  # of the activations; None: that of the projection
+    arithmetic: torch.dtype | None = None  # dtype of the activations; None: the projection's
 
     def __post_init__(self) -> None:
         make_normal(self)
@@ -125,9 +125,9 @@ class TextTower(Tower):
         return self.text_projection.shape[1]
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextTower:
-        """The tower on a device; `dtype` is that of blocks and projection, as it is if left out,
-        and of the arithmetic where the device is fast in it; the embeddings stay in float32 or
-        wider."""
+        """The tower on a device. `dtype` applies to blocks and projection, which keep theirs if it
+        is omitted, and to the arithmetic if the device computes fast in it. Embeddings stay in
+        float32 or wider."""
         moved = self.map(lambda tensor: tensor.to(device, dtype))
         return replace(
             moved,

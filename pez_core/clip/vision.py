@@ -1,9 +1,10 @@
-"""CLIP's two image towers (arXiv 2103.00020 §2.4) with open_clip's names for their tensors, and its
-preprocessing: all that a picture needs before a search.
+"""CLIP's two image towers (arXiv 2103.00020 §2.4) with open_clip's tensor names, and its
+preprocessing.
 
-They give what open_clip's own give, bit for bit in preprocessing and to rounding in the towers, and
-spare the 4 to 7 s of importing it. But: the plain towers alone. `plain` and `plain_preprocessing`
-say None to everything else, which open_clip builds.
+Preprocessing equals open_clip's bit for bit, and the towers equal open_clip's up to rounding,
+without the 4 to 7 s of importing it.
+But: only plain towers. `plain` and `plain_preprocessing` return None for all others, which
+open_clip then builds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from .block import ACTIVATIONS
 
 _SIZES = ("image_size", "patch_size", "width", "layers", "head_width", "mlp_ratio")
-# Settings of open_clip's vision_cfg that leave the tower as it is here, at these values or absent.
+# Settings of open_clip's vision_cfg that have no effect with these values, or if absent.
 _NEUTRAL: dict[str, Any] = {
     "ls_init_value": None, "attentional_pool": False, "no_ln_pre": False, "pool_type": "tok",
     "pos_embed_type": "learnable", "final_ln_after_pool": False, "output_tokens": False,
@@ -28,14 +29,14 @@ _NEUTRAL: dict[str, Any] = {
     "qk_norm": False, "scaled_cosine_attn": False, "scale_heads": False,
     "scale_attn_inner": False, "scale_attn": False, "scale_fc": False,
 }  # fmt: skip
-_IGNORED = ("patch_dropout", "timm_model_pretrained")  # these act in training alone
+_IGNORED = ("patch_dropout", "timm_model_pretrained")  # these act only in training
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
 def plain(vision: dict[str, Any], embed_dim: int, activation: str) -> nn.Module | None:
-    """The tower of an open_clip vision_cfg, without gradients, or None where it is no plain one.
+    """The tower of an open_clip vision_cfg, without gradients; None if it is not a plain one.
 
-    (N, 3, S, S) → (N, embed_dim), not normalised.
+    Its forward: (N, 3, S, S) → (N, embed_dim), not normalised.
     """
     odd = [k for k in vision if k not in (*_SIZES, *_NEUTRAL, *_IGNORED)]
     odd += [k for k, value in _NEUTRAL.items() if vision.get(k, value) != value]
@@ -52,7 +53,7 @@ def plain(vision: dict[str, Any], embed_dim: int, activation: str) -> nn.Module 
 
 
 class Transformer(nn.Module):
-    """A vision transformer, read out at its class token."""
+    """A vision transformer, read at its class token."""
 
     def __init__(
         self, layers: int, width: int, heads: int, mlp: int,
@@ -100,7 +101,8 @@ class _Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """OpenAI's residual network: three convolutions first, antialiased strides, attention last."""
+    """OpenAI's residual network: three convolutions first, anti-aliased strides, attention pooling
+    last."""
 
     def __init__(
         self, layers: tuple[int, ...], width: int, heads: int, size: int, embed_dim: int
@@ -160,7 +162,7 @@ class _Bottleneck(nn.Module):
 
 
 class _AttentionPool(nn.Module):
-    """Attention of the mean of all places over them and itself."""
+    """Attention pooling: the mean of all positions attends to them and to itself."""
 
     def __init__(self, side: int, width: int, heads: int, embed_dim: int) -> None:
         super().__init__()
@@ -172,7 +174,7 @@ class _AttentionPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(2).transpose(1, 2)  # (N, P, D)
         x = torch.cat([x.mean(dim=1, keepdim=True), x], dim=1) + self.positional_embedding
-        count, places, width = x.shape
+        count, _, width = x.shape
 
         def split(h: Tensor) -> Tensor:
             return h.view(count, -1, self.heads, width // self.heads).transpose(1, 2)
@@ -186,8 +188,9 @@ class _AttentionPool(nn.Module):
 def plain_preprocessing(
     size: Any, mean: tuple[float, ...], std: tuple[float, ...], settings: dict[str, Any]
 ) -> Callable[[Image.Image], Tensor] | None:
-    """open_clip's evaluation transform, a picture → (3, size, size) float32: the short side scaled
-    to `size`, the middle cut out, normalised. None for other modes of resizing and other sizes.
+    """open_clip's evaluation transform, a picture → (3, size, size) float32: it scales the short
+    side to `size`, crops the middle and normalises. None for other resize modes and for sizes that
+    are not a number.
     """
     chosen = _FILTERS.get(settings.get("interpolation") or "bicubic")
     shortest = (settings.get("resize_mode") or "shortest") == "shortest"

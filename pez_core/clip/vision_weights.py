@@ -1,4 +1,4 @@
-"""The tensors of an image tower, in either naming, under open_clip's names.
+"""The tensors of an image tower of either naming, under open_clip's names.
 
 open_clip: `visual.transformer.resblocks.0.attn.in_proj_weight`, …, and `visual.proj`.
 Hugging Face: `vision_model.encoder.layers.0.self_attn.q_proj.weight`, …, and
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .weights_file import WeightsFile
 
-State = dict[str, Callable[[], Tensor]]  # how to read each tensor
+State = dict[str, Callable[[], Tensor]]  # a reader for each tensor
 _HF_BLOCK = {
     "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
@@ -32,7 +32,8 @@ _HF_ELSE = {
 
 
 def vision_state(file: WeightsFile, wanted: Collection[str]) -> State:
-    """How to read each wanted tensor that the file has, in its precision; nothing is read yet."""
+    """A reader for each wanted tensor that the file holds, in the file's precision. No tensor is
+    read yet."""
     if any(key.startswith("vision_model.") for key in file):
         parts = _from_hugging_face(file)
     else:
@@ -41,13 +42,13 @@ def vision_state(file: WeightsFile, wanted: Collection[str]) -> State:
 
 
 def _read(file: WeightsFile, keys: list[str]) -> Tensor:
-    """One tensor, made of several where the file has it in parts."""
+    """One tensor, concatenated if the file holds it in parts."""
     tensor = file[keys[0]] if len(keys) == 1 else torch.cat([file[key] for key in keys])
     return tensor.T if keys == ["visual_projection.weight"] else tensor
 
 
 def _from_hugging_face(file: WeightsFile) -> dict[str, list[str]]:
-    """The file's keys of each tensor under open_clip's name."""
+    """The file's keys for each tensor, by open_clip's name."""
     state = {new: [old] for old, new in _HF_ELSE.items() if old in file}
     if "visual_projection.weight" in file:
         state["proj"] = ["visual_projection.weight"]

@@ -1,4 +1,4 @@
-"""One naming out of many: open_clip, Hugging Face and ComfyUI state dicts become one text tower.
+"""The text tower of a state dict in the naming of open_clip, Hugging Face or ComfyUI.
 
 open_clip: `token_embedding.weight`, `transformer.resblocks.0.attn.in_proj_weight`, …, and
 `text_projection`, stored (width, embedding).
@@ -6,7 +6,7 @@ Hugging Face and ComfyUI: `text_model.embeddings.token_embedding.weight`,
 `text_model.encoder.layers.0.self_attn.q_proj.weight`, …, and `text_projection.weight`, stored
 (embedding, width).
 
-Either may stand behind a prefix (`text.`, `clip_l.transformer.`, `cond_stage_model.model.`, …).
+The names may have a prefix (`text.`, `clip_l.transformer.`, `cond_stage_model.model.`, …).
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ _HF_TABLE = "text_model.embeddings.token_embedding.weight"
 
 @dataclass(frozen=True)
 class _Reader:
-    """One text tower within a state dict: takes its tensors by name and checks them."""
+    """A reader of one text tower in a state dict. It takes tensors by name and checks them."""
 
     state: Mapping[str, Tensor]
     source: str  # for messages
     prefix: str
     hugging_face: bool
-    as_stored: bool = False  # matrices in half precision stay so
+    as_stored: bool = False  # keep matrices in half precision
 
     def take(self, name: str, *shape: int, advice: str = "", wide: bool = False) -> Tensor:
-        """A copy that autograd may use, in float32 unless it is a matrix to be kept as stored.
+        """A copy of a tensor that autograd can use, in float32 unless it is a matrix kept as
+        stored.
 
-        wide: in float32 in any case.
-        Raises WeightsError if it is missing, misshapen or not finite.
+        wide: always in float32.
+        Raises WeightsError when the tensor is missing, has another shape, or is not finite.
         """
         key = self.prefix + name
         if key not in self.state:
@@ -51,15 +52,16 @@ class _Reader:
         tensor = self.state[key]
         if tuple(tensor.shape) != shape:
             raise WeightsError(
-                f"{self.source}: {key} has the shape {tuple(tensor.shape)}, and the configuration "
-                f"says {shape}: give the configuration that belongs to this file"
+                f"{self.source}: {key} has the shape {tuple(tensor.shape)}, but the configuration "
+                f"says {shape}: give the configuration of this file"
             )
         keep = self.as_stored and not wide and len(shape) == 2 and tensor.dtype in HALVES
         tensor = tensor.detach().to(tensor.dtype if keep else torch.float32, copy=True)
         tensor = normal(tensor)
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(
-                f"{self.source}: {key} holds values that are no finite numbers: the file is damaged"
+                f"{self.source}: {key} holds values that are not finite numbers: the file is "
+                "damaged, download or copy it again"
             )
         return tensor
 
@@ -73,13 +75,13 @@ def load_text_tower(
     tower: str | None = None,
     as_stored: bool = False,
 ) -> TextTower:
-    """The text tower of a state dict, in float32, as copies that autograd may use.
+    """The text tower of a state dict, in float32, made of copies that autograd can use.
 
-    state: a WeightsFile or any mapping of names to tensors. tower: which one, by a part of its
-    prefix, where there are several (an SDXL checkpoint holds two). as_stored: matrices that are
-    stored in half precision stay so, in half the memory; the tower computes in float32 all the
-    same, and gives the same features.
-    Raises WeightsError naming `source`, the key, and what to do.
+    state: a WeightsFile or any mapping of names to tensors. tower: a part of the prefix of the
+    wanted tower, if there are several (an SDXL checkpoint holds two). as_stored: keep matrices
+    stored in half precision, in half the memory; the tower still computes in float32 and returns
+    the same features.
+    Raises WeightsError, which names `source`, the key, and what to do.
     """
     reader = replace(_locate(state, source, tower), as_stored=as_stored)
     table, positions, final, block = _OPEN_CLIP_TABLE, "positional_embedding", "ln_final", _block
@@ -103,7 +105,7 @@ def load_text_tower(
 def load_projection(
     state: Mapping[str, Tensor], arch: Architecture, *, source: str, tower: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Of a text tower only the token table (V, D) and the projection (D, E). Raises as
+    """Only the token table (V, D) and the projection (D, E) of a text tower. Raises as
     `load_text_tower` does."""
     reader = _locate(state, source, tower)
     table = _HF_TABLE if reader.hugging_face else _OPEN_CLIP_TABLE
@@ -111,8 +113,8 @@ def load_projection(
 
 
 def text_towers(names: Collection[str]) -> dict[str, bool]:
-    """The CLIP text towers among the names of a state dict: the prefix of each, and whether it has
-    Hugging Face's naming."""
+    """The CLIP text towers in a state dict: the prefix of each, and whether it has Hugging Face's
+    naming."""
     found = {}
     for key in names:
         hf = key.endswith(_HF_TABLE)
@@ -127,8 +129,8 @@ def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Rea
     found = [_Reader(state, source, prefix, hf) for prefix, hf in towers.items()]
     if not found:
         raise WeightsError(
-            f"{source} holds no CLIP text encoder: neither {_OPEN_CLIP_TABLE} nor {_HF_TABLE} is "
-            "in it; give a CLIP file of open_clip, Hugging Face or ComfyUI naming"
+            f"{source} holds no CLIP text encoder: it has neither {_OPEN_CLIP_TABLE} nor "
+            f"{_HF_TABLE}; give a CLIP file with the naming of open_clip, Hugging Face or ComfyUI"
         )
     chosen = found if tower is None else [f for f in found if tower in f.prefix]
     chosen = [f for f in chosen if f.prefix == tower] or chosen
@@ -136,7 +138,7 @@ def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Rea
         names = ", ".join(f.prefix.rstrip(".") or "(no prefix)" for f in found)
         raise WeightsError(
             f"{source} holds the text encoders {names}: name one of them"
-            + (f", {tower!r} fits {len(chosen)}" if tower else "")
+            + (f", {tower!r} matches {len(chosen)}" if tower else "")
         )
     return chosen[0]
 
@@ -146,8 +148,8 @@ def _projection(reader: _Reader, arch: Architecture) -> Tensor:
         weight = reader.take("text_projection.weight", arch.embed_dim, arch.width)
         return weight.T.contiguous()
     advice = (
-        "it was saved without the projection into CLIP's common space, as SD 1.5 and SDXL "
-        "checkpoints save CLIP-L; give the CLIP model's own file, which has it"
+        "it was saved without the projection into CLIP's common space, as CLIP-L is in SD 1.5 and "
+        "SDXL checkpoints; give the CLIP model's own file, which has it"
     )
     return reader.take("text_projection", arch.width, arch.embed_dim, advice=advice)
 

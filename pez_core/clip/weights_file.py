@@ -17,10 +17,10 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 class WeightsFile(Mapping[str, Tensor]):
-    """A safetensors file as a mapping that reads a tensor when it is asked for.
+    """A safetensors file as a mapping that reads each tensor on access.
 
-    The file is mapped into memory for one tensor at a time: what is mapped counts as the process's
-    own memory until it is let go, 2 GB for a ViT-H-14 of which a copy is made anyway.
+    The file is mapped into memory for one tensor at a time. A mapping counts as the process's own
+    memory until it is closed, 2 GB for a ViT-H-14 whose tensors are copied anyway.
     Raises WeightsError for a missing, truncated or damaged file and for a pickle.
     """
 
@@ -35,14 +35,14 @@ class WeightsFile(Mapping[str, Tensor]):
                 self._keys = dict.fromkeys(file.keys())
         except (SafetensorError, OSError, ValueError) as error:
             head = _first_bytes(self.path)
-            # Looked at only now: the length that opens a safetensors file may look like these.
+            # Checked only now: the length at the start of a safetensors file may equal these bytes.
             if self.path.suffix in _PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
                 raise WeightsError(
-                    f"{self.path} is a pickle, which can run code when loaded, and is not read: "
+                    f"{self.path} is a pickle, which can run code when loaded, so it is not read: "
                     "give the same model as a .safetensors file"
                 ) from error
             raise WeightsError(
-                f"{self.path} is truncated or no safetensors file ({error}): "
+                f"{self.path} is truncated or not a safetensors file ({error}): "
                 "download or copy it again"
             ) from error
 
@@ -57,7 +57,7 @@ class WeightsFile(Mapping[str, Tensor]):
         return key in self._keys  # without reading the tensor
 
     def shape(self, key: str) -> tuple[int, ...]:
-        """The shape of a tensor, from the head of the file alone."""
+        """The shape of a tensor, from the file's header alone."""
         with self._open() as file:
             return tuple(file.get_slice(key).get_shape())
 
@@ -77,5 +77,5 @@ def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(4)
-    except OSError:  # it may not be read at all, which the caller is about to say
+    except OSError:  # the file may be unreadable, which the caller reports
         return b""

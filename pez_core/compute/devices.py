@@ -1,4 +1,4 @@
-"""Devices and precisions by the names that a user gives them."""
+"""Devices and precisions by the names that users give."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 def find_device(name: str) -> torch.device:
-    """The device of one of `DEVICES`; "auto" is the fastest one here.
+    """The device of a name in `DEVICES`; "auto" is the fastest available one.
 
-    Raises ConfigError for another name, and when this torch cannot use it.
+    Raises ConfigError for an unknown name, and for a device that this torch cannot use.
     """
     if name not in DEVICES:
         raise ConfigError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
@@ -31,9 +31,9 @@ def find_device(name: str) -> torch.device:
 
 
 def find_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The precision of one of `DTYPES`; "auto" is the one that the device is fastest in.
+    """The precision of a name in `DTYPES`; "auto" is the fastest one on the device.
 
-    Raises ConfigError for another name.
+    Raises ConfigError for an unknown name.
     """
     if name not in DTYPES:
         raise ConfigError(f"unknown dtype {name!r}: choose one of {', '.join(DTYPES)}")

@@ -1,5 +1,5 @@
-"""Tensors made under `torch.inference_mode()`, in which ComfyUI calls its nodes: autograd cannot
-save them."""
+"""Conversion of tensors made under `torch.inference_mode()`, the mode in which ComfyUI calls its
+nodes. Autograd cannot save such tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def make_normal(weights: Any) -> None:
-    """Sees to it that autograd can save every tensor of a dataclass, wherever it was made."""
+    """Convert every tensor of a dataclass so that autograd can save it."""
     for field in fields(weights):
         value = getattr(weights, field.name)
         if isinstance(value, Tensor):
@@ -20,6 +20,6 @@ def make_normal(weights: Any) -> None:
 
 @torch.inference_mode(False)
 def normal(tensor: Tensor) -> Tensor:
-    """The tensor itself, or a copy that autograd can save if it was made under
-    `torch.inference_mode()`."""
+    """A tensor that autograd can save: a copy if it was made under `torch.inference_mode()`, or
+    else the tensor itself."""
     return tensor.clone() if tensor.is_inference() else tensor

@@ -1,12 +1,13 @@
-"""Linear layers with frozen weights: the place where nearly all time of a search is spent.
+"""Linear layers with frozen weights. A search spends nearly all its time here.
 
-PyTorch sends float32 products on a CPU to MKL. oneDNN, which is built in as well, does the small
-ones of a search 2.2 times as fast on an AMD processor (benchmarks/speed/step_speed.py), so it
-is used where it is there. No gradient is made for the weight, and no activation kept for one.
+On a CPU, PyTorch computes float32 products with MKL. oneDNN, which is built in as well, computes
+the small products of a search 2.2 times as fast on an AMD processor
+(benchmarks/speed/step_speed.py). It is used if it is available. No gradient of the weight is
+computed, and no activation is kept for one.
 
-The backward multiplies by the transposed weight. Through a transposed view that takes 1.5 to 1.8
-times as long as the forward on a Zen 2 processor, and no longer where the weight is laid out in
-memory a second time: `back`.
+The backward multiplies by the transposed weight. With a transposed view this takes 1.5 to 1.8 times
+as long as the forward on a Zen 2 processor. With a second, contiguous copy of the transposed weight
+(`back`) it takes as long as the forward.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from torch.nn import functional as F
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x·Wᵀ + b without a gradient. x: (N, K); weight: (M, K), or a transposed view → (N, M).
 
-    The arithmetic is that of `x`: a weight stored otherwise is converted for this one product.
+    The product is computed in the dtype of `x`. A weight of another dtype is converted for this
+    call.
     """
     if weight.dtype != x.dtype:
         weight = weight.to(x.dtype)
@@ -35,8 +37,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def linear(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, back: Tensor | None = None
 ) -> Tensor:
-    """The same, differentiable with respect to `x` alone. back: Wᵀ, (K, M), for the backward; a
-    view of `weight` if left out."""
+    """x·Wᵀ + b, differentiable with respect to `x` alone. back: Wᵀ, (K, M), for the backward; a
+    view of `weight` if omitted."""
     result: Tensor = _FrozenLinear.apply(x, weight, bias, back)
     return result
 
@@ -46,7 +48,7 @@ class _FrozenLinear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, back: Tensor | None
     ) -> Tensor:
-        ctx.back = weight.T if back is None else back  # frozen: autograd need not watch over it
+        ctx.back = weight.T if back is None else back  # frozen, so autograd need not track it
         return product(x, weight, bias)
 
     @staticmethod
@@ -57,7 +59,7 @@ class _FrozenLinear(torch.autograd.Function):
 def _has_onednn() -> bool:
     """Whether this build offers oneDNN's linear layer.
 
-    Its operator is no part of torch's public interface, so a build without it must do as well.
+    The operator is not part of torch's public interface, so a build without it must work as well.
     """
     if not torch.backends.mkldnn.is_available():
         return False

@@ -1,8 +1,8 @@
-"""Which precision a device is fast in, in one place.
+"""The fastest precision of each device.
 
-Half precision halves what a step has to read, and is faster where the hardware multiplies it. A CPU
-without such hardware computes it in software, ten times slower than float32: there weights may be
-*stored* in half precision, for memory, and are converted for each product.
+Half precision halves the memory that a step reads, and is faster on hardware that multiplies it. A
+CPU without such hardware computes it in software, ten times slower than float32. On such a CPU
+weights may be *stored* in half precision, to save memory, and are converted for each product.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ _FLAGS = {"avx512_bf16", "amx_bf16"}  # x86 processors that multiply bfloat16
 
 
 def best_dtype(device: torch.device | str) -> torch.dtype:
-    """The fastest precision for a search on a device: of its steps, not of the scores handed out.
+    """The fastest precision for the steps of a search on a device. But: final scores do not use it.
 
-    bfloat16 on GPUs and CPUs that have it in hardware, and float16 on older GPUs; else float32.
+    bfloat16 on GPUs and CPUs that support it in hardware, float16 on older GPUs, float32 otherwise.
     """
     kind = torch.device(device).type
     if kind == "cuda":
-        # float16 is no faster, and its gradients can vanish: bfloat16 has float32's range.
+        # float16 is not faster, and its gradients can underflow; bfloat16 has float32's range.
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
     return torch.bfloat16 if kind == "cpu" and cpu_has_bfloat16() else torch.float32
 
 
 def arithmetic_of(device: torch.device | str, stored: torch.dtype) -> torch.dtype:
-    """The precision to compute in with weights stored so: float32 where a half one is slow."""
+    """The precision to compute in for weights of a stored precision: float32 where half precision
+    is slow."""
     slow = torch.device(device).type == "cpu" and not (
         stored == torch.bfloat16 and cpu_has_bfloat16()
     )
@@ -38,10 +39,10 @@ def arithmetic_of(device: torch.device | str, stored: torch.dtype) -> torch.dtyp
 
 @lru_cache(maxsize=1)
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16, and oneDNN, which does it for us, is there."""
+    """Whether the processor multiplies bfloat16 and oneDNN, which uses that, is available."""
     if not torch.backends.mkldnn.is_available():
         return False
-    # No part of torch's public interface, and not in torch 2.4: asked where they are there.
+    # Not part of torch's public interface, and absent from torch 2.4: called if they exist.
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         if getattr(torch.cpu, name, lambda: False)():
             return True
@@ -49,7 +50,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def _processor_flags() -> set[str]:
-    """The flags of the first processor, none where the system does not tell them so."""
+    """The flags of the first processor; empty if the system does not list them in this form."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

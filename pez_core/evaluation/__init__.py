@@ -1,5 +1,5 @@
-"""Does the picture come back? Prompts judged by the pictures that a diffusion model paints from
-them (arXiv 2302.03668 §4.1): the protocol is in docs/evaluation.md.
+"""Evaluation of prompts by the pictures that a diffusion model paints from them (arXiv 2302.03668
+§4.1). docs/evaluation.md describes the protocol.
 
-`plan` says what is asked for, `phases` runs it, and `table` and `sheet` show what came out.
+`plan` holds the request, `phases` runs it, and `table` and `sheet` show the results.
 """

@@ -13,17 +13,18 @@ from typing import Any
 from ..errors import ConfigError
 
 Captions = dict[str, dict[str, str]]  # method → picture → prompt
-_METHOD = re.compile(r"\w[\w .+-]{0,59}")  # it becomes the name of a file and a folder
+_METHOD = re.compile(r"\w[\w .+-]{0,59}")  # it names a file and a folder
 
 
 def read_captions(path: str | Path) -> Captions:
-    """The prompts of a file by method and picture, in the file's order.
+    """The prompts in a file, by method and picture, in the file's order.
 
-    A file named *.csv has a line of column names; any other holds a JSON object a line. Of each the
-    entries `picture`, `method` and `prompt` are read; without a method it is the file's name, so
-    the lines of `pez invert-folder` will do. Objects with an `error` are left out.
-    Raises ConfigError, naming the line, for a file that cannot be read, an entry that is missing,
-    a method that cannot name a file, and a picture that a method has twice with other prompts.
+    A file named *.csv has a header line; any other file holds one JSON object a line. The entries
+    `picture`, `method` and `prompt` are read. If `method` is missing, the file's name is the
+    method, so the output of `pez invert-folder` is a valid file. Objects with an `error` are left
+    out.
+    Raises ConfigError, which names the line, for an unreadable file, a missing entry, a method that
+    cannot name a file, and a picture with two different prompts of one method.
     """
     path = Path(path)
     try:
@@ -40,8 +41,8 @@ def read_captions(path: str | Path) -> Captions:
         held = captions.setdefault(method, {})
         if held.setdefault(picture, prompt) != prompt:
             raise ConfigError(
-                f"{path}, line {number}: {method} has another prompt for {picture} already; a "
-                "picture has one prompt of a method"
+                f"{path}, line {number}: {method} already has another prompt for {picture}: keep "
+                "one prompt of each method for a picture"
             )
     if not captions:
         raise ConfigError(f"the captions {path} hold no prompt")
@@ -49,25 +50,26 @@ def read_captions(path: str | Path) -> Captions:
 
 
 def join_captions(files: Iterable[str | Path]) -> Captions:
-    """The captions of several files. Raises ConfigError as well when two have the same method."""
+    """The captions of several files. Also raises ConfigError when two files have the same
+    method."""
     joined: Captions = {}
     for path in files:
         found = read_captions(path)
         for method in found:
             if method in joined:
-                raise ConfigError(f"{path} has the method {method!r} of a file before it: rename")
+                raise ConfigError(f"{path} has the method {method!r} of an earlier file: rename it")
         joined |= found
     return joined
 
 
 def _json(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    # Not splitlines: U+2028 and its kind may stand within a JSON string.
+    # Not splitlines: U+2028 and similar characters may occur within a JSON string.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield number, json.loads(line)
             except ValueError as error:
-                raise ConfigError(f"{path}, line {number}, is no JSON: {error}") from error
+                raise ConfigError(f"{path}, line {number}, is not JSON: {error}") from error
             except RecursionError as error:
                 raise ConfigError(f"{path}, line {number}, is nested too deeply") from error
 
@@ -79,21 +81,22 @@ def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
             yield reader.line_num, row
     except csv.Error as error:
         raise ConfigError(
-            f"{path}, line {reader.line_num + 1}, is no CSV: {error}; is a quotation mark missing?"
+            f"{path}, line {reader.line_num + 1}, is not CSV: {error}; is a quotation mark missing?"
         ) from error
 
 
 def _entries(row: Any, where: str, stem: str) -> tuple[str, str, str]:
-    """Picture, method and prompt of a line."""
+    """The picture, method and prompt of a line."""
     row = row if isinstance(row, dict) else {}
     picture, prompt, method = row.get("picture"), row.get("prompt"), row.get("method", stem)
     if not (isinstance(picture, str) and isinstance(prompt, str) and isinstance(method, str)):
         raise ConfigError(
-            f'{where}: needs "picture", the path below the folder, "prompt", and "method" or none'
+            f'{where}: needs "picture" (the path below the folder) and "prompt"; "method" is '
+            "optional"
         )
     if not _METHOD.fullmatch(method):
         raise ConfigError(
-            f"{where}: the method {method!r} cannot name a file: give it letters, digits, spaces "
-            "and . _ + - alone, 60 at most"
+            f"{where}: the method {method!r} cannot name a file: use only letters, digits, "
+            "spaces and . _ + -, at most 60 characters"
         )
     return picture, method, " ".join(prompt.split())

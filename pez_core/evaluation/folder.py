@@ -1,11 +1,12 @@
-"""The folder of an evaluation: what lies where, who may write it, and that it is all of one plan.
+"""The folder of an evaluation: its files, its locks, and the check that all files belong to one
+plan.
 
-prompts/METHOD.jsonl             a line a picture, as `pez invert-folder` writes them
+prompts/METHOD.jsonl             a line for each picture, as `pez invert-folder` writes them
 regenerated/METHOD/PICTURE.J.png image J that was painted from the prompt of PICTURE
-regenerated.jsonl                a line for each picture and method that is painted
-results.jsonl                    a line for each picture and method that is judged
+regenerated.jsonl                a line for each painted picture and method
+results.jsonl                    a line for each judged picture and method
 table.md, table.csv, table.json  means and intervals
-sheet.png                        pictures beside what came of them
+sheet.png                        the originals next to the painted pictures
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from ..errors import ConfigError, ResultsError
 from .plan import Plan
 
 PAIR = ("picture", "method")
-WAY_OUT = "give the same ones, or another --out"
+WAY_OUT = "give the same settings, or another --out"
 
 
 class EvaluationFolder:
-    """The folder, made where it is missing, with its files open and locked.
+    """The folder of an evaluation, created if missing, with its files open and locked.
 
-    Raises ConfigError when it lies among the pictures, ResultsError when it is in use, holds
-    results of another plan, or cannot be written.
+    Raises ConfigError when it lies within the folder of pictures, and ResultsError when it is in
+    use, holds results of another plan, or cannot be written.
     """
 
     def __init__(self, path: str | Path, plan: Plan) -> None:
@@ -36,8 +37,8 @@ class EvaluationFolder:
         here, pictures = self.path.resolve(), plan.pictures.resolve()
         if here == pictures or pictures in here.parents:
             raise ConfigError(
-                f"{self.path} lies in {plan.pictures}, so that what is painted would be taken for "
-                "pictures to evaluate: give another --out"
+                f"{self.path} lies in {plan.pictures}, so painted pictures would become pictures "
+                "to evaluate: give another --out"
             )
         self._make(self.path / "prompts")
         self._open = ExitStack()
@@ -54,11 +55,12 @@ class EvaluationFolder:
             raise
 
     def image(self, method: str, picture: str, number: int) -> Path:
-        """Where a painted image belongs."""
+        """The path of a painted image."""
         return self.path / "regenerated" / method / f"{picture}.{number}.png"
 
     def save(self, image: Image.Image, path: Path) -> str:
-        """Writes an image so that it is whole or not there; its path below the folder."""
+        """Write an image so that the file is whole or absent. Returns its path relative to the
+        folder."""
         self._make(path.parent)
         torn = path.with_name(f"{path.name}.part")
         try:
@@ -69,12 +71,13 @@ class EvaluationFolder:
             torn.replace(path)
         except OSError as error:
             raise ResultsError(
-                f"cannot write {path}: {error.strerror}; make room and give the same command again"
+                f"cannot write {path}: {error.strerror}; free some space and run the same command "
+                "again"
             ) from error
         return path.relative_to(self.path).as_posix()
 
     def write(self, name: str, text: str) -> Path:
-        """Writes a text file in place of the one before."""
+        """Write a text file, which replaces the previous one."""
         path = self.path / name
         torn = path.with_name(f"{name}.part")
         try:

@@ -11,11 +11,11 @@ DRAWS = 10_000
 def mean_interval(
     values: NDArray[np.float64], draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float, float]:
-    """The mean of values (N,) and its 95 % interval, resampling them.
+    """The mean of values (N,) and its 95 % bootstrap interval: (mean, low, high).
 
     For the difference of two methods, give the differences of their pairs.
     """
     generator = np.random.default_rng(seed)
-    rows = generator.integers(0, len(values), (draws, len(values)))
-    low, high = np.percentile(values[rows].mean(axis=1), [2.5, 97.5])
+    indices = generator.integers(0, len(values), (draws, len(values)))
+    low, high = np.percentile(values[indices].mean(axis=1), [2.5, 97.5])
     return float(values.mean()), float(low), float(high)

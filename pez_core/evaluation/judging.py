@@ -1,4 +1,5 @@
-"""The third phase: how alike the judge finds each picture and what was painted from its prompts."""
+"""The third phase: the judge's similarity of each picture to the pictures painted from its
+prompts."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ from .prompting import Pair
 def to_judge(
     plan: Plan, folder: EvaluationFolder, wanted: Iterable[Pair], again: bool
 ) -> list[Record]:
-    """What became of those pairs that have no result yet, picture after picture: a record of what
-    was painted, or of the error that came before. Also those whose earlier error is gone; `again`:
-    whose last result is an error."""
+    """The work for those pairs that have no result yet, in order of the pictures: the record of the
+    painted pictures, or of an error in an earlier phase. It includes pairs whose earlier error is
+    resolved, and with `again` pairs whose last result is an error."""
     prompts = {method: folder.prompts[method].last() for method in plan.methods}
     painted, results = folder.painted.last(), folder.results.last()
     todo = []
@@ -35,8 +36,8 @@ def to_judge(
         if "error" not in entry:
             entry, phase = painted[name, method], "picture"
         result = results.get((name, method), {})
-        mended = "error" not in entry and result.get("phase") in ("prompt", "picture")
-        if not result or mended or (again and "error" in result):
+        resolved = "error" not in entry and result.get("phase") in ("prompt", "picture")
+        if not result or resolved or (again and "error" in result):
             todo.append({**entry, "method": method, "phase": phase})
     return todo
 
@@ -44,7 +45,8 @@ def to_judge(
 def judge_records(
     plan: Plan, folder: EvaluationFolder, todo: list[Record], callback: Callback | None = None
 ) -> Iterator[Record]:
-    """Judges `todo` and keeps a result of each. Raises what `load_image_tower` raises."""
+    """Judge the entries of `todo`; saves and yields the result of each. Raises whatever
+    `load_image_tower` raises."""
     judge: Judge | None = None
     for entry in todo:
         pair = {"picture": entry["picture"], "method": entry["method"]}
@@ -61,9 +63,9 @@ def judge_records(
 
 
 class Judge:
-    """The image tower of the judge, loaded once, with what it saw in the last original.
+    """The judge's image tower, loaded once, with the feature of the last original.
 
-    Raises what `load_image_tower` raises.
+    Raises whatever `load_image_tower` raises.
     """
 
     def __init__(self, plan: Plan, folder: EvaluationFolder) -> None:
@@ -75,13 +77,13 @@ class Judge:
         self._last: tuple[str, Tensor] | None = None
 
     def result(self, painted: Record) -> Record:
-        """The result of a picture from the record of what was painted. Raises PictureError when one
-        of both cannot be read."""
+        """The result for a picture, from the record of its painted pictures. Raises PictureError
+        when the original or a painted picture cannot be read."""
         original = self._original(painted["picture"])
         found = [self._feature(self._folder.path / path) for path in painted["images"]]
         cosines = [(original * feature).sum().item() for feature in found]
-        asked = self._plan.judging
-        settings = {**asked["settings"], "device": str(self._device)}
+        request = self._plan.judging
+        settings = {**request["settings"], "device": str(self._device)}
         return {
             "prompt": painted["prompt"],
             "tokens": len(clip_vocabulary().encode(painted["prompt"])),
@@ -91,7 +93,7 @@ class Judge:
             "images": painted["images"],
             "seeds": painted["seeds"],
             "painter": painted["painter"],
-            **asked,
+            **request,
             "settings": settings,
         }
 
@@ -101,7 +103,8 @@ class Judge:
         return self._last[1]
 
     def _feature(self, path: Path) -> Tensor:
-        """Alone in its pass: in a batch the last bits would depend on the others in it."""
+        """The feature of a picture, encoded alone: in a batch the last bits would depend on the
+        others."""
         picture = open_picture(path)
         return encode_pictures(
             self._source, [picture], self._device, lambda part: self._towers[part.name]

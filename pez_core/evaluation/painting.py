@@ -18,10 +18,10 @@ from .prompting import Pair
 def to_paint(
     plan: Plan, folder: EvaluationFolder, prompted: Iterable[Pair], again: bool
 ) -> list[Record]:
-    """The prompts of those pairs that are not painted yet, picture after picture; `again`: or could
-    not be.
+    """The prompts of those pairs that are not painted yet, in order of the pictures; with `again`
+    also those that failed.
 
-    Raises ResultsError when a picture was painted from another prompt than the one on the disk.
+    Raises ResultsError when a picture was painted from a prompt that differs from the saved one.
     """
     prompts = {method: folder.prompts[method].last() for method in plan.methods}
     painted, todo = folder.painted.last(), []
@@ -45,8 +45,8 @@ def to_paint(
 def paint_records(
     plan: Plan, folder: EvaluationFolder, todo: list[Record], callback: Callback | None = None
 ) -> Iterator[Record]:
-    """Paints the prompts of `todo`, saves the pictures and keeps a record of each. Raises what
-    `Painter` raises."""
+    """Paint the prompts of `todo`; saves the pictures, and saves and yields the record of each.
+    Raises whatever `Painter` raises."""
     painter = Painter(plan.diffusion, find_device(plan.job.device))
     for entry in todo:
         try:
@@ -69,9 +69,9 @@ def _painted(
         except PictureError as error:
             raise PictureError(f"image {number}: {error}") from error
         images.append(folder.save(image, folder.image(method, name, number)))
-    asked = plan.painting
-    settings = {**asked["settings"], **painter.settings}
+    request = plan.painting
+    settings = {**request["settings"], **painter.settings}
     made_with = {**painter.about, "size": list(image.size)}
     return {
-        "images": images, "seeds": seeds, "painter": made_with, **asked, "settings": settings,
+        "images": images, "seeds": seeds, "painter": made_with, **request, "settings": settings,
     }  # fmt: skip

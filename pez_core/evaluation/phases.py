@@ -1,8 +1,8 @@
-"""The three phases of an evaluation, one model in memory in each: the guide learns the prompts, the
-pipeline paints them, the judge compares.
+"""The three phases of an evaluation: the guide learns the prompts, the pipeline paints them, the
+judge compares the pictures. Each phase holds one model in memory.
 
-A phase looks at what is on the disk, does what is missing, and leaves one line for each picture and
-method as soon as it is done. So each resumes by itself, and what cannot be done is a line too.
+A phase reads the files on the disk, does the missing work, and writes one line for each picture and
+method as soon as it is done. So each phase can resume, and a failure is a line as well.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Work = Callable[[Callback | None], Iterator[Record]]
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase. noun: what it makes. total: how many of them in all. before: how many of them were
-    there before.
+    """One phase. noun: the name of its products. total: their number. before: the number that
+    existed before.
 
-    records: does the rest, and gives the record of each as soon as it is on the disk. Its argument
-    is a callback as for `learn_prompts`, which only the first phase calls.
+    records: does the remaining work and yields each record as soon as it is on the disk. Its
+    argument is a callback as for `learn_prompts`; only the first phase calls it.
     """
 
     noun: str
@@ -48,13 +48,13 @@ def phases(
     folder: EvaluationFolder,
     names: Iterable[str],
     again: bool = False,
-    at_once: int = 8,
+    concurrency: int = 8,
 ) -> Iterator[Phase]:
-    """The phases in turn; each has to be run to its end before the next is asked for.
+    """The phases in order. Run each to its end before requesting the next.
 
-    names: of the pictures, as `list_pictures` gives them. again: try what has an error once more.
-    at_once: pictures searched together.
-    Raises ResultsError when what is on the disk is of other prompts, and what loading raises.
+    names: of the pictures, as `list_pictures` returns them. again: retry entries with an error.
+    concurrency: pictures searched together.
+    Raises ResultsError when the saved files belong to other prompts, and whatever loading raises.
     """
     wanted = [
         (name, method)
@@ -62,24 +62,25 @@ def phases(
         for method in plan.methods
         if method in plan.optimizers or name in plan.captions[method]
     ]
-    asked = to_prompt(plan, folder, wanted, again)
-    work = partial(prompt_records, plan, folder, asked, at_once)
-    yield _phase("prompt", len(wanted), asked, work)
+    unprompted = to_prompt(plan, folder, wanted, again)
+    work = partial(prompt_records, plan, folder, unprompted, concurrency)
+    yield _phase("prompt", len(wanted), unprompted, work)
     prompted = [(name, m) for name, m in wanted if not folder.prompts[m].failed[name]]
-    blank = to_paint(plan, folder, prompted, again)
-    yield _phase("picture", len(prompted), blank, partial(paint_records, plan, folder, blank))
-    open_cases = to_judge(plan, folder, wanted, again)
-    work = partial(judge_records, plan, folder, open_cases)
-    yield _phase("result", len(wanted), open_cases, work)
+    unpainted = to_paint(plan, folder, prompted, again)
+    work = partial(paint_records, plan, folder, unpainted)
+    yield _phase("picture", len(prompted), unpainted, work)
+    unjudged = to_judge(plan, folder, wanted, again)
+    work = partial(judge_records, plan, folder, unjudged)
+    yield _phase("result", len(wanted), unjudged, work)
 
 
 def _phase(noun: str, total: int, todo: Sequence[object], work: Work) -> Phase:
     def records(callback: Callback | None = None) -> Iterator[Record]:
         if not todo:
-            return  # nothing is loaded for it
+            return  # so that no model is loaded
         try:
             yield from work(callback)
-        finally:  # what the phase has loaded goes before the next one loads
+        finally:  # free this phase's model before the next one loads
             gc.collect()
             torch.cuda.empty_cache()
 
@@ -87,10 +88,10 @@ def _phase(noun: str, total: int, todo: Sequence[object], work: Work) -> Phase:
 
 
 def check(plan: Plan) -> None:
-    """Finds every model of a plan before the first picture, downloaded if need be, and its
-    scheduler.
+    """Check that every model of a plan and its scheduler are available; downloads them if
+    necessary.
 
-    Raises ModelError when one cannot be had, and ConfigError when the judge takes part in learning.
+    Raises ModelError when one is unavailable, and ConfigError when the judge is also a guide.
     """
     if plan.diffusion.scheduler is not None:
         find_scheduler(plan.diffusion.scheduler)
@@ -100,6 +101,6 @@ def check(plan: Plan) -> None:
         for judge in judges:
             if guide.path and judge.path and guide.path.samefile(judge.path):
                 raise ConfigError(
-                    f"the judge {plan.judge} has learned the prompts itself, as {guide.name}: a "
-                    "judge that took part is no judge, so give --judge another CLIP"
+                    f"the judge {plan.judge} is the guide {guide.name} that learns the prompts: "
+                    "its own prompts would score too high, so give --judge another CLIP"
                 )

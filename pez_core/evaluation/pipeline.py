@@ -1,7 +1,7 @@
-"""A diffusion pipeline of diffusers: from a prompt and a seed to a picture.
+"""A diffusers pipeline that paints a picture from a prompt and a seed.
 
-diffusers and transformers are imported here alone, when they are needed. But: only safetensors are
-loaded, and no code that a pipeline brings.
+diffusers and transformers are imported only here, when they are needed.
+But: only safetensors are loaded, and no code that comes with a pipeline.
 """
 
 from __future__ import annotations
@@ -22,50 +22,50 @@ log = logging.getLogger(__name__)
 
 
 def require_diffusers() -> Any:
-    """The module diffusers. Raises ModelError, naming the extra, when it or transformers is
+    """The module diffusers. Raises ModelError, which names the extra, when it or transformers is
     missing."""
     try:
         import diffusers
         import transformers  # noqa: F401  (the text encoders of the pipelines)
     except ImportError as error:
         raise ModelError(
-            "to paint pictures needs diffusers and transformers: pip install "
+            "painting pictures needs diffusers and transformers: pip install "
             f"'pez-prompts[evaluate]' ({error})"
         ) from error
     return diffusers
 
 
 def find_pipeline(name: str) -> tuple[str, Path]:
-    """The folder of a pipeline, and the name that it came by: `name` itself as a folder or a name
-    on the hub, downloaded if need be, or else that of its copy (`plan.COPIES`).
+    """The name and the folder of a pipeline, downloaded if necessary. The name is `name`, a folder
+    or a name on the hub, or else that of its copy in `plan.COPIES`.
 
-    Raises ModelError when there is none.
+    Raises ModelError when none is available.
     """
     require_diffusers()
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "model_index.json").is_file():
-            raise ModelError(f"the folder {name} is no pipeline: it has no model_index.json")
+            raise ModelError(f"the folder {name} is not a pipeline: it has no model_index.json")
         return name, folder
     reasons = []
     for source in filter(None, (name, COPIES.get(name))):
         try:
             found = _download(source)
-        except Exception as error:  # the hub's client, its transports and diffusers have own kinds
+        except Exception as error:  # the hub's client, its transports and diffusers raise own types
             reasons.append(f"{source}: {first_line(error)}")
             continue
         if source != name:
-            log.warning("%s cannot be had, so %s paints, a copy that its owner does not keep",
+            log.warning("%s is unavailable; using %s, a copy that others maintain",
                         name, source)  # fmt: skip
         return source, found
     raise ModelError(
-        f"the pipeline {name} cannot be had ({'; '.join(reasons)}): give --pipeline the folder of "
+        f"the pipeline {name} is unavailable ({'; '.join(reasons)}): give --pipeline the folder of "
         "one in diffusers' layout, or another name on the hub"
     )
 
 
 def find_scheduler(name: str) -> Any:
-    """The class of diffusers. Raises ModelError when it has no such scheduler."""
+    """The scheduler class of diffusers. Raises ModelError for an unknown name."""
     diffusers = require_diffusers()
     kind: Any = getattr(diffusers, name, None)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
@@ -77,22 +77,22 @@ def find_scheduler(name: str) -> Any:
 
 
 def _download(name: str) -> Path:
-    """The folder in the hub's cache. diffusers warns of a hub that it cannot reach before it looks
-    there; whoever calls tells what came of it."""
+    """The folder in the hub's cache. diffusers warns that the hub is unreachable before it looks in
+    the cache, so its warnings are off; the caller reports the outcome."""
     diffusers = require_diffusers()
-    told = diffusers.utils.logging.get_verbosity()
+    verbosity = diffusers.utils.logging.get_verbosity()
     diffusers.utils.logging.set_verbosity_error()
     try:
         return Path(diffusers.DiffusionPipeline.download(name, use_safetensors=True))
     finally:
-        diffusers.utils.logging.set_verbosity(told)
+        diffusers.utils.logging.set_verbosity(verbosity)
 
 
 class Painter:
-    """A loaded pipeline. `settings`: the device and the precision it came to. `about`: what else
-    the pictures were made with.
+    """A loaded pipeline. `settings`: its device and precision. `about`: its name, scheduler and
+    library versions.
 
-    Raises ModelError when it cannot be loaded, or has no such scheduler.
+    Raises ModelError when it cannot be loaded, and for an unknown scheduler.
     """
 
     def __init__(self, diffusion: Diffusion, device: torch.device) -> None:
@@ -112,11 +112,11 @@ class Painter:
         }  # fmt: skip
 
     def paint(self, prompt: str, seed: int) -> Image.Image:
-        """A picture of the prompt, alone in its pass: in a batch the last bits would depend on the
-        others in it.
+        """A picture of the prompt, painted alone: in a batch the last bits would depend on the
+        others.
 
         The noise is drawn on the CPU, so that it is the same on every device.
-        Raises PictureError when the pipeline gives no usable picture.
+        Raises PictureError when the pipeline returns no usable picture.
         """
         diffusion = self._diffusion
         size = {} if diffusion.size is None else {"height": diffusion.size, "width": diffusion.size}
@@ -130,26 +130,28 @@ class Painter:
                 **size,
             )
         if any(getattr(output, "nsfw_content_detected", None) or ()):
-            raise PictureError("the pipeline's own safety checker held the picture back")
+            raise PictureError(
+                "the pipeline's own safety checker blocked the picture: change the prompt"
+            )
         return to_picture(output.images[0])
 
 
 def to_picture(values: Any) -> Image.Image:
-    """A picture of the values (H, W, 3) in 0..1 that a pipeline gives.
+    """The picture of the values (H, W, 3) in 0..1 that a pipeline returns.
 
-    Raises PictureError when they are no numbers, or all black, which is what is left of them where
-    the pipeline has cleared them itself.
+    Raises PictureError when they are not finite, or all black, because a pipeline may replace
+    values that are not finite with black.
     """
     array = np.asarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise PictureError(
-            "the pipeline gave values that are no finite numbers: try --diffusion-dtype float32 or "
-            "a lower --guidance"
+            "the pipeline returned values that are not finite numbers: try --diffusion-dtype "
+            "float32 or a lower --guidance"
         )
     if not array.any():
         raise PictureError(
-            "the pipeline gave an all black picture, as it does for values that are no numbers: "
-            "try --diffusion-dtype float32"
+            "the pipeline returned an all black picture, as it does for values that are not "
+            "finite: try --diffusion-dtype float32"
         )
     return Image.fromarray(np.round(array.clip(0, 1) * 255).astype(np.uint8))
 
@@ -160,15 +162,15 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
 
     with without_bars(diffusers, transformers):
         try:
-            # The safety checker stays what the pipeline has, or has not.
+            # A pipeline keeps its own safety checker, if it has one.
             pipeline = diffusers.DiffusionPipeline.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
-                low_cpu_mem_usage=False,  # the other way needs accelerate
-                **{_dtype_name(diffusers): dtype},  # here, as some parts stay in float32
+                low_cpu_mem_usage=False,  # True needs accelerate
+                **{_dtype_name(diffusers): dtype},  # given here, because some parts stay in float32
             )
-        except Exception as error:  # of diffusers, transformers and safetensors
+        except Exception as error:  # from diffusers, transformers or safetensors
             raise ModelError(
                 f"the pipeline {diffusion.pipeline} cannot be loaded ({first_line(error)}): it "
                 "needs whole safetensors files in diffusers' layout"
@@ -180,7 +182,7 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
 
 
 def _dtype_name(diffusers: Any) -> str:
-    """What the argument for the precision is called: diffusers 0.38 has renamed it."""
+    """The name of the argument for the precision, which diffusers 0.38 renamed."""
     version = tuple(int(part) for part in diffusers.__version__.split(".")[:2])
     return "dtype" if version >= (0, 38) else "torch_dtype"
 

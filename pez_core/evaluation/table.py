@@ -1,4 +1,4 @@
-"""What came out: means over pictures with bootstrap intervals, as Markdown, CSV and JSON."""
+"""The table of results: means over pictures with bootstrap intervals, as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Interval = tuple[float, float, float]  # mean, and the ends of its 95 % interval
 
 @dataclass(frozen=True)
 class Row:
-    """A method's figures. pictures: with a result; the means are over them. errors: the others that
-    the method was asked for. tokens: mean length of the prompts. similarity: the guide's, of
-    picture and prompt. judge: the judge's, of picture and painted pictures. difference: that less
-    the first method's, over the `pairs` pictures that have a result of both.
+    """The figures of a method. pictures: the number with a result; the means are over them. errors:
+    the number without a result. tokens: the mean length of the prompts. similarity: the guide's, of
+    picture and prompt. judge: the judge's, of picture and painted pictures. difference: judge minus
+    the first method's, over the `pairs` pictures with a result of both methods.
 
-    None stands for the figures of no picture. The interval of one picture has no width: it says
-    nothing.
+    A figure is None without pictures. The interval of one picture has no width, so it has no
+    meaning.
     """
 
     method: str
@@ -43,13 +43,13 @@ class Row:
 
 
 def rows(methods: Iterable[str], results: Iterable[Record]) -> list[Row]:
-    """The figures of each method from the last results of each picture and method."""
+    """The figures of each method, from the last result of each picture and method."""
     good: dict[str, dict[str, Record]] = {method: {} for method in methods}
     errors = dict.fromkeys(good, 0)
     for record in results:
         method = record["method"]
         if method not in good:
-            continue  # of an earlier run that asked for more
+            continue  # of an earlier run with more methods
         if "error" in record:
             errors[method] += 1
         else:
@@ -71,17 +71,18 @@ def rows(methods: Iterable[str], results: Iterable[Record]) -> list[Row]:
 
 
 def write_table(plan: Plan, folder: EvaluationFolder, found: list[Row]) -> None:
-    """Writes table.md, table.csv and table.json."""
+    """Write table.md, table.csv and table.json."""
     folder.write("table.md", to_markdown(plan, found))
     folder.write("table.csv", to_csv(found))
     folder.write("table.json", json.dumps(to_json(plan, found), indent=1) + "\n")
 
 
 def to_markdown(plan: Plan, found: list[Row]) -> str:
-    """The table to be read, with the protocol in a line below."""
+    """The table in Markdown, with the protocol in a line below."""
     first, diffusion = plan.methods[0], plan.diffusion
     lines = [
-        f"| method | pictures | tokens | guide's similarity | judge's similarity | less {first} |",
+        "| method | pictures | tokens | guide similarity | judge similarity "
+        f"| difference from {first} |",
         "|---|---|---|---|---|---|",
     ]
     for row in found:
@@ -91,10 +92,10 @@ def to_markdown(plan: Plan, found: list[Row]) -> str:
             row.method,
             pictures,
             tokens,
-            _told(row.similarity, ".4f"),
-            _told(row.judge, ".4f"),
+            _formatted(row.similarity, ".4f"),
+            _formatted(row.judge, ".4f"),
         ]
-        cells.append("" if row.method == first else _told(row.difference, "+.4f"))
+        cells.append("" if row.method == first else _formatted(row.difference, "+.4f"))
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
@@ -107,7 +108,8 @@ def to_markdown(plan: Plan, found: list[Row]) -> str:
 
 
 def to_csv(found: list[Row]) -> str:
-    """A line a method; an interval is three columns, empty where there is none."""
+    """The table in CSV, one line for each method. An interval takes three columns, empty without
+    one."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     measures = ("similarity", "judge", "difference")
@@ -120,7 +122,7 @@ def to_csv(found: list[Row]) -> str:
 
 
 def to_json(plan: Plan, found: list[Row]) -> dict[str, Any]:
-    """The same with all that decides it."""
+    """The figures with all settings that determine them."""
     return {
         "schema": SCHEMA,
         "pez": __version__,
@@ -138,12 +140,12 @@ def _differences(mine: dict[str, Record], first: dict[str, Record]) -> Iterable[
 
 
 def _interval(values: Iterable[float]) -> Interval | None:
-    # Sorted, so that the draws do not depend on the order in which results came.
+    # Sorted, so that the draws do not depend on the order of the results.
     array = np.sort(np.array(list(values), dtype=np.float64))
     return mean_interval(array) if len(array) else None
 
 
-def _told(interval: Interval | None, style: str) -> str:
+def _formatted(interval: Interval | None, style: str) -> str:
     if interval is None:
         return "–"
     mean, low, high = (format(value, style).replace("-", "−") for value in interval)

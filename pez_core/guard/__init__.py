@@ -1,1 +1,1 @@
-"""What prompts are to keep away from: concepts in a neutral feature space, and words."""
+"""Concepts that prompts should avoid: thresholds in a neutral feature space, and words."""

@@ -1,4 +1,4 @@
-"""The words that say a concept outright: with a guard a search does not use them either."""
+"""The words that name a concept literally. A search with a guard does not use them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..text.vocabulary import WORD_END, Vocabulary, words_in
 
-Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool, which concepts each is near
+Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool: which concepts each is near
 
-LEAST_LETTERS = 3  # of a piece of a word: the t of "t-shirt" says nothing
+LEAST_LETTERS = 3  # of a piece of a word: the t of "t-shirt" has no meaning
 ENDINGS = ("s", "es", "ed", "ing")
-# They say nothing alone, but where a model knows little of a concept they may lie near it.
+# Words without a meaning of their own. They may be near a concept that the model hardly knows.
 FUNCTION_WORDS = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "is", "it",
     "its", "no", "not", "of", "on", "or", "over", "that", "the", "this", "to", "under", "was",
@@ -23,12 +23,13 @@ FUNCTION_WORDS = frozenset({
 def concept_words(
     concepts: Sequence[str], unknown: Collection[str], vocabulary: Vocabulary, near: Near
 ) -> dict[str, tuple[str, ...]]:
-    """The words of each concept that are near it as a text of one word, and their inflections in
-    the vocabulary that are near as well: for "pizza" also "pizzas", for "cats" also "cat", but no
-    "catalog". A concept of one word is always among its words; of others there may be none.
+    """The words of each concept that are near it as texts of one word, and those of their
+    inflections in the vocabulary that are near it as well: for "pizza" also "pizzas", for "cats"
+    also "cat", but not "catalog". A concept of one word always contains that word. Other concepts
+    may have no words.
 
-    unknown: concepts that mean nothing to the model, so that nearness to them means nothing either:
-    their words are all that they say.
+    unknown: concepts that the model does not know, so that nearness to them has no meaning. All
+    their words are returned.
     """
     own = [_content_words(concept) for concept in concepts]
     known = [[] if c in unknown else words for c, words in zip(concepts, own, strict=True)]
@@ -43,20 +44,20 @@ def concept_words(
 
 
 def _always(concept: str, words: list[str], unknown: Collection[str]) -> list[str]:
-    """The words of a concept that are taken whatever they mean to the model."""
+    """The words of a concept that are included whatever they mean to the model."""
     whole = [concept.lower()] if len(concept.split()) == 1 else []
     return [*whole, *words] if concept in unknown else whole
 
 
 def _content_words(concept: str) -> list[str]:
-    """Its words that say something; where none does, all."""
+    """The words of a concept that have a meaning; all words if none has."""
     words, whole = words_in(concept), concept.lower().split()
     said = [word for word in words if word not in FUNCTION_WORDS]
     return [word for word in said if word in whole or len(word) >= LEAST_LETTERS] or words
 
 
 def _inflections(words: Sequence[str], vocabulary: Collection[str]) -> list[str]:
-    """Other words of the vocabulary that differ from one of these by an ending."""
+    """Other words of the vocabulary that differ from one of `words` by an ending."""
     others = [w + e for w in words for e in ENDINGS]
     others += [w.removesuffix(e) for w in words for e in ENDINGS if w.endswith(e)]
     enough = (w for w in others if len(w) >= LEAST_LETTERS and w in vocabulary)
@@ -64,7 +65,7 @@ def _inflections(words: Sequence[str], vocabulary: Collection[str]) -> list[str]
 
 
 def _those_near(words: list[list[str]], near: Near) -> list[list[str]]:
-    """Of the words of each concept those that are near it, encoded all at once."""
+    """Those words of each concept that are near it. All words are encoded in one call."""
     each = list(dict.fromkeys(word for some in words for word in some))
     if not each:
         return [[] for _ in words]

@@ -1,19 +1,20 @@
-"""A guard: keeps prompts away from concepts in feature space, where a list of words cannot.
+"""A guard keeps prompts away from concepts in feature space, which a list of words cannot do.
 
-With a word banned its meaning is reached through other tokens (arXiv 2302.03668 §1 asks for filters
-in feature space). A guard looks at what a text means to CLIP: the cosine between the text and each
-concept, against a threshold of that concept.
+A search can reach the meaning of a banned word through other tokens (arXiv 2302.03668 §1 asks for
+filters in feature space). A guard measures what a text means to CLIP: it compares the cosine
+between the text and each concept with a threshold of that concept.
 
-Texts of one form lie near each other whatever they say: to the embedded model "a dog" has the
-cosine 0.91 with "pizza". So cosines are taken where neutral prompts are centred and spread alike in
-all directions (`neutral`). Thresholds come from neutral prompts that took no part in that: of N
-cosines the k-th largest, k = ⌊(N + 1)·rate⌋, which a further one exceeds with probability k/(N + 1)
-(split conformal prediction, arXiv 2107.07511 §1).
+Texts of the same form are near each other whatever they mean: in the embedded model "a dog" has the
+cosine 0.91 with "pizza". So cosines are measured in a space in which neutral prompts are centred
+and have the same variance in all directions (`guard.neutral`). A threshold is computed from N
+held-out neutral prompts: it is the k-th largest of their cosines, k = ⌊(N + 1)·rate⌋. A further
+neutral prompt exceeds it with probability k/(N + 1) (split conformal prediction, arXiv 2107.07511
+§1).
 
-The words that say a concept outright are kept out as well (`concept_words`): a prompt may hold such
-a word and yet lie clear of its meaning.
+The words that name a concept literally are avoided as well (`guard.concept_words`): a prompt may
+contain such a word and still not be near the concept.
 
-But: the false-alarm rate is that of texts like the neutral ones, and a guard knows only what its
+But: the rate of false alarms holds for texts like the neutral ones, and a guard knows only what its
 CLIP has learned.
 """
 
@@ -30,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..clip.models import ClipModel
-from ..clip.text_tower import nothing
+from ..clip.text_tower import no_op
 from ..errors import GuardError
 from ..prompt import Nearness
 from ..targets import make_targets
@@ -41,50 +42,51 @@ from .neutral import Calibration, NeutralSpace, calibrate
 
 log = logging.getLogger(__name__)
 
-FALSE_ALARMS = 0.01
-# While searching, so far below its threshold a concept begins to cost: half precision moves
-# cosines by less, and another CLIP agrees the more.
+FALSE_POSITIVE_RATE = 0.01
+# In a search the penalty starts this far below the threshold. Half precision changes cosines by
+# less, and with a margin other CLIPs agree more often.
 MARGIN = 0.01
-# What a cosine above that costs: much more than it can add to the similarity, so that the gradient
-# leads out.
+# The penalty for each unit of cosine above that: much more than it can add to the similarity, so
+# that the gradient points away from the concept.
 SLOPE = 3.0
-# What any prompt too near costs beside it: more than similarity and fluency can make up for, so
-# that every clear prompt is worth more than every near one.
+# The additional penalty for any prompt that is too near: more than similarity and fluency can gain,
+# so that every clear prompt scores higher than every near one.
 STEP = 10.0
-NEVER = 2.0  # a threshold that no cosine reaches
+NEVER = 2.0  # a threshold above every cosine
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What texts are to keep away from, by one model.
+    """The concepts that texts should avoid, measured by one model.
 
     names: C concepts. directions: (C, E) at unit length, in the neutral space. thresholds: (C,)
-    cosines above which a text is too near. false_alarms: the share of neutral texts above each.
-    words: those that say a concept outright, by its name; a search does not use them. unknown: the
-    concepts that mean no more to the model than an empty text; no text is near them.
+    cosines above which a text is too near. false_positive_rate: the share of neutral texts above
+    each threshold. words: the words that name a concept literally, by its name; a search does not
+    use them. unknown: the concepts that the model does not distinguish from an empty text; no text
+    is near them.
     """
 
     names: tuple[str, ...]
     directions: Tensor
     thresholds: Tensor
     space: NeutralSpace
-    false_alarms: float
+    false_positive_rate: float
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
 
     @property
     def ban(self) -> list[str]:
-        """Its words as `make_mask` takes them."""
+        """Its words as bans for `make_mask`."""
         return [escape_ban(word) for words in self.words.values() for word in words]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a result's `settings` say of it."""
+        """The entries of a result's `settings` that describe the guard."""
         return {"avoided_words": {name: list(words) for name, words in self.words.items()}}
 
     def says(self, text: str) -> dict[str, tuple[str, ...]]:
-        """The words in a text that say a concept outright, by the concept's name; {} where there
-        are none. They count by their letters, whatever the text means."""
+        """The words in a text that name a concept literally, by the concept's name; {} if there are
+        none. They are compared by spelling, whatever the text means."""
         there = words_in(text)
         said = {n: tuple(word for word in ws if word in there) for n, ws in self.words.items()}
         return {name: words for name, words in said.items() if words}
@@ -94,15 +96,16 @@ class Guard:
         return self.cosines(features) > self.thresholds
 
     def cosines(self, features: Tensor) -> Tensor:
-        """Of texts with the concepts, in the neutral space. (…, E) unit features → (…, C)"""
+        """The cosines of texts with the concepts, in the neutral space. (…, E) unit features → (…,
+        C)"""
         return self.space.unit(features.to(self.directions.dtype)) @ self.directions.T
 
     def penalty(self, features: Tensor, margin: float = MARGIN) -> Tensor:
-        """What a search takes off the similarity: 0 for texts that are clear, and rising with what
-        is too near. (…, E) unit features → (…)
+        """The penalty that a search subtracts from the similarity: 0 for clear texts, and
+        increasing with the excess over the thresholds. (…, E) unit features → (…)
 
-        margin: how far below its threshold a concept begins to cost; 0 fines just what is near.
-        A negative target pulls every prompt away from it for ever; this only shuts a region.
+        margin: the penalty starts this far below a threshold; with 0 it applies only to texts that
+        are too near. A negative target affects every prompt; a guard only excludes a region.
         """
         excess = (self.cosines(features) - self.thresholds + margin).clamp_min(0)  # (…, C)
         return SLOPE * excess.sum(dim=-1) + STEP * (excess > 0).any(dim=-1)
@@ -113,24 +116,24 @@ class Guard:
         return [self._nearness(cosines, text) for cosines, text in rows]
 
     def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
-        """`measure` of texts, encoded by the model that the guard was made with. Of a text longer
-        than CLIP reads every part counts: told is the nearest one.
+        """`measure` of texts, encoded by the model of the guard. A text longer than CLIP's context
+        is read in parts; the result is that of the nearest part.
 
-        Raises GuardError for another model, as far as its dimensions tell.
+        Raises GuardError for a model of other dimensions.
         """
         rows = zip(self.nearest(model, texts).tolist(), texts, strict=True)
         return [self._nearness(cosines, text) for cosines, text in rows]
 
     def nearest(
-        self, model: ClipModel, texts: Sequence[str], tick: Callable[[], None] = nothing
+        self, model: ClipModel, texts: Sequence[str], check_interrupt: Callable[[], None] = no_op
     ) -> Tensor:
-        """The cosines of each text's nearest part with the concepts, N texts → (N, C). tick: called
-        between passes. Raises as `check` does."""
+        """The largest cosine of each text's parts with each concept, N texts → (N, C).
+        check_interrupt: called between passes. Raises as `check` does."""
         self.require(model)
         if not texts:
             return self.thresholds.new_empty(0, len(self.names))
         parts = [text_parts(text, model.vocabulary) or [""] for text in texts]
-        features = model.encode_texts([part for some in parts for part in some], tick)
+        features = model.encode_texts([part for some in parts for part in some], check_interrupt)
         cosines = self.to(model.device).cosines(features)
         return torch.stack([each.amax(dim=0) for each in cosines.split([len(p) for p in parts])])
 
@@ -159,23 +162,24 @@ def make_guard(
     texts: Sequence[str] = (),
     pictures: Mapping[str, Image.Image] | None = None,
     *,
-    false_alarms: float = FALSE_ALARMS,
+    false_alarms: float = FALSE_POSITIVE_RATE,
     calibration: Calibration | None = None,
 ) -> Guard:
-    """The guard that keeps texts away from what these texts and pictures show.
+    """The guard that keeps texts away from the concepts of these texts and pictures.
 
-    pictures: by the names to tell them by. false_alarms: the share of neutral prompts that each
-    concept may call too near; more of them, and less that is meant slips through. calibration: of
-    this model, by prompts of your own, or because it makes more than one guard.
-    Raises GuardError for no concept, one without words, two of one name, a rate out of range, fewer
-    neutral prompts than the rate needs, and the calibration of another model; TargetError for
-    features that are no numbers; ModelError when pictures are given and there is no image tower.
+    pictures: by name. false_alarms: the rate of neutral prompts that each concept may report as too
+    near. A higher rate lets fewer texts about the concept pass. calibration: of this model, made
+    from your own prompts or shared by several guards.
+    Raises GuardError without a concept, for a concept without words, for two of the same name, for
+    a rate out of range, for fewer neutral prompts than the rate needs, and for the calibration of
+    another model. Raises TargetError for features that are not finite, and ModelError for pictures
+    without an image tower.
     """
     named, pictures = _concepts(texts, pictures or {})
     if not 0 < false_alarms <= 0.5:
         raise GuardError(
             f"the rate of false alarms must be above 0 and at most 0.5, got {false_alarms}: 0.01 "
-            "is one of a hundred"
+            "means one neutral prompt in a hundred"
         )
     features = [model.encode_texts(named)] if named else []
     if pictures:
@@ -187,7 +191,7 @@ def make_guard(
     directions = space.unit(concepts.features.to(space.centre.dtype))
     cosines = calibration.held_out @ directions.T  # (N, C)
     if not bool(torch.isfinite(cosines).all()):
-        raise GuardError(f"{model.name} gives neutral prompts features that are no numbers")
+        raise GuardError(f"{model.name}: its features of neutral prompts are not finite")
     thresholds = cosines.topk(_rank(len(cosines), false_alarms), dim=0).values[-1]
     guard = Guard(concepts.labels, directions, thresholds, space, false_alarms)
     return _with_words(guard, model, named)
@@ -196,14 +200,15 @@ def make_guard(
 def _concepts(
     texts: Sequence[str], pictures: Mapping[str, Image.Image]
 ) -> tuple[list[str], Mapping[str, Image.Image]]:
-    """The concepts by name, each once. Raises GuardError as `make_guard` does."""
+    """The names of the texts, each once, and the pictures. Raises GuardError as `make_guard`
+    does."""
     named = list(dict.fromkeys(text.strip() for text in texts))
     if not named and not pictures:
         raise GuardError(
             "nothing to keep away from: give at least one concept, a text or a picture"
         )
     if not all(named):
-        raise GuardError("an empty text is no concept: give it some words")
+        raise GuardError("an empty text is not a concept: give it some words")
     twice = [name for name in pictures if name in named]
     if twice:
         raise GuardError(f"{twice[0]!r} is the name of a text and of a picture: rename one")
@@ -211,7 +216,7 @@ def _concepts(
 
 
 def _with_words(guard: Guard, model: ClipModel, named: Sequence[str]) -> Guard:
-    """The guard with the words of its texts, and with what the model does not know."""
+    """The guard with the words of its texts and with its unknown concepts."""
 
     def near(texts: Sequence[str]) -> Tensor:
         return guard.near(model.encode_texts(texts))
@@ -221,7 +226,7 @@ def _with_words(guard: Guard, model: ClipModel, named: Sequence[str]) -> Guard:
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         log.warning(
-            "%s does not know %s%s: an empty text is as near; only the words are kept away from",
+            "%s does not know %s%s: an empty text is as near, so only the words are avoided",
             model.name,
             ", ".join(map(repr, unknown[:5])),
             more,
@@ -239,12 +244,13 @@ def _require_model(model: ClipModel, dimensions: int, what: str) -> None:
         )
 
 
-def _rank(count: int, false_alarms: float) -> int:
-    """The threshold's place among the largest cosines, from 1. Raises GuardError."""
-    rank = math.floor((count + 1) * false_alarms + 1e-9)
+def _rank(count: int, rate: float) -> int:
+    """The threshold's rank among the largest cosines, from 1. Raises GuardError for too few
+    prompts."""
+    rank = math.floor((count + 1) * rate + 1e-9)
     if rank < 1:
         raise GuardError(
-            f"{count} neutral prompts cannot tell a false-alarm rate of {false_alarms}: give a "
+            f"{count} neutral prompts are too few for a rate of false alarms of {rate}: give a "
             f"rate of at least {1 / (count + 1):.2g}, or more prompts"
         )
     return rank

@@ -1,1 +1,1 @@
-"""Files from elsewhere: downloads with their bars, and open_clip's own files."""
+"""Files from other places: downloads with their progress bars, and open_clip's own files."""

@@ -1,4 +1,5 @@
-"""Loading without the bars that diffusers and transformers draw: a line of `pez` is its own."""
+"""Loading without the progress bars of diffusers and transformers, which would mix with `pez`'s own
+output."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ from typing import Any
 
 @contextmanager
 def without_bars(*libraries: Any) -> Iterator[None]:
-    """libraries: the modules diffusers and transformers, either or both."""
+    """A context without the progress bars of libraries: the modules diffusers, transformers or
+    both."""
     loggings = [library.utils.logging for library in libraries]
-    drawn = [one for one in loggings if one.is_progress_bar_enabled()]
-    for one in drawn:
+    enabled = [one for one in loggings if one.is_progress_bar_enabled()]
+    for one in enabled:
         one.disable_progress_bar()
     try:
         yield
     finally:
-        for one in drawn:
+        for one in enabled:
             one.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Weights from the hub that open_clip names, or from where a user has put them by hand."""
+"""Weights that open_clip lists, from the hub or from a place where a user has put them by hand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from ..errors import ModelError
 
-Progress = Callable[[int, int], None]  # bytes that are here, bytes in all (0: not known)
+Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total (0: unknown)
 
 
 def placed_by_hand(architecture: str, tag: str) -> Path:
-    """Where a downloaded file of open_clip's NAME:TAG may be put by hand; it is used before any
+    """The path where a user may put the file of open_clip's NAME:TAG by hand. It is preferred to a
     download."""
     folder = os.environ.get("PEZ_MODELS") or "~/.cache/pez"
     return Path(os.path.expanduser(folder)) / f"{architecture}-{tag}.safetensors"
@@ -25,9 +25,10 @@ def placed_by_hand(architecture: str, tag: str) -> Path:
 def download(
     name: str, trained: dict[str, str], by_hand: Path, progress: Progress | None = None
 ) -> Path:
-    """The safetensors file of open_clip's entry, from the hub's cache or the hub.
+    """The path of the safetensors file of an open_clip entry, from the hub's cache or the hub.
 
-    progress: told how many bytes of how many are here; what it raises ends the download.
+    progress: called with the bytes downloaded and the bytes in total. An exception that it raises
+    ends the download.
     """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
@@ -35,7 +36,7 @@ def download(
     file = f"{Path(file).stem}.safetensors" if file else "open_clip_model.safetensors"
     if not repository:
         raise ModelError(
-            f"{name}: open_clip has it only as a pickle, which is not read: convert it to "
+            f"{name}: open_clip lists only a pickle of it, and pickles are not read: convert it to "
             f"safetensors and put it at {by_hand}"
         )
     raised: list[BaseException] = []
@@ -48,7 +49,7 @@ def download(
         if progress is None:
             return Path(hf_hub_download(repository, file))
         return Path(hf_hub_download(repository, file, tqdm_class=_bar(progress, raised)))
-    except Exception as error:  # the hub raises kinds of its own for no network, space or rights
+    except Exception as error:  # the hub raises its own types for no network, space or permission
         if raised:
             raise raised[0] from None
         reason = (str(error).strip() or repr(error)).splitlines()[0]
@@ -60,7 +61,7 @@ def download(
 
 
 def hub_answers() -> bool:
-    """Whether the hub can be asked, known at once: see `_require_network`."""
+    """Whether the hub is reachable, without its client's long retries: see `_require_network`."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -73,13 +74,14 @@ def hub_answers() -> bool:
 
 
 def _bar(progress: Progress, raised: list[BaseException]) -> Any:
-    """A tqdm that tells `progress`, and notes what that raises: the hub would wrap it."""
+    """A tqdm class that calls `progress` and keeps what it raises: the hub would wrap the
+    exception."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
         def update(self, n: float | None = 1) -> bool | None:
             shown: bool | None = super().update(n)
-            if self.disable:  # as the hub has it where there is no terminal: it does not count
+            if self.disable:  # the hub disables it without a terminal; it then does not count
                 self.n += n or 0
             try:
                 progress(int(self.n), int(self.total or 0))
@@ -92,6 +94,6 @@ def _bar(progress: Progress, raised: list[BaseException]) -> Any:
 
 
 def _require_network(address: str) -> None:
-    """Raises OSError at once where the hub's own client would try again and again for a minute."""
-    with suppress(urllib.error.HTTPError):  # an answer of any kind is an answer
+    """Raise OSError at once without a network: the hub's own client would retry for a minute."""
+    with suppress(urllib.error.HTTPError):  # any answer shows that there is a network
         urllib.request.urlopen(address, timeout=10).close()

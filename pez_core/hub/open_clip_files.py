@@ -1,11 +1,11 @@
-"""open_clip's own files without open_clip: its tokeniser and its lists of models, imported alone.
+"""Single files of open_clip without the whole package: its tokeniser and its lists of models.
 
-`import open_clip` brings torchvision and, where it is installed, transformers: 4 to 7 s before the
-first step, of which the tokeniser needs 0.2 s (measured with `-X importtime` on two cores). This
-module is a package with open_clip's folder as its path, so that a file of it, imported from here,
-finds its neighbours as ever, and `open_clip/__init__.py` is not run.
+`import open_clip` also imports torchvision and, if it is installed, transformers. This takes 4 to 7
+s, of which the tokeniser needs 0.2 s (measured with `-X importtime` on two cores). This module is a
+package with open_clip's folder as its path. So a file imported from here finds its neighbours as
+usual, and `open_clip/__init__.py` does not run.
 
-But: a file that cannot be had this way, as in an open_clip that has moved it, comes from the whole
+But: a file that cannot be imported this way, because open_clip has moved it, comes from the whole
 package.
 """
 
@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_spec = find_spec("open_clip")  # finds the package and does not run it
+_spec = find_spec("open_clip")  # finds the package without running it
 __path__ = list(_spec.submodule_search_locations or ()) if _spec else []
 
 
 def part(name: str) -> Any:
     """One file of open_clip as a module, such as "tokenizer". Raises ImportError without open_clip.
 
-    A package that is loaded already is taken as it is: it knows what was registered with it.
+    A package that is already loaded is used as it is: it knows the models registered with it.
     """
     if "open_clip" not in sys.modules:
         try:
@@ -36,7 +36,7 @@ def part(name: str) -> Any:
 
 
 def model_config(architecture: str) -> dict[str, Any] | None:
-    """open_clip's configuration of an architecture, None where it has none of that name."""
+    """open_clip's configuration of an architecture; None for an unknown name."""
     if "open_clip" not in sys.modules:
         for folder in __path__:
             file = Path(folder, "model_configs", f"{architecture}.json")

@@ -134,14 +134,14 @@ def carried(
 ) -> Comparison:
     """The same with a column for another model. Raises what `score_text` raises."""
 
-    def worth(text: str) -> Measure:
+    def objective_value(text: str) -> Measure:
         return score_text(other, text, holdout, verbalizers, after=after)
 
     entries = tuple(
-        Entry(e.method, e.learned, {**e.there, other.name: worth(e.learned.best.text)})
+        Entry(e.method, e.learned, {**e.there, other.name: objective_value(e.learned.best.text)})
         for e in found.entries
     )
-    return Comparison(entries, {**found.empty, other.name: worth("")})
+    return Comparison(entries, {**found.empty, other.name: objective_value("")})
 
 
 def _row(entries: Sequence[Entry], models: Iterable[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ..config import SearchConfig
 from ..errors import TargetError
-from ..search.objective import Reading
+from ..search.objective import Evaluation
 from ..search.projection import TokenTable
 from .examples import Example, Question
 from .model import LanguageModel
@@ -62,14 +62,14 @@ class LabelLoss:
         self._at_once = max(1, (ON_CPU if device.type == "cpu" else ON_GPU) // length)
         self._batches: Tensor | None = None
 
-    def begin(self, config: SearchConfig, generators: Sequence[torch.Generator]) -> None:
+    def draw_batches(self, config: SearchConfig, generators: Sequence[torch.Generator]) -> None:
         size, total = config.batch_size, len(self._labels)
         if size is not None and size < total:
             (generator,) = generators
             draws = [torch.randperm(total, generator=generator)[:size] for _ in range(config.steps)]
             self._batches = torch.stack(draws).to(self._model.device)  # (steps, B)
 
-    def read(self, embeddings: Tensor, step: Tensor) -> Reading:
+    def evaluate(self, embeddings: Tensor, step: Tensor) -> Evaluation:
         leaf = embeddings.detach().requires_grad_()
         gradient = torch.zeros_like(leaf)
         losses = leaf.new_zeros(len(leaf))
@@ -77,7 +77,7 @@ class LabelLoss:
             # The prompts do not touch each other, so the gradient of the sum is that of each.
             gradient += torch.autograd.grad(part.sum(), leaf)[0]
             losses += part.detach()
-        return Reading(-losses, -losses, gradient)
+        return Evaluation(-losses, -losses, gradient)
 
     @torch.no_grad()
     def scores(self, trials: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,36 +1,39 @@
-"""`learn_text_prompt`: the way from labelled examples to ranked prompts for a language model.
+"""`learn_text_prompt`: from labelled examples to ranked prompts for a language model.
 
-The optimiser sees mini-batches; every few steps the tokens that its prompts have reached are
-written out as text, read again by the tokenizer and measured on the same examples, and the best
-text is kept. The holdout takes part in nothing.
+The loop is that of every search (`search.search_batch`). The optimiser sees mini-batches. Every few
+steps its prompts are written as text, read again by the tokenizer and scored on the same examples;
+the best text is kept. The holdout takes no part.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from ..errors import ConfigError, ModelError
-from ..search.optimizers import OPTIMIZERS
+from ..errors import ConfigError, ModelError, PezError
+from ..search.best_tracker import EveryTextTracker, Scored
+from ..search.optimizers import Optimizer
+from ..search.problem import Problem
 from ..search.projection import token_table
+from ..search.search_batch import Search, SearchBatch
 from .examples import Example, Question, split
 from .label_loss import LabelLoss
 from .measure import Measure, measure, unlikeliness
 from .model import LanguageModel
 from .results import LearnedText, TextCandidate
 from .settings import DEFAULT, TextConfig
-from .tokens import handed_out, learnable
+from .tokens import learnable, text_of
 
 HOLDOUT = 0.25  # of the examples, where none are given for it
 
 
 @dataclass(frozen=True)
 class TextStep:
-    """What a callback is told. best: the best text so far, with its loss and accuracy in
-    training."""
+    """How far a search is. best: the best text so far, with its loss and accuracy in training."""
 
     step: int
     total: int
@@ -54,12 +57,12 @@ def learn_text_prompt(
     seed: int = 0,
     callback: Callback | None = None,
 ) -> LearnedText:
-    """The prompts in front of the inputs by which the model names their labels best, best first.
+    """The prompts in front of the inputs with which the model names their labels best, best first.
 
-    verbalizers: the word that stands for each label; one token each. holdout: examples that take no
-    part but in the figures told; a quarter of `examples`, drawn at random, if left out. after: what
-    is written between an input and the answer. tokens: how many are learned. callback: called after
-    every step; returning False stops with the best so far.
+    verbalizers: the word that stands for each label; one token each. holdout: examples for the
+    reported figures alone; a quarter of `examples`, drawn at random, if left out. after: the text
+    between an input and the answer. tokens: how many are learned. callback: called after every
+    step; returning False stops with the best so far.
     Raises ConfigError for a number out of range, TargetError for examples or verbalizers that
     cannot be used, VocabularyError when no token can be learned, ModelError for a model that only
     measures.
@@ -76,99 +79,119 @@ def learn_text_prompt(
     if holdout is None:
         examples, holdout = split(examples, HOLDOUT, seed)
     question = Question(verbalizers, after)
-    return _Search(model, list(examples), question, tokens, config, seed).run(holdout, callback)
+    problem = LabelProblem(
+        model, list(examples), list(holdout), question, tokens, config, seed, callback
+    )
+    ((_, result),) = SearchBatch(problem).run([None])
+    if isinstance(result, PezError):
+        raise result
+    return result
 
 
-class _Search:
-    """One search: its optimiser and the texts it has found."""
+class MeasuredText(NamedTuple):
+    """A text and what it reaches on the examples that rank texts."""
+
+    text: str
+    training: Measure
+
+
+class LabelProblem(Problem[None, LearnedText]):
+    """The labels of some examples, for one search."""
+
+    captures = False
+    tracker = EveryTextTracker
 
     @torch.inference_mode(False)
     def __init__(
         self,
         model: LanguageModel,
         examples: list[Example],
+        holdout: list[Example],
         question: Question,
         tokens: int,
         config: TextConfig,
         seed: int,
+        callback: Callback | None,
     ) -> None:
-        self._model, self._question, self._config, self._seed = model, question, config, seed
+        self._model, self._question, self._text_config = model, question, config
+        self._callback, self._tokens, self._seed = callback, tokens, seed
+        self.config, self.update_every = config.search_config(), config.look_every
         self._generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(examples), generator=self._generator).tolist()
-        self._looked_at = [examples[i] for i in order[: config.look_examples]]
+        self._ranking = [examples[i] for i in order[: config.look_examples]]
+        self._holdout = holdout
         everything = model.embed(torch.arange(len(model.tokenizer)))
         everything = everything if everything.dtype == torch.float64 else everything.float()
-        self._table = token_table(everything, learnable(model.tokenizer, config.vocabulary))
-        objective = LabelLoss(
-            model, examples, question, self._table, tokens=tokens, fluency=config.fluency
+        self.table = token_table(everything, learnable(model.tokenizer, config.vocabulary))
+        self._objective = LabelLoss(
+            model, examples, question, self.table, tokens=tokens, fluency=config.fluency
         )
-        self._optimizer = OPTIMIZERS[config.optimizer](
-            objective, self._table, config.moves(), [self._generator], capture=False
-        )
-        self._found: dict[str, tuple[float, Measure]] = {}  # of each text: what counts, its measure
-        self._best: str | None = None
-        self._history: list[tuple[int, float, float, float]] = []
-        self._tokens = tokens
+        self._empty = measure(model, "", holdout, question)
 
-    def run(self, holdout: Sequence[Example], callback: Callback | None) -> LearnedText:
-        start, config = time.perf_counter(), self._config
-        empty = measure(self._model, "", holdout, self._question)
-        stopped, step = "steps", 0
-        while step < config.steps:
-            self._optimizer.step()
-            step += 1
-            if step % config.look_every == 0 or step == config.steps:
-                self._look(step, start)
-            seconds = time.perf_counter() - start
-            if callback is not None and callback(self._told(step, seconds)) is False:
-                stopped = "user"
-            elif config.seconds is not None and seconds >= config.seconds:
-                stopped = "seconds"
-            if stopped != "steps":
-                break
-        self._look(step, start)
-        candidates = self._candidates(holdout)
+    @property
+    def count(self) -> int:
+        return self._tokens
+
+    def generator(self) -> torch.Generator:
+        return self._generator
+
+    def check(self, goal: None) -> None: ...
+
+    def objective(self, goals: Sequence[None]) -> LabelLoss:
+        return self._objective
+
+    def reached(self, optimizer: Optimizer, searches: int) -> tuple[list[list[float]], Tensor]:
+        """The last prompts and the best ones, as a mini-batch may rank them wrongly. Every text is
+        scored, so the scores do not count."""
+        both = torch.cat([optimizer.token_indices, optimizer.best_token_indices])
+        return [[0.0] * len(both)], both[None]
+
+    def text(self, ids: Sequence[int]) -> str:
+        return text_of(self._model.tokenizer, list(ids))
+
+    def survives(self, ids: Sequence[int], text: str) -> bool:
+        return self._model.continuation(text) == list(ids)
+
+    def score(self, goal: None, texts: Sequence[str]) -> list[Scored]:
+        """The value is -((1 - λ)·loss + λ·unlikeliness), with λ = `fluency`."""
+        found = []
+        for text in texts:
+            reached = measure(self._model, text, self._ranking, self._question)
+            value = reached.loss
+            if share := self._text_config.fluency:
+                value = (1 - share) * value + share * unlikeliness(self._model, text)
+            found.append(Scored(MeasuredText(text, reached), -value))
+        return found
+
+    def notify(self, search: Search[None, LearnedText], phase: str) -> bool | None:
+        if self._callback is None:
+            return None
+        text, reached = search.tracker.best or (None, None)
+        return self._callback(
+            TextStep(search.step, self.config.steps, search.seconds, text, reached)
+        )
+
+    def result(self, search: Search[None, LearnedText]) -> LearnedText:
+        config, question = self._text_config, self._question
+        ranked = search.tracker.ranked(config.candidates)[: config.candidates]
         return LearnedText(
-            candidates, empty, tuple(self._history), step, time.perf_counter() - start, stopped,
-            self._seed, self._model.name,
+            tuple(self._candidate(*found) for found in ranked),
+            self._empty,
+            tuple(
+                (step, seconds, best.training.loss, best.training.accuracy)
+                for step, seconds, best in search.tracker.history
+            ),
+            search.step, search.seconds, search.stopped, self._seed, self._model.name,
             {
-                "tokens": self._tokens, "verbalizers": dict(self._question.verbalizers),
-                "after": self._question.after, "vocabulary_size": len(self._table.ids),
+                "tokens": self._tokens, "verbalizers": dict(question.verbalizers),
+                "after": question.after, "vocabulary_size": len(self.table.ids),
                 **config.to_json(),
             },
         )  # fmt: skip
 
-    def _look(self, step: int, start: float) -> None:
-        """Measures the texts that the prompts have reached."""
-        # Where a mini-batch has told its best prompt, that one may be better than the last.
-        rows = torch.cat([self._optimizer.rows, self._optimizer.best_rows])
-        for ids in self._table.ids[rows].tolist():
-            text = handed_out(self._model.tokenizer, ids)
-            if text in self._found:
-                continue
-            found = measure(self._model, text, self._looked_at, self._question)
-            worth = found.loss
-            if share := self._config.fluency:
-                worth = (1 - share) * worth + share * unlikeliness(self._model, text)
-            self._found[text] = (worth, found)
-            if self._best is None or worth < self._found[self._best][0]:
-                self._best = text
-                seconds = time.perf_counter() - start
-                self._history.append((step, seconds, found.loss, found.accuracy))
-
-    def _told(self, step: int, seconds: float) -> TextStep:
-        found = self._found[self._best][1] if self._best is not None else None
-        return TextStep(step, self._config.steps, seconds, self._best, found)
-
-    def _candidates(self, holdout: Sequence[Example]) -> tuple[TextCandidate, ...]:
-        ranked = sorted(self._found, key=lambda text: self._found[text][0])
-        return tuple(
-            TextCandidate(
-                text,
-                tuple(self._model.encode(text)[len(self._model.prefix) :]),
-                self._found[text][1],
-                measure(self._model, text, holdout, self._question),
-                unlikeliness(self._model, text),
-            )
-            for text in ranked[: self._config.candidates]
-        )
+    def _candidate(self, text: str, training: Measure) -> TextCandidate:
+        """A text with its figures on the holdout."""
+        model = self._model
+        ids = tuple(model.encode(text)[len(model.prefix) :])
+        holdout = measure(model, text, self._holdout, self._question)
+        return TextCandidate(text, ids, training, holdout, unlikeliness(model, text))

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ..clip.text_tower import Tower
 from ..errors import ModelError
+from ..targets import Targets, weighted_similarity
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
 
 
@@ -75,6 +76,10 @@ class SentenceEncoder:
         start, end = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         ids = [[start, *self.encode(text)[: self.longest], end] for text in texts]
         return self.tower.encode_ids(ids)
+
+    def score(self, texts: Sequence[str], targets: Targets) -> Tensor:
+        """The weighted similarity of texts with targets, see `weighted_similarity`. → (N,)"""
+        return weighted_similarity(self.encode_texts(texts), targets.to(self.tower.device))
 
 
 @torch.inference_mode(False)

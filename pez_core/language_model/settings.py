@@ -36,7 +36,7 @@ class TextConfig:
     candidates: int = 5  # how many distinct prompts to return at most
 
     def __post_init__(self) -> None:
-        self.moves()
+        self.search_config()
         for name in ("look_every", "look_examples"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -50,8 +50,8 @@ class TextConfig:
                 f"unknown vocabulary {self.vocabulary!r}: choose one of {', '.join(VOCABULARIES)}"
             )
 
-    def moves(self) -> SearchConfig:
-        """What the optimisers read of it. Raises ConfigError for a setting out of range."""
+    def search_config(self) -> SearchConfig:
+        """What the optimisers and the loop read. Raises ConfigError for a setting out of range."""
         return SearchConfig(
             optimizer=self.optimizer, steps=self.steps, restarts=self.restarts, lr=self.lr,
             weight_decay=self.weight_decay, batch_size=self.batch_size, swaps=self.swaps,

@@ -19,8 +19,8 @@ def learnable(tokenizer: Any, kind: str = "words") -> Tensor:
     """The ids of the tokens that may be learned, ascending, (A,).
 
     tokenizer: of transformers. kind: "words": whole words of letters, which keep to themselves in
-    any order. "all": whatever survives beside itself; with others it may not, so what is handed out
-    is scored as text anyway.
+    any order. "all": tokens that survive next to themselves; next to others they may not, which is
+    why every text is scored as text.
     Raises VocabularyError when none is left.
     """
     special = set(tokenizer.all_special_ids)
@@ -45,8 +45,8 @@ def _is_word(twice: str) -> bool:
     return first == second and first.isalpha()
 
 
-def handed_out(tokenizer: Any, ids: list[int]) -> str:
-    """The text of learned ids. A space at its border would be lost when it is copied, so it is
-    dropped before anything is measured."""
+def text_of(tokenizer: Any, ids: list[int]) -> str:
+    """The text of learned ids. A space at its border would be lost when the text is copied, so it
+    is dropped before the text is scored."""
     text: str = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     return text.strip()

@@ -1,137 +1,137 @@
-"""What a search has found so far, and the one place where scores become those of texts."""
+"""The best prompts of one search. Only scores of texts leave it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from ..clip.models import ClipModel
-from ..guard.guard import Guard
-from ..prompt import Candidate, Nearness
-from ..targets import Targets, weighted_similarity
-from ..text.template import Template
-from ..text.vocabulary import TokenMask
-from .fluency import Fluency
-from .projection import TokenTable
+if TYPE_CHECKING:
+    from .problem import Problem
+
+LEAST = -float("inf")
+
+
+class Clock:
+    """step: how many steps a search has done. spent: seconds that were its own."""
+
+    def __init__(self, share_time: Callable[[], None]) -> None:
+        """share_time: brings `spent` up to date."""
+        self.step, self.spent, self._share_time = 0, 0.0, share_time
+
+    @property
+    def seconds(self) -> float:
+        self._share_time()
+        return self.spent
+
+
+class Scored(NamedTuple):
+    """A text's candidate, which has an attribute `text`, and its value: what a search maximises."""
+
+    candidate: Any
+    value: float
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The best prompt of one restart of one round, and what refinement made of it."""
+    """The best prompt of one restart of one round, after refinement too.
+
+    key: round and restart. score: the search's own, or the text's if the text is read differently.
+    """
 
     key: tuple[int, int]
-    rows: Tensor  # (n,) rows of the token table
+    token_indices: Tensor  # (n,) indices into the token table
     text: str
-    score: float  # what it is worth while searching; what is handed out is scored again as text
+    score: float
 
 
-class Board:
-    """The best of every lineage, the best text, and its history as (step, seconds, similarity)."""
+class BestTracker:
+    """Keeps the best prompt of each lineage, and scores a text only when it may be the best.
 
-    def __init__(
-        self,
-        model: ClipModel,
-        targets: Targets,
-        template: Template,
-        mask: TokenMask,
-        table: TokenTable,
-        fluency: Fluency | None,
-        clock: Callable[[], tuple[int, float]],
-        guard: Guard | None = None,
-    ) -> None:
-        """fluency: what counts beside the similarity. clock: tells the present step and second of
-        the search. guard: what texts are to keep away from."""
-        self._model, self._targets, self._template = model, targets, template
-        self._mask, self._table, self._clock = mask, table, clock
-        self._fluency, self._guard = fluency, guard
+    best: the best candidate so far. value: its value. history: (step, seconds, candidate) each time
+    the best improved.
+    """
+
+    def __init__(self, problem: Problem[Any, Any], goal: Any, clock: Clock) -> None:
+        self._problem, self._goal, self._clock = problem, goal, clock
         self._lineages: dict[tuple[int, int], Lineage] = {}
-        self._seen: dict[tuple[int, int], float] = {}  # the score of each restart at the last look
-        self.best: Candidate | None = None
-        self.worth = -float("inf")  # of the best, see `_score`
-        self.history: list[tuple[int, float, float]] = []
+        self._seen: dict[tuple[int, int], float] = {}  # of each restart, at the last update
+        self.best: Any = None
+        self.value = LEAST
+        self.history: list[tuple[int, float, Any]] = []
 
-    def look(self, number: int, scores: Sequence[float], rows: Tensor) -> None:
-        """Takes over what the restarts of a round have reached. scores: R numbers; rows: (R, n)."""
+    def update(self, number: int, scores: Sequence[float], token_indices: Tensor) -> None:
+        """Takes over what the restarts of a round have reached. scores: R; token_indices: (R, n)"""
         # The best first, so that the others need not be scored as texts.
         for restart, score in sorted(enumerate(scores), key=lambda pair: -pair[1]):
             key = (number, restart)
-            if score > self._seen.get(key, -float("inf")):
+            if score > self._seen.get(key, LEAST):
                 self._seen[key] = score
-                self.put(key, rows[restart], score)
+                self.put(key, token_indices[restart], score)
 
-    def put(self, key: tuple[int, int], rows: Tensor, score: float) -> None:
-        """Takes over a prompt if it beats the best of its lineage, and still does so as text."""
+    def put(self, key: tuple[int, int], token_indices: Tensor, score: float) -> None:
+        """Takes over one prompt, (n,), if it is the best of its lineage, as text too."""
         known = self._lineages.get(key)
-        least = known.score if known else -float("inf")
+        least = known.score if known else LEAST
         if not score > least:
             return
-        ids: list[int] = self._table.ids[rows].tolist()
-        text = self._text(ids)
-        if not self._mask.closed:
-            if not self._permitted(ids):
-                return
-            if not self._survives(ids, text):
-                ((_, score),) = self._score([text])
+        ids: list[int] = self._problem.table.ids[token_indices].tolist()
+        text = self._problem.text(ids)
+        if text is None:
+            return
+        if not self._problem.survives(ids, text):
+            ((_, score),) = self._problem.score(self._goal, [text])
         if score > least:
-            self._lineages[key] = Lineage(key, rows.clone(), text, score)
-            if score > self.worth:
+            self._lineages[key] = Lineage(key, token_indices.clone(), text, score)
+            if score > self.value:
                 self._improve(text)
 
-    def permits(self, rows: Tensor) -> Tensor:
-        """Which prompts survive as text, without a banned word. (N, n) rows → (N,) bool."""
-        prompts: list[list[int]] = self._table.ids[rows].tolist()  # one wait for the device
-        kept = [self._permitted(ids) and self._survives(ids, self._text(ids)) for ids in prompts]
-        return torch.tensor(kept, dtype=torch.bool, device=rows.device)
-
     def best_of_round(self, number: int, count: int) -> list[Lineage]:
-        mine = [lineage for key, lineage in self._lineages.items() if key[0] == number]
-        return sorted(mine, key=lambda lineage: -lineage.score)[:count]
+        own = [lineage for key, lineage in self._lineages.items() if key[0] == number]
+        return sorted(own, key=lambda lineage: -lineage.score)[:count]
 
-    def candidates(self, count: int) -> tuple[Candidate, ...]:
-        """The best texts of different lineages, scored as texts, best first. Where any keeps away
-        from what it should, only such."""
-        ranked = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
-        texts = dict.fromkeys(lineage.text for lineage in ranked[: 2 * count])
-        if self.best:
+    def ranked(self, count: int) -> list[Any]:
+        """Candidates of different text, best first: of the best lineages, scored as texts. At least
+        `count`, if there are so many, as texts may rank differently from tokens."""
+        lineages = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
+        texts = dict.fromkeys(lineage.text for lineage in lineages[: 2 * count])
+        if self.best is not None:
             texts[self.best.text] = None
-        scored = sorted(self._score(list(texts)), key=lambda pair: -pair[1])
-        clear = [pair for pair in scored if not pair[0].near]
-        return tuple(candidate for candidate, _ in (clear or scored)[:count])
+        return _best_first(self._problem.score(self._goal, list(texts)))
 
-    def _improve(self, text: str) -> None:
-        ((candidate, worth),) = self._score([text])
-        if worth > self.worth:
-            self.best, self.worth = candidate, worth
-            self.history.append((*self._clock(), candidate.similarity))
+    def _improve(self, text: str) -> Scored:
+        (scored,) = self._problem.score(self._goal, [text])
+        if scored.value > self.value:
+            self.best, self.value = scored
+            self.history.append((self._clock.step, self._clock.seconds, scored.candidate))
+        return scored
 
-    def _score(self, texts: list[str]) -> list[tuple[Candidate, float]]:
-        """Texts with the similarity of their own encoding, the only scores that leave a search, and
-        what each is worth: that, with its fluency and less the guard's penalty."""
-        model, guard = self._model, self._guard
-        features = model.encode_texts(texts)
-        scores = weighted_similarity(features, self._targets)
-        fines = torch.zeros_like(scores) if guard is None else guard.penalty(features, margin=0.0)
-        near: list[dict[str, Nearness]]
-        near = [{} for _ in texts] if guard is None else guard.measure(features, texts)
-        each = model.similarities(features, self._targets)
-        found = []
-        for row, text in enumerate(texts):
-            ids = tuple(model.vocabulary.encode(text))
-            candidate = Candidate(text, ids, scores[row].item(), each[row], near[row])
-            fluency = self._fluency.of_text(ids) if self._fluency else 0.0
-            found.append((candidate, candidate.similarity + fluency - fines[row].item()))
-        return found
 
-    def _text(self, ids: list[int]) -> str:
-        return self._template.render(ids, self._model.vocabulary)
+class EveryTextTracker(BestTracker):
+    """Scores every text that a prompt reaches, and keeps them all: where the search's own scores
+    are of mini-batches, or of tokens that may be read differently as text."""
 
-    def _permitted(self, ids: list[int]) -> bool:
-        """Whether the learned words hold no banned one; the template's own are the user's."""
-        return self._mask.permits(self._model.vocabulary.decode(ids))
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._scored: dict[str, Scored] = {}
 
-    def _survives(self, ids: list[int], text: str) -> bool:
-        """Whether the text tokenises to the ids it was made of."""
-        return self._model.vocabulary.encode(text) == self._template.fill(ids)
+    def update(self, number: int, scores: Sequence[float], token_indices: Tensor) -> None:
+        for restart, score in sorted(enumerate(scores), key=lambda pair: -pair[1]):
+            if score > LEAST:
+                self.put((number, restart), token_indices[restart], score)
+
+    def put(self, key: tuple[int, int], token_indices: Tensor, score: float) -> None:
+        text = self._problem.text(self._problem.table.ids[token_indices].tolist())
+        if text is not None:
+            self._lineages[key] = Lineage(key, token_indices, text, score)
+            if text not in self._scored:
+                self._scored[text] = self._improve(text)
+
+    def ranked(self, count: int) -> list[Any]:
+        return _best_first(self._scored.values())
+
+
+def _best_first(scored: Iterable[Scored]) -> list[Any]:
+    return [one.candidate for one in sorted(scored, key=lambda one: -one.value)]

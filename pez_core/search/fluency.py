@@ -161,13 +161,15 @@ class Fluency:
         self._places = (layout < 0).nonzero().squeeze(1).to(ids.device)  # (n,)
         self._whole = prior.numbers(layout.clamp_min(0).to(ids.device))  # (L,)
 
-    def _numbers(self, rows: Tensor) -> Tensor:
+    def _numbers(self, token_indices: Tensor) -> Tensor:
         """The whole prompts as numbers of the prior. (N, n) → (N, L)"""
-        return self._whole.repeat(len(rows), 1).index_copy(1, self._places, self._table[rows])
+        return self._whole.repeat(len(token_indices), 1).index_copy(
+            1, self._places, self._table[token_indices]
+        )
 
-    def scores(self, rows: Tensor) -> Tensor:
-        """The fluency of prompts. rows: (N, n) rows of the token table → (N,)"""
-        whole = self._numbers(rows)
+    def scores(self, token_indices: Tensor) -> Tensor:
+        """The fluency of prompts. token_indices: (N, n) token_indices of the token table → (N,)"""
+        whole = self._numbers(token_indices)
         return self._weight * self._prior.between(whole[:, :-1], whole[:, 1:]).mean(dim=1)
 
     def of_text(self, ids: Sequence[int]) -> float:
@@ -175,15 +177,15 @@ class Fluency:
         tokens = torch.tensor([list(ids)], device=self._whole.device)
         return self._weight * self._prior.log_probability(tokens).item() / (len(ids) + 1)
 
-    def changes(self, rows: Tensor) -> Tensor:
+    def changes(self, token_indices: Tensor) -> Tensor:
         """By how much `scores` changes when one place gets another token, exactly.
 
-        rows: (N, n) → (N, n, A); 0 for the present token. But: waits for the device.
+        token_indices: (N, n) → (N, n, A); 0 for the present token. But: waits for the device.
         """
-        whole = self._numbers(rows)
+        whole = self._numbers(token_indices)
         left, now, right = (whole[:, self._places + step] for step in (-1, 0, 1))  # each (N, n)
         prior = self._prior
         there = prior.after(left.flatten()) + prior.before(right.flatten())  # (N·n, K + 1)
         here = prior.between(left, now) + prior.between(now, right)
-        changed = there[:, self._table].view(*rows.shape, -1) - here[..., None]
+        changed = there[:, self._table].view(*token_indices.shape, -1) - here[..., None]
         return self._weight * changed / (whole.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Proj_E of the paper (§3): each continuous embedding goes to its nearest token by cosine."""
+"""Proj_E of the paper (arXiv 2302.03668 §3): the nearest token of each embedding, by cosine."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from torch.nn import functional as F
 from ..compute.linear import product
 from ..errors import VocabularyError
 
-NEAREST = 4  # tokens that half precision may take for one another, compared once more
+NEAREST = 4  # tokens that half precision may confuse; they are compared again
 
 
 @dataclass(frozen=True)
 class TokenTable:
-    """The token embeddings a search may use, normalised once.
+    """The token embeddings that a search may use, normalised once.
 
-    ids: (A,) token ids. rows: (A, D) their embeddings. directions: (A, D) the rows at unit length,
-    in the precision to search in.
+    ids: (A,) token ids. embeddings: (A, D) theirs. directions: (A, D) the embeddings at unit
+    length, in the precision of the search.
     """
 
     ids: Tensor
-    rows: Tensor
+    embeddings: Tensor
     directions: Tensor
 
     def products(self, embeddings: Tensor) -> Tensor:
-        """The products with every direction, in their precision: cosines times the length of the
-        embedding, which scales a whole line and does not change its maximum. (N, D) → (N, A)"""
+        """The products with every direction, in the precision of the directions: cosines times the
+        length of the embedding, which does not change where a line has its maximum.
+        (N, D) → (N, A)"""
         return product(embeddings.to(self.directions.dtype), self.directions)
 
     def nearest(self, embeddings: Tensor) -> Tensor:
         """The tokens nearest by cosine, as indices into `ids`. embeddings: (..., D) → (...)."""
         flat = embeddings.reshape(-1, embeddings.shape[-1])  # (N, D)
         cosines = self.products(flat)
-        if self.directions.dtype == self.rows.dtype:
+        if self.directions.dtype == self.embeddings.dtype:
             return cosines.argmax(dim=-1).view(embeddings.shape[:-1])
-        # Half precision is a third of the time, but rounds near tokens to the same cosine.
+        # Half precision takes a third of the time, but rounds near tokens to the same cosine.
         few = cosines.topk(min(NEAREST, len(self.ids))).indices  # (N, NEAREST)
-        rows = self.rows[few]  # (N, NEAREST, D)
-        best = ((rows @ flat[..., None]).squeeze(-1) / rows.norm(dim=-1)).argmax(dim=-1)
+        near = self.embeddings[few]  # (N, NEAREST, D)
+        best = ((near @ flat[..., None]).squeeze(-1) / near.norm(dim=-1)).argmax(dim=-1)
         return few.gather(-1, best[:, None]).view(embeddings.shape[:-1])
 
 
@@ -52,22 +53,22 @@ def token_table(
     widths: Sequence[int] | None = None,
     dtype: torch.dtype | None = None,
 ) -> TokenTable:
-    """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids. dtype: the precision to
-    look for the nearest in, that of the embedding if left out.
+    """The table of the allowed ids. embedding: (V, D); allowed: (A,) ids. dtype: the precision in
+    which the nearest token is searched, that of the embedding if left out.
 
-    A row of zeros (a token the model never trained) has no direction, so it can be nearest to
-    nothing: it is left out. widths: of the tables that stand side by side in `embedding`; a row
-    that is zeros in one of them is left out as well.
-    Raises VocabularyError when no row is left.
+    A token whose embedding is zeros (the model never trained it) has no direction and is left out.
+    widths: of the tables side by side in `embedding`; a token that is zeros in one of them is left
+    out too.
+    Raises VocabularyError when no token is left.
     """
     allowed = allowed.to(embedding.device)
-    rows = embedding[allowed]
-    parts = torch.split(rows, list(widths or rows.shape[1:]), dim=1)
+    own = embedding[allowed]
+    parts = torch.split(own, list(widths or own.shape[1:]), dim=1)
     trained = torch.stack([part.norm(dim=1) > 0 for part in parts]).all(dim=0)
     if not bool(trained.any()):
         raise VocabularyError(
             f"none of the {len(allowed)} allowed tokens is known to this model: allow more words"
         )
     if not bool(trained.all()):
-        allowed, rows = allowed[trained], rows[trained]
-    return TokenTable(allowed, rows, F.normalize(rows, dim=-1).to(dtype or rows.dtype))
+        allowed, own = allowed[trained], own[trained]
+    return TokenTable(allowed, own, F.normalize(own, dim=-1).to(dtype or own.dtype))

@@ -46,7 +46,8 @@ def encode_text(tower: TextTower, embeddings: Tensor, eot: int) -> Tensor:
 class Reference:
     """One prompt of n tokens.
 
-    rows: the tokens of the last step, (1, n) indices into `allowed`. best_rows: the best so far.
+    token_indices: the tokens of the last step, (1, n) indices into `allowed`. best_token_indices:
+    the best so far.
     """
 
     @torch.inference_mode(False)
@@ -72,13 +73,13 @@ class Reference:
         self.learned = padded < 0  # (77,)
         self.dummy_embeds = tower.token_embedding[padded.clamp_min(0)][None]  # (1, 77, D)
         shape = (1, int(self.learned.sum()))
-        self.rows = torch.randint(len(allowed), shape, generator=generator).to(device)
-        self.prompt_embeds = torch.nn.Parameter(self.table[self.rows].clone())  # (1, n, D)
+        self.token_indices = torch.randint(len(allowed), shape, generator=generator).to(device)
+        self.prompt_embeds = torch.nn.Parameter(self.table[self.token_indices].clone())  # (1, n, D)
         self.optimizer = torch.optim.AdamW(
             [self.prompt_embeds], lr=config.lr, weight_decay=config.weight_decay
         )
         self.batches = self._draw_batches()
-        self.best_score, self.best_rows = -float("inf"), self.rows
+        self.best_score, self.best_token_indices = -float("inf"), self.token_indices
         self.steps = 0
 
     def _draw_batches(self) -> list[Tensor]:
@@ -106,8 +107,8 @@ class Reference:
     @torch.inference_mode(False)
     def step(self) -> None:
         """One step of Algorithm 1."""
-        self.rows = self._project(self.prompt_embeds.detach())
-        projected = self.table[self.rows].clone().requires_grad_()
+        self.token_indices = self._project(self.prompt_embeds.detach())
+        projected = self.table[self.token_indices].clone().requires_grad_()
         with torch.no_grad():
             score = self._similarities(projected, self.targets).mean().item()
         batch = self.targets[self.batches[self.steps]] if self.batches else self.targets
@@ -116,4 +117,4 @@ class Reference:
         self.optimizer.step()
         self.steps += 1
         if score > self.best_score:
-            self.best_score, self.best_rows = score, self.rows
+            self.best_score, self.best_token_indices = score, self.token_indices

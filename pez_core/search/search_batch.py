@@ -1,170 +1,204 @@
-"""Searches with the same settings that move in step and share each pass through the tower."""
+"""The anytime loop: searches that move in step, in rounds, within a budget.
+
+Each round moves random prompts with an optimiser and refines the best of them. The best so far is
+always valid: a callback, a time limit, a plateau or the last round ends a search with a result.
+Searches with the same settings share each pass through the tower. What they are for is a
+`Problem`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Generic
 
 import torch
 
-from ..clip.text_tower import Tower
 from ..errors import PezError
-from ..prompt import LearnedPrompt
-from ..targets import Targets, mean_target
-from .best_tracker import Lineage
-from .objective import Cosine
+from .best_tracker import Clock
+from .cuda_graph import graphed
 from .optimizers import OPTIMIZERS, Optimizer
-from .refine import Refine
-from .run import Search, Setting
+from .problem import G, Problem, R
 
-# Steps between looks at the device: each look waits for it, and 5 steps of a GPU are 2 ms.
-LOOK_EVERY = 5
+LEAST_GAIN = 1e-4  # a round that gains less is on a plateau
 
 
 class _AllStopped(Exception):
-    """Breaks off a long step that nobody waits for any more."""
+    """Ends a long step when no search waits for it."""
 
 
-class Group:
-    """The searches that run, and the towers and tables they share.
+class Search(Generic[G, R]):
+    """One search of a batch.
 
-    refine: what improves the best of a round.
+    tracker: its best prompts. round: how many are done. expected: steps still to come if
+    every round is run. stopped: why it ended, empty while it runs.
     """
 
-    refine: type[Refine] = Refine
+    def __init__(
+        self, problem: Problem[G, R], number: int, goal: G, share_time: Callable[[], None]
+    ) -> None:
+        """share_time: as for `Clock`. Raises PezError for a goal that does not fit."""
+        self._problem, self.clock = problem, Clock(share_time)
+        self.number, self.goal, self.generator = number, goal, problem.generator()
+        problem.check(goal)
+        # Not this search itself: a cycle would keep the tower in memory after the search.
+        self.tracker = problem.tracker(problem, goal, self.clock)
+        self.round = self._idle = 0
+        # A refinement swaps about every token once.
+        config = problem.config
+        self.expected = config.rounds * (config.steps + config.refine * problem.count)
+        self._before = -float("inf")  # the best value at the end of the round before
+        self.stopped = ""
 
-    def __init__(self, setting: Setting, tower: Tower) -> None:
-        """tower: that of the setting's model, in the precision to search in."""
-        self._setting, self._tower = setting, tower
-        self._config, self._table = setting.config, setting.table
-        self._layout = torch.tensor(setting.template.layout)
-        self._running: list[Search] = []
-        self._shared = time.perf_counter()  # up to when the time has been shared out
+    @property
+    def step(self) -> int:
+        return self.clock.step
 
-    def _share_time(self) -> None:
-        """Adds the time since the last call to the searches that still run, in equal parts."""
-        now = time.perf_counter()
-        live = self._live()
-        for search in live:
-            search.spent += (now - self._shared) / len(live)
-        self._shared = now
+    @property
+    def seconds(self) -> float:
+        return self.clock.seconds
 
-    def run(
-        self, goals: Iterable[Targets], at_once: int
-    ) -> Iterator[tuple[int, LearnedPrompt | PezError]]:
-        """The result of each goal with its number, as soon as it is done; at most `at_once` run
-        together."""
+    def report(self, phase: str) -> None:
+        """Calls the callback, and ends the search if the callback or the time limit says so."""
+        if self._problem.notify(self, phase) is False:
+            self.stopped = "user"
+        limit = self._problem.config.seconds
+        if limit is not None and not self.stopped and self.seconds >= limit:
+            self.stopped = "seconds"
+
+    def end_round(self) -> None:
+        """Counts the round, and ends the search after the last one or on a plateau."""
+        config, value = self._problem.config, self.tracker.value
+        self._idle = 0 if value > self._before + LEAST_GAIN else self._idle + 1
+        self._before = value
+        self.round += 1
+        if config.patience is not None and self._idle >= config.patience:
+            self.stopped = "plateau"
+        elif self.round == config.rounds:
+            self.stopped = "steps"
+
+    def result(self) -> R | PezError:
+        """What the problem makes of the search, or an error if it found no text."""
+        kind = OPTIMIZERS[self._problem.config.optimizer]
+        if self.tracker.best is None and kind.unfinished and self.stopped != "steps":
+            return kind.has_nothing(self.step)
+        return self._problem.result(self)
+
+
+class SearchBatch(Generic[G, R]):
+    """The searches that run together."""
+
+    def __init__(self, problem: Problem[G, R]) -> None:
+        self._problem, self._config = problem, problem.config
+        self._running: list[Search[G, R]] = []
+        self._shared = time.perf_counter()  # the time up to here has been shared out
+
+    def run(self, goals: Iterable[G], concurrency: int = 1) -> Iterator[tuple[int, R | PezError]]:
+        """The number and the result of each goal, as soon as it is done.
+
+        goals: read only as places become free. concurrency: how many run together at most.
+        """
         source = enumerate(goals)
         while True:
-            while len(self._running) < at_once and (goal := next(source, None)):
-                number, targets = goal
+            while len(self._running) < concurrency and (next_goal := next(source, None)):
+                number, goal = next_goal
                 try:
-                    self._running.append(Search(self._setting, number, targets, self._share_time))
+                    self._running.append(Search(self._problem, number, goal, self._share_time))
                 except PezError as error:
                     yield number, error
             if not self._running:
                 return
-            self._shared = time.perf_counter()  # what the caller did meanwhile is not counted
+            self._shared = time.perf_counter()  # the caller's own time is not counted
             with torch.inference_mode(False):
-                self._round()
+                self._run_round()
                 results = [(s.number, s.result()) for s in self._running if s.stopped]
             self._running = [search for search in self._running if not search.stopped]
             yield from results
 
-    def _live(self) -> list[Search]:
+    def _share_time(self) -> None:
+        """Adds the time since the last call to the running searches, in equal parts."""
+        now = time.perf_counter()
+        live = self._live()
+        for search in live:
+            search.clock.spent += (now - self._shared) / len(live)
+        self._shared = now
+
+    def _live(self) -> list[Search[G, R]]:
         return [search for search in self._running if not search.stopped]
 
-    def _round(self) -> None:
+    def _run_round(self) -> None:
         self._move()
-        self._refine()
+        if self._config.refine:
+            self._refine()
         for search in self._live():
             search.end_round()
 
     def _move(self) -> None:
         """The optimiser's steps of a round."""
         searches = list(self._running)
-        optimizer = self._optimizer(searches)
+        optimizer = self._problem.optimizer(searches)
+        advance = graphed(optimizer) if self._problem.captures else optimizer.step
         for step in range(1, self._config.steps + 1):
-            optimizer.step()
+            advance()
             before = self._live()
-            if step % LOOK_EVERY == 0 or step == self._config.steps:
-                self._look(optimizer, searches, before)
+            if step % self._problem.update_every == 0 or step == self._config.steps:
+                self._update(optimizer, searches, before)
             for search in before:
-                search.step, search.expected = search.step + 1, search.expected - 1
+                search.clock.step, search.expected = search.step + 1, search.expected - 1
                 search.report("pez")
-            # What a search has reached since the last look counts when it ends between two.
-            self._look(optimizer, searches, [search for search in before if search.stopped])
+            # A search that ends between two updates keeps what it has reached since the last.
+            self._update(optimizer, searches, [search for search in before if search.stopped])
             if not self._live():
                 return
 
-    def _optimizer(self, searches: list[Search]) -> Optimizer:
-        return self._make(OPTIMIZERS[self._config.optimizer], searches)
-
-    def _make(self, kind: type[Optimizer], searches: list[Search]) -> Optimizer:
-        targets, penalty = [s.targets for s in searches], self._setting.penalty
-        objective = Cosine(self._tower, self._layout, targets, penalty)
-        generators = [s.generator for s in searches]
-        return kind(objective, self._table, self._config, generators, fluency=self._setting.fluency)
-
-    def _look(self, optimizer: Optimizer, searches: list[Search], wanted: list[Search]) -> None:
-        """Shows searches what their prompts have reached. Waits for the device."""
+    def _update(
+        self,
+        optimizer: Optimizer,
+        searches: Sequence[Search[G, R]],
+        wanted: Sequence[Search[G, R]],
+    ) -> None:
+        """Hands the best prompts so far to some searches. Waits for the device."""
         if not wanted:
             return
-        count = self._config.restarts
-        worth = optimizer.best_scores
-        if self._setting.fluency is not None:
-            worth = worth + self._setting.fluency.scores(optimizer.best_rows)
-        scores: list[list[float]] = worth.view(-1, count).tolist()
-        rows = optimizer.best_rows.view(len(searches), count, -1)
+        scores, token_indices = self._problem.reached(optimizer, len(searches))
         for place, search in enumerate(searches):
             if search in wanted:
-                search.look(scores[place], rows[place])
+                search.tracker.update(search.round, scores[place], token_indices[place])
 
     def _refine(self) -> None:
-        """Refines the best of the round, all searches together."""
-        lineages = [
+        """Refines the best prompts of the round, those of all searches together."""
+        chosen = [
             (search, lineage)
             for search in self._live()
-            for lineage in search.board.best_of_round(search.round, self._config.refine)
+            for lineage in search.tracker.best_of_round(search.round, self._config.refine)
         ]
-        if not lineages:
+        if not chosen:
             return
-        refine = self._refinement(lineages)
-        left = [self._setting.template.learned] * len(lineages)
+        refine = self._problem.refinement(chosen, self._check_interrupt)
+        left = [self._problem.count] * len(chosen)
         with suppress(_AllStopped):
             while not all(refine.done):
                 moved = [place for place, done in enumerate(refine.done) if not done]
                 refine.step()
                 for place in moved:
-                    search, lineage = lineages[place]
-                    search.board.put(lineage.key, refine.rows[place], refine.scores[place])
-                    search.step += 1
-                    if left[place] > 1:  # the last is kept back: how many it takes is not known
+                    search, lineage = chosen[place]
+                    search.tracker.put(
+                        lineage.key, refine.token_indices[place], refine.scores[place]
+                    )
+                    search.clock.step += 1
+                    if left[place] > 1:  # the last is kept: nobody knows how many it takes
                         left[place], search.expected = left[place] - 1, search.expected - 1
-                for search in dict.fromkeys(lineages[place][0] for place in moved):
+                for search in dict.fromkeys(chosen[place][0] for place in moved):
                     search.report("refine")
-                for place, (search, _) in enumerate(lineages):
+                for place, (search, _) in enumerate(chosen):
                     refine.done[place] = refine.done[place] or bool(search.stopped)
-        for (search, _), rest in zip(lineages, left, strict=True):
+        for (search, _), rest in zip(chosen, left, strict=True):
             search.expected -= rest
 
-    def _refinement(self, lineages: list[tuple[Search, Lineage]]) -> Refine:
-        def tick() -> None:
-            for search in self._live():
-                search.report("refine")
-            if not self._live():
-                raise _AllStopped
-
-        return self.refine(
-            self._tower,
-            self._table,
-            self._layout,
-            torch.stack([mean_target(search.targets) for search, _ in lineages]),
-            torch.stack([lineage.rows for _, lineage in lineages]),
-            swaps=self._config.swaps,
-            fluency=self._setting.fluency,
-            penalty=self._setting.penalty,
-            permits=None if self._setting.mask.closed else lineages[0][0].board.permits,
-            tick=tick,
-        )
+    def _check_interrupt(self) -> None:
+        """Between two passes of a long step: reports, and breaks it off when all have stopped."""
+        for search in self._live():
+            search.report("refine")
+        if not self._live():
+            raise _AllStopped

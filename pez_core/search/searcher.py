@@ -1,36 +1,47 @@
-"""`learn_prompt` and `learn_prompts`: the way from targets to ranked hard prompts.
+"""From targets to ranked hard prompts: `learn_prompt`, `learn_prompts`, and the `Searcher` behind
+them.
 
-A search is anytime: the best prompt so far is always valid, so a callback, a time budget or a
-plateau ends it at once with a result. Several searches move in step and share each pass through
-the tower (`group`); each draws from its own generator, so its result is the one it has alone.
+A search is anytime: its best prompt so far is always valid, so a callback, a time limit or a
+plateau ends it with a result. Several searches move in step and share each pass through the tower
+(`search_batch`). Each draws from a generator of its own, so it returns what it would return alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypedDict
 
 import torch
+from torch import Tensor
 
 from ..clip.models import ClipModel
+from ..clip.text_tower import Tower
 from ..compute.precision import arithmetic_of
 from ..config import DEFAULT, SearchConfig
-from ..errors import ConfigError, PezError
+from ..errors import ConfigError, PezError, SearchError
 from ..guard.guard import Guard
-from ..prompt import LearnedPrompt
-from ..targets import Targets
-from ..text.template import parse_template
+from ..prompt import Candidate, LearnedPrompt, Nearness
+from ..targets import Targets, weighted_similarity
+from ..text.template import Template, parse_template
 from ..text.vocabulary import TokenMask, make_mask
+from .best_tracker import Scored
 from .fluency import Fluency, read_prior
-from .projection import token_table
-from .run import Callback, Setting, StepInfo
-from .search_batch import Group
+from .objective import Penalty
+from .problem import TowerProblem
+from .progress import Callback, StepInfo
+from .projection import TokenTable, token_table
+from .search_batch import Search, SearchBatch
 
-__all__ = ["Callback", "SearchOptions", "StepInfo", "learn_prompt", "learn_prompts"]
+__all__ = [
+    "Callback", "SearchOptions", "Searcher", "StepInfo", "learn_prompt", "learn_prompts",
+    "prepare_search",
+]  # fmt: skip
 
 
 class SearchOptions(TypedDict, total=False):
-    """What `learn_prompt` takes beside its targets and its template, for what hands it on."""
+    """The keyword arguments of `learn_prompt`, for callers that forward them."""
 
     config: SearchConfig
     mask: TokenMask | None
@@ -39,6 +50,153 @@ class SearchOptions(TypedDict, total=False):
     callback: Callback | None
     dtype: torch.dtype | None
     settings: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Searcher(TowerProblem):
+    """A model prepared for any number of searches; `prepare_search` makes it.
+
+    The token table and the tower in the precision of the search are made once; on a small model
+    that takes as long as several steps. `with_template` and `dataclasses.replace` share them.
+    """
+
+    model: ClipModel
+    tower: Tower = field(repr=False)
+    table: TokenTable = field(repr=False)
+    template: Template
+    mask: TokenMask = field(repr=False)
+    config: SearchConfig = DEFAULT
+    seed: int = 0
+    callback: Callback | None = None
+    guard: Guard | None = None  # on the model's device
+    settings: dict[str, Any] = field(default_factory=dict)  # more entries for the results' own
+
+    def learn(self, targets: Targets) -> LearnedPrompt:
+        """The best hard prompts for targets. Raises as `learn_prompt` does."""
+        ((_, result),) = self.learn_many([targets])
+        if isinstance(result, PezError):
+            raise result
+        return result
+
+    @torch.inference_mode(False)  # ComfyUI calls its nodes in inference mode, without gradients
+    def learn_many(
+        self, goals: Iterable[Targets], at_once: int = 8
+    ) -> Iterator[tuple[int, LearnedPrompt | PezError]]:
+        """The number and the result of each goal, as soon as it is done; see `learn_prompts`."""
+        if at_once < 1:
+            raise ConfigError(f"at_once must be at least 1, got {at_once}")
+        if not 0 <= self.seed < 2**64:
+            raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {self.seed}")
+        return SearchBatch(self).run((goal.to(self.model.device) for goal in goals), at_once)
+
+    def with_template(self, template: str) -> Searcher:
+        """The same for another template. Raises as `parse_template` does."""
+        return replace(self, template=parse_template(template, self.model.vocabulary))
+
+    @property
+    def layout(self) -> Tensor:
+        return torch.tensor(self.template.layout)
+
+    @cached_property
+    def fluency(self) -> Fluency | None:
+        if not self.config.fluency:
+            return None
+        prior = read_prior(self.model.vocabulary, device=self.model.device)
+        return Fluency(prior, self.layout, self.table.ids, self.config.fluency)
+
+    @property
+    def penalty(self) -> Penalty | None:
+        return None if self.guard is None else self.guard.penalty
+
+    @property
+    def permits(self) -> Callable[[Tensor], Tensor] | None:
+        return None if self.mask.closed else self._permitted
+
+    def _permitted(self, token_indices: Tensor) -> Tensor:
+        """Which prompts survive as text, without a banned word. (N, n) → (N,) bool"""
+        kept = []
+        for ids in self.table.ids[token_indices].tolist():  # one wait for the device
+            text = self.text(ids)
+            kept.append(text is not None and self.survives(ids, text))
+        return torch.tensor(kept, dtype=torch.bool, device=token_indices.device)
+
+    def text(self, ids: Sequence[int]) -> str | None:
+        """The text of learned ids, or None where they hold a banned word; the template's own words
+        are the user's."""
+        vocabulary = self.model.vocabulary
+        if not self.mask.closed and not self.mask.permits(vocabulary.decode(list(ids))):
+            return None
+        return self.template.render(list(ids), vocabulary)
+
+    def survives(self, ids: Sequence[int], text: str) -> bool:
+        """In a closed vocabulary every text does."""
+        if self.mask.closed:
+            return True
+        return self.model.vocabulary.encode(text) == self.template.fill(list(ids))
+
+    def score(self, goal: Targets, texts: Sequence[str]) -> list[Scored]:
+        """The similarity of each text's own encoding is the candidate's. Its value adds fluency and
+        subtracts the guard's penalty."""
+        model, guard = self.model, self.guard
+        features = model.encode_texts(texts)
+        similarities = weighted_similarity(features, goal)
+        penalties = torch.zeros_like(similarities)
+        near: list[dict[str, Nearness]] = [{} for _ in texts]
+        if guard is not None:
+            penalties, near = guard.penalty(features, margin=0.0), guard.measure(features, texts)
+        each = model.similarities(features, goal)
+        found = []
+        for row, text in enumerate(texts):
+            ids = tuple(model.vocabulary.encode(text))
+            candidate = Candidate(text, ids, similarities[row].item(), each[row], near[row])
+            fluency = self.fluency.of_text(ids) if self.fluency else 0.0
+            found.append(Scored(candidate, candidate.similarity + fluency - penalties[row].item()))
+        return found
+
+    def result(self, search: Search[Targets, LearnedPrompt]) -> LearnedPrompt | PezError:
+        """The best candidates; those that keep away from what they should, if there are any."""
+        ranked: list[Candidate] = search.tracker.ranked(self.config.candidates)
+        if not ranked:
+            return SearchError(
+                f"no prompt was found in {search.step} steps: every score was not a number, or "
+                "every text held a banned word; try float32, more steps or fewer banned words"
+            )
+        clear = [candidate for candidate in ranked if not candidate.near]
+        settings = {"template": self.template.text, **self.config.to_json(), **self.settings}
+        return self.learned(search, clear or ranked, self.model.name, settings)
+
+
+@torch.inference_mode(False)
+def prepare_search(
+    model: ClipModel,
+    template: str = "{8}",
+    *,
+    config: SearchConfig = DEFAULT,
+    mask: TokenMask | None = None,
+    guard: Guard | None = None,
+    seed: int = 0,
+    callback: Callback | None = None,
+    dtype: torch.dtype | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Searcher:
+    """The searcher with these settings. Arguments and errors as in `learn_prompt`."""
+    if guard is not None:
+        guard.require(model)
+        guard = guard.to(model.device)
+    mask = mask or make_mask(model.vocabulary, words=model.source.words)
+    settings = dict(settings or {})
+    if guard is not None:
+        mask, settings = mask.less(model.vocabulary, guard.ban), settings | guard.settings
+    half = dtype if dtype != torch.float32 else None
+    table = token_table(
+        model.tower.token_embedding,
+        torch.tensor(mask.ids),
+        model.tower.widths,
+        arithmetic_of(model.device, half) if half else None,
+    )
+    tower = (model.tower.to(model.device, half) if half else model.tower).for_search()
+    parsed = parse_template(template, model.vocabulary)
+    return Searcher(model, tower, table, parsed, mask, config, seed, callback, guard, settings)
 
 
 def learn_prompt(
@@ -54,30 +212,24 @@ def learn_prompt(
     dtype: torch.dtype | None = None,
     settings: dict[str, Any] | None = None,
 ) -> LearnedPrompt:
-    """The hard prompts that say best what the targets show: distinct candidates, best first.
+    """The hard prompts most similar to the targets: distinct candidates, best first.
 
-    template: fixed words with slots, "{8}" is 8 learned tokens. mask: the tokens allowed; printable
-    lower-case ASCII if left out. guard: what the prompts are to keep away from, in no words of its
-    own; where none is found that does, the best is told all the same, and `best.near` says from
-    what it does not. callback:
-    called after every step, and within long ones; returning False stops with the best so far.
-    dtype: of the tower's weights while searching (scores handed out are always those of float32).
-    settings: more entries for the result's `settings`, such as what the caller was asked.
-    Raises TargetError and GuardError when the targets and the guard belong to another model,
-    ConfigError for a seed out of range, SearchError when no text can be handed out, and what
+    template: fixed words with slots; "{8}" is 8 learned tokens. mask: the tokens allowed; whole
+    words if left out. guard: what the prompts keep away from, in whatever words. If no prompt does,
+    the best is still returned, and `best.near` names what it is too near to. callback: called after
+    every step, and within long ones; returning False stops the search with the best so far. dtype:
+    of the tower's weights while searching; scores returned are always computed in float32.
+    settings: more entries for the result's `settings`.
+    Raises TargetError and GuardError when the targets or the guard belong to another model,
+    ConfigError for a seed out of range, SearchError when no text can be returned, and what
     `parse_template` and `make_mask` raise.
     """
-    searches = learn_prompts(
-        model, [targets], template, config=config, mask=mask, guard=guard, seed=seed,
-        callback=callback, dtype=dtype, settings=settings,
-    )  # fmt: skip
-    ((_, result),) = searches
-    if isinstance(result, PezError):
-        raise result
-    return result
+    return prepare_search(
+        model, template, config=config, mask=mask, guard=guard, seed=seed, callback=callback,
+        dtype=dtype, settings=settings,
+    ).learn(targets)  # fmt: skip
 
 
-@torch.inference_mode(False)  # where ComfyUI runs its nodes no gradient could be had
 def learn_prompts(
     model: ClipModel,
     goals: Iterable[Targets],
@@ -95,34 +247,11 @@ def learn_prompts(
     """A prompt for each goal: its number and its result, as soon as it is done.
 
     goals: read only as places become free. at_once: how many searches share each pass through the
-    tower. Each result is the one that `learn_prompt` gives for this goal alone, up to the rounding
-    of larger matrix products. What is wrong with one goal is its result and does not end the
+    tower. Each result is the one that `learn_prompt` returns for this goal alone, up to the
+    rounding of larger matrix products. An error of one goal is its result and does not end the
     others. The rest as in `learn_prompt`. Raises ConfigError for at_once below 1.
     """
-    if at_once < 1:
-        raise ConfigError(f"at_once must be at least 1, got {at_once}")
-    if not 0 <= seed < 2**64:
-        raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
-    if guard is not None:
-        guard.require(model)
-        guard = guard.to(model.device)
-    mask = mask or make_mask(model.vocabulary, words=model.source.words)
-    told = dict(settings or {})
-    if guard is not None:
-        mask = mask.less(model.vocabulary, guard.ban)
-        told |= guard.settings
-    half = dtype if dtype != torch.float32 else None
-    table = token_table(
-        model.tower.token_embedding,
-        torch.tensor(mask.ids),
-        model.tower.widths,
-        arithmetic_of(model.device, half) if half else None,
-    )
-    parsed = parse_template(template, model.vocabulary)
-    fluency = None
-    if config.fluency:
-        prior = read_prior(model.vocabulary, device=model.device)
-        fluency = Fluency(prior, torch.tensor(parsed.layout), table.ids, config.fluency)
-    setting = Setting(model, parsed, config, mask, table, seed, callback, fluency, told, guard)
-    tower = model.tower.to(model.device, half) if half else model.tower
-    return Group(setting, tower.for_search()).run(goals, at_once)
+    return prepare_search(
+        model, template, config=config, mask=mask, guard=guard, seed=seed, callback=callback,
+        dtype=dtype, settings=settings,
+    ).learn_many(goals, at_once)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The prompt around the learned tokens: fixed embeddings with places for the learned ones."""
+"""A prompt's fixed embeddings, with places for the learned ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The exact way from text to token ids and back: vocabulary, templates, edits, long texts."""
+"""Exact conversion between text and token ids: vocabulary, templates, edits, long texts."""

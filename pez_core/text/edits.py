@@ -1,8 +1,8 @@
-"""A prompt taken apart into words, and what a user has done to them: locked, banned, replaced.
+"""A prompt split into words, and a user's edits of them: locked, banned or replaced.
 
-The edits are plain JSON, made by the Token Viewer and saved with a workflow. From words and edits
-follow the edited text, a template in which the locked words stand fast, and the list of bans. The
-front end has the same rules in JavaScript; `tests/fixtures/edits.json` holds both to them.
+The edits are plain JSON. The Token Viewer makes them, and a workflow saves them. Words and edits
+together give the edited text, a template that keeps the locked words, and the list of bans. The
+front end implements the same rules in JavaScript; `tests/fixtures/edits.json` tests both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .vocabulary import WORD_END, Vocabulary
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of a text that the tokeniser splits off; `before` is the white space before it."""
+    """A piece of a text that the tokeniser splits off. `before` is the white space before it."""
 
     before: str
     text: str
@@ -28,10 +28,10 @@ class Word:
 
 
 def split_words(text: str, vocabulary: Vocabulary) -> list[Word]:
-    """The words of a text, as written where the tokeniser sees them so.
+    """The words of a text, spelt as in the text where the tokeniser keeps its characters.
 
-    Joined they give the text back. But: characters that the tokeniser mends (curly quotes, HTML)
-    come out mended.
+    Joined they give the text back. But: characters that the tokeniser normalises (curly quotes,
+    HTML) come out normalised.
     """
     words: list[Word] = []
     at = 0
@@ -62,7 +62,8 @@ def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Edits:
-    """What was done to the words of `source`; locked and replaced by their index, bans by text."""
+    """The edits of the words of `source`: locked and replaced words by index, banned words by
+    text."""
 
     source: str = ""
     locked: frozenset[int] = frozenset()
@@ -70,7 +71,7 @@ class Edits:
     replaced: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, source: str) -> Edits:
-        """These edits for a text: of another one than they were made for only the bans are left."""
+        """These edits for a text. For another text than `source` only the bans remain."""
         if source == self.source:
             return self
         return Edits(source, banned=self.banned)
@@ -89,7 +90,7 @@ class Edits:
 
 
 def parse_edits(text: str) -> Edits:
-    """The edits of their JSON text; "" is none. Raises EditsError for anything else."""
+    """The edits of a JSON text; "" means no edits. Raises EditsError for anything else."""
     if not text.strip():
         return Edits()
     try:
@@ -117,12 +118,13 @@ def parse_edits(text: str) -> Edits:
 
 
 def edited_text(words: Sequence[Word], edits: Edits) -> str:
-    """The text with replaced words replaced and banned ones left out."""
+    """The text after its edits: replaced words are replaced, banned words are left out."""
     return "".join(piece for _, piece in edited_words(words, edits))
 
 
 def edited_words(words: Sequence[Word], edits: Edits) -> list[tuple[int, str]]:
-    """The same word by word: the index of each that is kept, and its text with what goes before."""
+    """The same word by word: the index of each kept word, and its text with the white space before
+    it."""
     kept = [i for i, word in enumerate(words) if not edits.bans(word)]
     new = [index in edits.replaced for index in kept]
     texts = [edits.replaced.get(index, words[index].text) for index in kept]
@@ -131,10 +133,11 @@ def edited_words(words: Sequence[Word], edits: Edits) -> list[tuple[int, str]]:
 
 
 def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
-    """Words with what goes before them: (place, white space before, text, whether it is new) each.
+    """Each word's text with the white space before it. pieces: (index, white space before, text,
+    whether the word is new).
 
-    Words that have come next to each other are kept apart, so that they stay the words they were:
-    "two (striped) cats" without "(" becomes "two striped) cats".
+    A space separates words that were not neighbours before, so that they stay separate words: "two
+    (striped) cats" without "(" becomes "two striped) cats".
     """
     joined: list[str] = []
     last, last_new = -1, False
@@ -146,13 +149,14 @@ def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
 
 
 def gap(before: str, piece: str, text: str, as_it_stood: bool) -> str:
-    """What goes between a text and the next piece, which may have got a new neighbour."""
+    """The white space between a text and the next piece, which may have a new neighbour."""
     attached = as_it_stood or (piece in CLOSING and text[-1].isalnum())
     return before or ("" if attached else " ")
 
 
 def template(words: Sequence[Word], edits: Edits) -> str:
-    """Locked words as text, every run of others as a slot of as many tokens: `"{3} melon {4}"`."""
+    """The template of locked words as text and every run of other words as a slot of as many
+    tokens, such as `"{3} melon {4}"`."""
     text, slot, last_new = "", 0, False
     for index, word in enumerate(words):
         if index not in edits.locked or edits.bans(word):

@@ -1,4 +1,4 @@
-"""Lists in text files: words to use, concepts to keep away from, neutral prompts."""
+"""Lists in text files: allowed words, avoided concepts, neutral prompts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Prompt templates: fixed words with slots, as in `"a photo of {8} by {4}"`.
 
-A slot holds so many learned tokens. The fixed words are locked: they take part in every score but
-are never changed. `{{` and `}}` are plain braces.
+A slot `{8}` holds 8 learned tokens. The fixed words are locked: every score includes them, but a
+search never changes them. `{{` and `}}` are plain braces.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from ..errors import ConfigError, TemplateError
 from .vocabulary import Vocabulary
 
-CONTEXT = 77  # positions of every CLIP text encoder, start and end included
+CONTEXT = 77  # positions of every CLIP text encoder, including start and end
 MOST_TOKENS = CONTEXT - 2  # of a text
 _PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
-CLOSING = frozenset(",.;:!?")  # may stand right behind a slot
-_MARKS = ("<|startoftext|>", "<|endoftext|>")  # how OpenAI and ComfyUI spell start and end
+CLOSING = frozenset(",.;:!?")  # may follow a slot without a space
+_MARKS = ("<|startoftext|>", "<|endoftext|>")  # OpenAI's and ComfyUI's spelling of start and end
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ class Template:
 
     @property
     def learned(self) -> int:
-        """How many tokens are learned."""
+        """The number of learned tokens."""
         return sum(part.size for part in self.parts if isinstance(part, Slot))
 
     def fill(self, learned_ids: Sequence[int]) -> list[int]:
-        """The ids between start and end with the learned ids in the slots."""
+        """The ids between start and end, with the learned ids in the slots."""
         learned = iter(learned_ids)
         return [next(learned) if i < 0 else i for i in self.layout[1:-1]]
 
     def render(self, learned_ids: Sequence[int], vocabulary: Vocabulary) -> str:
-        """The prompt's text: fixed words as written, learned tokens between spaces.
+        """The prompt's text: fixed words as written, learned tokens separated by spaces.
 
-        A slot is a word of its own, so a space is put on both its sides; only a comma or the like
-        that the template writes right behind a slot stays attached to a learned word.
+        A slot is a separate word, so it has a space on both sides. Only punctuation that directly
+        follows a slot in the template stays attached to the learned word.
         """
         learned, text = list(learned_ids), ""
         for part in self.parts:
@@ -71,7 +71,8 @@ class Template:
 
 
 def plain_template(tokens: int) -> str:
-    """The template of learned tokens alone. Raises ConfigError for a number out of range."""
+    """The template of learned tokens alone, such as `{8}`. Raises ConfigError for a number out of
+    range."""
     if not 1 <= tokens <= MOST_TOKENS:
         raise ConfigError(f"tokens must be between 1 and {MOST_TOKENS}, got {tokens}")
     return f"{{{tokens}}}"
@@ -80,13 +81,14 @@ def plain_template(tokens: int) -> str:
 def parse_template(text: str, vocabulary: Vocabulary) -> Template:
     """The template of `text`.
 
-    Raises TemplateError without a slot, for an empty slot, a stray brace, fixed text with CLIP's
-    start or end token in it, and when fixed and learned tokens exceed the 75 of one CLIP context.
+    Raises TemplateError without a slot, for an empty slot, for a stray brace, for fixed text that
+    contains CLIP's start or end token, and when fixed and learned tokens together exceed the 75
+    tokens of CLIP's context.
     """
     parts = tuple(_parts(text, vocabulary))
     if not any(isinstance(part, Slot) for part in parts):
         raise TemplateError(
-            f"the template {text!r} has no slot: write {{8}} where 8 tokens are to be learned"
+            f"the template {text!r} has no slot: write {{8}} where 8 tokens should be learned"
         )
     layout = [vocabulary.start]
     for part in parts:
@@ -101,8 +103,8 @@ def parse_template(text: str, vocabulary: Vocabulary) -> Template:
     probe = vocabulary.encode("a") * template.learned
     if vocabulary.encode(template.render(probe, vocabulary)) != template.fill(probe):
         raise TemplateError(
-            f"CLIP's tokeniser mends characters of the template {text!r} in a way that depends on "
-            "the words around them: write them plainly"
+            f"CLIP's tokeniser changes characters of the template {text!r} depending on the words "
+            "around them: use plain characters"
         )
     return template
 
@@ -121,7 +123,7 @@ def _parts(text: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
             literal += {"{{": "{", "}}": "}"}.get(piece, piece)
             continue
         digits = match.group(1).lstrip("0")
-        size = int(digits[:4] or 0)  # more are too many in any case, and might not be a number
+        size = int(digits[:4] or 0)  # more digits are too many anyway, and int() may refuse them
         if size < 1:
             raise TemplateError(
                 f"the slot {piece} in the template {text!r} is empty: give it at least 1 token"
@@ -137,6 +139,6 @@ def _fixed(literal: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
     ids = tuple(vocabulary.encode(literal))
     if vocabulary.special.intersection(ids) or any(mark in literal for mark in _MARKS):
         raise TemplateError(
-            f"the text {literal!r} holds CLIP's own start or end token: take it out"
+            f"the text {literal!r} contains CLIP's own start or end token: remove it"
         )
     return [Fixed(literal, ids)]

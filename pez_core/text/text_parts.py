@@ -1,4 +1,4 @@
-"""Texts longer than the 75 tokens that CLIP reads, in parts that it can read."""
+"""Texts longer than the 75 tokens that CLIP reads, split into parts that it can read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from .vocabulary import Vocabulary
 
 
 def text_parts(text: str, vocabulary: Vocabulary, most: int = MOST_TOKENS) -> list[str]:
-    """A text in parts of at most `most` tokens: every word once, in its order, none torn.
+    """The parts of a text, of at most `most` tokens each. Every word occurs once, in order and
+    whole.
 
-    But: a word that has more tokens alone is torn into halves until they fit.
+    But: a word with more tokens than that is split into halves until they fit.
     """
     parts: list[list[str]] = [[]]
     room = most
@@ -32,5 +33,5 @@ def _pieces(word: str, vocabulary: Vocabulary, most: int) -> list[str]:
 
 
 def text_length(text: str, vocabulary: Vocabulary) -> int:
-    """How many tokens a text has, read in parts."""
+    """The number of tokens of a text, summed over its parts."""
     return sum(len(vocabulary.encode(part)) for part in text_parts(text, vocabulary))

@@ -1,9 +1,9 @@
-"""Token ids and text: CLIP's byte-level BPE, and the masks that say which tokens a search may use.
+"""Token ids and text: CLIP's byte-level BPE, and the masks of the tokens that a search may use.
 
-A *closed* mask holds only tokens that stand alone: printed with spaces between them they tokenise
-back to themselves, whatever their order. With such a mask every learned sequence survives the way
-to text and back. That a token stands alone is decided by a rule (`stands_alone`) that a test
-compares with the tokeniser over the whole vocabulary.
+A *closed* mask holds only tokens that stand alone: printed with spaces between them, they tokenise
+back to themselves in any order. So every learned sequence of a closed mask survives decoding and
+encoding. The rule `stands_alone` decides which tokens do. A test compares it with the tokeniser
+over the whole vocabulary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[a-z]{3,}")
 
 
 class Vocabulary:
-    """CLIP's BPE vocabulary of 49,408 tokens, as open_clip's tokeniser has it."""
+    """CLIP's BPE vocabulary of 49,408 tokens, from open_clip's tokeniser."""
 
     def __init__(self) -> None:
         self._tokenizer: Any = part("tokenizer").SimpleTokenizer()
@@ -38,12 +38,12 @@ class Vocabulary:
         self.special = frozenset((self.start, self.end))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, without start and end."""
+        """The ids of `text`, without the start and end tokens."""
         ids: list[int] = self._tokenizer.encode(text)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`. But: bytes that are no valid UTF-8 are lost, to U+FFFD."""
+        """The text of `ids`. But: bytes that are not valid UTF-8 become U+FFFD."""
         text: str = self._tokenizer.decode(list(ids))
         return text.strip()
 
@@ -71,12 +71,13 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def clip_vocabulary() -> Vocabulary:
-    """The one vocabulary that every CLIP of this package shares; built once (0.1 s)."""
+    """The vocabulary that every CLIP of this package shares; built once (0.1 s)."""
     return Vocabulary()
 
 
 def stands_alone(symbol: str) -> bool:
-    """Whether a token is a whole piece of printable lower-case ASCII, which tokenises to itself."""
+    """Whether a token is a whole piece of printable lower-case ASCII. Such a token tokenises to
+    itself."""
     text = symbol.removesuffix(WORD_END)
     if text == symbol or not text or not all("!" <= c <= "~" for c in text):
         return False
@@ -88,10 +89,11 @@ class TokenMask:
     """The tokens a search may use.
 
     ids: allowed token ids, ascending.
-    kind: what they were chosen from, one of KINDS.
-    removed: the tokens that the banned words took away.
-    unusable: lines of an allowed list that hold something else than allowed tokens.
-    ban: the pattern of the banned words, to check texts: word pieces can spell a banned word.
+    kind: the vocabulary that they come from, one of KINDS.
+    removed: the tokens that the banned words removed.
+    unusable: lines of an allowed list that hold anything other than allowed tokens.
+    ban: the pattern of the banned words, for checks of whole texts: word pieces can spell a banned
+    word.
     """
 
     ids: tuple[int, ...]
@@ -102,32 +104,32 @@ class TokenMask:
 
     @property
     def closed(self) -> bool:
-        """Whether any sequence of them survives decode → encode."""
+        """Whether every sequence of its tokens survives decode → encode."""
         return self.kind != "all"
 
     def permits(self, text: str) -> bool:
-        """Whether `text` holds no banned word."""
+        """Whether `text` contains no banned word."""
         return not _holds_banned(text, self.ban)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a result's `settings` say of it."""
+        """The entries of a result's `settings` that describe the mask."""
         digest = hashlib.sha256(",".join(map(str, self.ids)).encode()).hexdigest()
         return {
             "vocabulary": self.kind,
             "vocabulary_size": len(self.ids),
-            "vocabulary_digest": digest[:16],  # two lists of allowed words may be of one size
+            "vocabulary_digest": digest[:16],  # two lists of allowed words may have the same size
             "banned_tokens": [token.text for token in self.removed],
         }
 
     def within(self, vocabulary: Vocabulary, allow: Iterable[str]) -> TokenMask:
-        """Those of its tokens that stand in these lines, as `make_mask` allows them, and raising
-        the same."""
+        """The mask of those tokens that occur in the lines of `allow`, with `make_mask`'s rules and
+        errors."""
         ids, unusable = _within(vocabulary, list(self.ids), allow)
         return replace(self, ids=tuple(ids), unusable=tuple(unusable))._with_some()
 
     def less(self, vocabulary: Vocabulary, ban: Sequence[str]) -> TokenMask:
-        """The mask without some more words, as `make_mask` bans them, and raising the same."""
+        """The mask without further words, with `make_mask`'s rules and errors."""
         pattern = _ban_pattern(ban)
         gone: list[Token] = []
         if pattern:
@@ -156,16 +158,17 @@ def make_mask(
     allow: Iterable[str] | None = None,
     words: Iterable[str] | None = None,
 ) -> TokenMask:
-    """The mask of one kind, less the banned words, within the allowed ones.
+    """The mask of one kind, restricted to the allowed words and without the banned words.
 
     kind: "ascii": tokens that stand alone as printable lower-case ASCII; the default with `allow`.
-      "words": those of them that are words: of `words`, or else of at least three letters; the
-      default without.
-      "all": everything but the start and end tokens, word pieces and broken UTF-8 too; not closed.
+      "words": the words among these: those in `words`, or else all of at least three letters; the
+      default without `allow`.
+      "all": every token except start and end, including word pieces and incomplete UTF-8; not
+      closed.
     ban: words, where `*` stands for any letters: "cat" removes only cat, "cat*" also cats.
-    allow: the paper's keyword bank: only the tokens of these lines; a line may hold several words.
+    allow: the paper's keyword bank: only the tokens of these lines. A line may hold several words.
     words: the words that the model is known to have learned.
-    Raises VocabularyError for an unknown kind, for several words in one ban, and when nothing is
+    Raises VocabularyError for an unknown kind, for several words in one ban, and when no token is
     left.
     """
     kind = kind or ("words" if allow is None else "ascii")
@@ -205,17 +208,17 @@ def _within(
 
 
 def split_bans(text: str) -> list[str]:
-    """The words of a list of bans, between commas or on lines; `\\,` is a comma to be banned."""
+    """The words of a list of bans, separated by commas or line breaks; `\\,` bans a comma."""
     return [word.strip() for word in re.findall(r"(?:\\.|[^,\n\\])+", text) if word.strip()]
 
 
 def escape_ban(word: str) -> str:
-    """A word as it stands in a list of bans, where `,`, `*` and the backslash mean something."""
+    """A word escaped for a list of bans, where `,`, `*` and the backslash have a meaning."""
     return re.sub(r"([\\,*])", r"\\\1", word)
 
 
 def _ban_pattern(ban: Sequence[str]) -> re.Pattern[str] | None:
-    """One pattern for all banned words; `*` stands for any characters of one, `\\*` for itself."""
+    """One pattern for all banned words; `*` matches any characters of a word, `\\*` a star."""
     words = [b.strip().lower() for b in ban if b.strip()]
     for word in words:
         if len(word.split()) > 1 or not word.strip("*"):
@@ -233,15 +236,15 @@ def _word_pattern(word: str) -> str:
 
 
 def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:
-    """Whether a word of `text`, with or without the punctuation around it, is banned."""
+    """Whether any word of `text`, with or without the punctuation around it, is banned."""
     if pattern is None:
         return False
     return any(pattern.fullmatch(word) for word in words_in(text))
 
 
 def words_in(text: str) -> list[str]:
-    """The words of `text` in lower case, each once, with and without the punctuation and the
-    digits around them."""
+    """The words of `text` in lower case, each once, with and without surrounding punctuation and
+    digits."""
     lowered = text.lower()
     pieces = (lowered.split(), re.findall(r"\w+", lowered), re.findall(r"[^\W\d_]+", lowered))
     return list(dict.fromkeys(word for words in pieces for word in words))

@@ -134,14 +134,14 @@ def test_it_is_asked_whether_to_go_on(demo: ClipModel, words_mask: TokenMask) ->
     """Before every batch; what the caller raises passes."""
     words = split_words("a red cat on a long road " * 3, demo.vocabulary)
     asked = []
-    alternatives(demo, words, blend(demo), words_mask, tick=lambda: asked.append(1))
+    alternatives(demo, words, blend(demo), words_mask, check_interrupt=lambda: asked.append(1))
     assert len(asked) >= 2
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        alternatives(demo, words, blend(demo), words_mask, tick=stop)
+        alternatives(demo, words, blend(demo), words_mask, check_interrupt=stop)
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])

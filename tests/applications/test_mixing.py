@@ -163,14 +163,14 @@ def test_nothing_to_join(demo: ClipModel, prompts: list[str]) -> None:
 def test_it_is_asked_whether_to_go_on(demo: ClipModel) -> None:
     asked = []
     targets = near(demo, "a cat")
-    concatenate(demo, PROMPTS, targets, 3, tick=lambda: asked.append(1))
+    concatenate(demo, PROMPTS, targets, 3, check_interrupt=lambda: asked.append(1))
     assert len(asked) > 5
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        concatenate(demo, PROMPTS, targets, 3, tick=stop)
+        concatenate(demo, PROMPTS, targets, 3, check_interrupt=stop)
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])

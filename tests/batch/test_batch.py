@@ -72,7 +72,7 @@ def test_neither_order_nor_company_matters(
     assert by_name(alone) == expected
     broken = [("none.png", partial(open_picture, "none.png"))]
     mixed = [*broken, *pictures[:3], *broken, *pictures[3:]]
-    found = [r for r in inverter.records(mixed, at_once=2) if "error" not in r]
+    found = [r for r in inverter.records(mixed, concurrency=2) if "error" not in r]
     assert by_name(found) == expected
 
 
@@ -99,7 +99,7 @@ def test_pictures_that_cannot_be_used_are_recorded(inverter: Inverter, tmp_path:
     expected = {
         "text.png": "not a picture that Pillow can read", "empty.jpg": "not a picture",
         "folder.png": "a folder, not a picture", "cut.jpg": "damaged or cannot be decoded",
-        "large.png": "make it smaller first", "nan.tiff": "no finite numbers",
+        "large.png": "make it smaller first", "nan.tiff": "not finite numbers",
         "none.png": "no such picture",
     }  # fmt: skip
     names = [*list(expected)[:4], "good.png", *list(expected)[4:]]
@@ -144,7 +144,7 @@ def test_the_tower_is_loaded_once_and_pictures_are_opened_in_time(
 
     watched = [(f"{i} {n}", partial(noting, n, o)) for i in range(3) for n, o in pictures]
     done = 0
-    for _ in Inverter(job).records(watched, at_once=2):
+    for _ in Inverter(job).records(watched, concurrency=2):
         assert len(opened) <= done + 2 + AHEAD + 1, done  # in search, waiting, being decoded
         done += 1
     assert done == len(opened) == len(watched) == 18

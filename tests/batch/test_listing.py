@@ -61,7 +61,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name, message in (
         ("empty", "holds no picture: none of its files ends in .png"),
-        ("none", "no folder"),
+        ("none", "no such folder"),
         ("notes.txt", "a file, not a folder"),
     ):
         with pytest.raises(PictureError, match=message):

@@ -33,11 +33,11 @@ Paths = list[tuple[str, Path]]
 class FragileWorker(Worker):
     """Dies at once, as of a decoder's bug, when a picture of that name is searched."""
 
-    def records(self, pictures: list[tuple[str, str, bytes]], at_once: int) -> Iterator[Any]:
+    def records(self, pictures: list[tuple[str, str, bytes]], concurrency: int) -> Any:
         for picture in pictures:
             if FATAL in picture[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield from super().records([picture], at_once)
+            yield from super().records([picture], concurrency)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,10 @@ def test_a_killed_worker_costs_nothing(
     class DiesOnce(Worker):
         """The first that has given a record dies with the rest of its batch in hand."""
 
-        def records(self, pictures: list[tuple[str, str, bytes]], at_once: int) -> Iterator[Any]:
-            for number, record in enumerate(super().records(pictures, at_once)):
+        def records(
+            self, pictures: list[tuple[str, str, bytes]], concurrency: int
+        ) -> Iterator[Any]:
+            for number, record in enumerate(super().records(pictures, concurrency)):
                 if number and "error" not in record:
                     with suppress(FileExistsError), died.open("x") as file:
                         file.write(str(os.getpid()))
@@ -95,7 +97,7 @@ def test_a_killed_worker_costs_nothing(
                 yield record
 
     monkeypatch.setattr(ray_batch, "Worker", DiesOnce)
-    with Cluster(job, workers=2, at_once=2) as workers:
+    with Cluster(job, workers=2, concurrency=2) as workers:
         records = list(workers.records(given))
         assert workers.lost == 1
     assert int(died.read_text()) != os.getpid()
@@ -110,7 +112,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
     monkeypatch.setattr(ray_batch, "Worker", FragileWorker)
     Image.new("RGB", (30, 30), "red").save(tmp_path / "fatal.png")
     given = [pictures[0], ("fatal.png", tmp_path / "fatal.png"), *pictures[1:4]]
-    with Cluster(job, workers=1, at_once=2) as workers:
+    with Cluster(job, workers=1, concurrency=2) as workers:
         records = by_name(list(workers.records(given)))
         assert workers.lost == MOST_TRIES
     assert sorted(records) == sorted(name for name, _ in given)

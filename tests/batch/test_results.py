@@ -59,7 +59,7 @@ def test_a_torn_line_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
             ResultsFile(path).close()
             ResultsFile(path).close()
         assert [record.getMessage() for record in caplog.records] == [
-            f"{path}: its last line was torn by a sudden end, and is cut off ({len(tail)} bytes)"
+            f"{path}: its last line was torn by a sudden end and is cut off ({len(tail)} bytes)"
         ]
         assert path.read_bytes() == content
 
@@ -76,7 +76,7 @@ def test_a_file_of_anything_else_is_left_alone(tmp_path: Path, content: bytes) -
     """Not a byte of it is changed, whatever it ends with."""
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(ResultsError, match="something else than results|is no result"):
+    with pytest.raises(ResultsError, match="something other than results|is not a result"):
         ResultsFile(path)
     assert path.read_bytes() == content
 
@@ -168,7 +168,7 @@ def test_lines_may_be_told_apart_by_more_than_the_picture(tmp_path: Path) -> Non
         assert results.last() == {("a", "x"): first, ("a", "y"): mended}
         assert results.failed == {("a", "x"): False, ("a", "y"): False}
     saved(tmp_path / "one.jsonl", result("a"))
-    with pytest.raises(ResultsError, match="line 1, is no result"):
+    with pytest.raises(ResultsError, match="line 1, is not a result"):
         ResultsFile(tmp_path / "one.jsonl", keys)
 
 
@@ -178,10 +178,10 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     for path, message in (
-        (tmp_path, "is no file"),
-        (tmp_path / "pipe", "is no file"),
-        (tmp_path / "none" / "r.jsonl", "cannot open .*: No such file.*; make the folder first"),
-        (tmp_path / "file" / "r.jsonl", "cannot open .*; choose another folder, or mend"),
+        (tmp_path, "is not a file"),
+        (tmp_path / "pipe", "is not a file"),
+        (tmp_path / "none" / "r.jsonl", "cannot open .*: No such file.*; create the folder first"),
+        (tmp_path / "file" / "r.jsonl", "cannot open .*; choose another folder, or repair"),
     ):
         with pytest.raises(ResultsError, match=message):
             ResultsFile(path)

@@ -117,4 +117,4 @@ def test_wrong_use_is_told(pez: Pez, arguments: tuple[str, ...], message: str) -
 def test_standard_input_that_is_no_text_is_told(pez: Pez, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
     code, _, err = pez("distill", "-")
-    assert code == 2 and "standard input is no text" in err
+    assert code == 2 and "standard input is not text" in err

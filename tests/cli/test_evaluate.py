@@ -132,7 +132,7 @@ def test_what_cannot_be_done_is_a_line(pez: Pez, evaluate: Command, tmp_path: Pa
         assert told["phase"] == "prompt" and "not a picture" in told["error"]
     told = records["1.png", "pez"]
     assert (
-        told["phase"] == "picture" and "image 0: the pipeline gave values that are" in told["error"]
+        told["phase"] == "picture" and "image 0: the pipeline returned values that" in told["error"]
     )
     assert not (tmp_path / "out" / "regenerated").exists()
     weights.write_bytes(good)
@@ -187,13 +187,13 @@ def test_what_cannot_be_evaluated_is_one_line(
     captions = tmp_path / "c.jsonl"
     captions.write_text('{"picture": "pictures/1.png", "prompt": "x"}')
     for options, message in (
-        (["--judge", "demo"], "the judge demo has learned the prompts itself"),
+        (["--judge", "demo"], "the judge demo is the guide demo that learns"),
         (["--optimizers"], "nothing to evaluate: name an optimizer, or give captions"),
         (["--optimizers", "adam"], "'adam' is no method: write OPTIMIZER"),
         (["--optimizers", "pez,tokens=0"], "tokens must be between 1 and 75, got 0"),
         (["--optimizers", "pez,lr=-1"], "lr must be a positive number"),
         (["--captions", str(captions)], "for none of the pictures .* 'pictures/1.png'.* '1.png'"),
-        (["--pipeline", str(tmp_path)], "is no pipeline: it has no model_index.json"),
+        (["--pipeline", str(tmp_path)], "is not a pipeline: it has no model_index.json"),
         (["--scheduler", "Foo"], "no scheduler 'Foo': give --scheduler a class such as DDIM"),
         (["--images", "0"], "images must be a whole number of at least 1"),
         (["--out", str(tmp_path / "pictures" / "o")], "lies in .*give another --out"),

@@ -130,14 +130,14 @@ def test_what_cannot_be_done_is_one_line(
     r = str(tmp_path / "r")
     for arguments, message in (
         ([where], "the following arguments are required: --out"),
-        (["none", "--out", r], "none: no folder"),
+        (["none", "--out", r], "none: no such folder"),
         ([str(tmp_path / "empty"), "--out", r], "empty holds no picture"),
         ([where, "--out", r, "--model", "sd99"], "unknown model 'sd99'"),
         ([where, "--out", r, "--at-once", "0"], "--at-once must be .* at least 1, got 0"),
-        ([where, "--out", r, "--workers", "2"], "--workers is of use with --ray"),
+        ([where, "--out", r, "--workers", "2"], "--workers works only with --ray"),
         ([where, "--out", r, "--tokens", "0"], "tokens must be between 1 and 75"),
-        ([where, "--out", where], "pictures is no file"),
-        ([where, "--out", str(Path(where, "1.png"))], "holds something else than results"),
+        ([where, "--out", where], "pictures is not a file"),
+        ([where, "--out", str(Path(where, "1.png"))], "holds something other than results"),
         ([where, "--out", r, "--template", "no slot"], "has no slot"),
         ([where, "--out", r, "--ray"], r"needs Ray.*pip install 'pez-prompts\[ray\]'"),
     ):

@@ -162,7 +162,10 @@ def test_a_weight_or_a_name_that_cannot_be_is_told(concept: str) -> None:
     ("arguments", "message"),
     [
         (["none.png@2"], "none.png: no such picture"),
-        (["cat", "--mode", "concatenate", "--template", "a {3}"], "--template is of use with"),
+        (
+            ["cat", "--mode", "concatenate", "--template", "a {3}"],
+            "--template works only with --mode learn",
+        ),
         (["cat@-1", "--mode", "concatenate"], "nothing to concatenate"),
         (["cat", "--mode", "blend"], "invalid choice: 'blend'"),
         ([], "the following arguments are required"),

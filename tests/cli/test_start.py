@@ -22,7 +22,7 @@ print(code, *[name for name in {slow!r} if name in sys.modules])
 """
 CONFIG = """
 import sys
-from pez_core.model_names import find_model
+from pez_core.clip.model_names import find_model
 arch = find_model("ViT-H-14:none.safetensors").arch
 print(arch.layers, "open_clip" in sys.modules)
 """

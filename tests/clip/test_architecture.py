@@ -58,14 +58,14 @@ def test_every_architecture_of_open_clip_is_read_rightly_or_refused() -> None:
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no JSON": (lambda c: "{", "cannot read the configuration"),
-    "a list": (lambda c: [c], "is no JSON object"),
-    "empty": (lambda c: {}, "model_type None, not of CLIP"),
-    "another model": (lambda c: {"model_type": "siglip"}, "model_type 'siglip', not of CLIP"),
-    "no sizes": (lambda c: {"model_cfg": {"text_cfg": {}}}, "no open_clip configuration"),
+    "a list": (lambda c: [c], "is not a JSON object"),
+    "empty": (lambda c: {}, "model_type None: give that of a CLIP"),
+    "another model": (lambda c: {"model_type": "siglip"}, "model_type 'siglip': give that of"),
+    "no sizes": (lambda c: {"model_cfg": {"text_cfg": {}}}, "not an open_clip configuration"),
     "a text for a size": (lambda c: {**c, "embed_dim": "many"}, "positive whole numbers"),
     "a negative size": (lambda c: {**c, "embed_dim": -1}, "positive whole numbers.*-1"),
     "odd heads": (
-        lambda c: {**c, "text_cfg": {**c["text_cfg"], "heads": 5}}, "32 is no multiple of the 5",
+        lambda c: {**c, "text_cfg": {**c["text_cfg"], "heads": 5}}, "32 is not a multiple of the 5",
     ),
     "no heads": (
         lambda c: {**c, "text_cfg": {**c["text_cfg"], "heads": 0}}, "positive whole numbers",

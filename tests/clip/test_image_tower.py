@@ -203,5 +203,5 @@ def test_a_damaged_image_tower_gives_no_feature(value: float, tmp_path: Path) ->
     bad = model.visual.proj.clone()
     bad[0, 0] = value
     path = written(model, tmp_path, **{"visual.proj": bad})
-    with pytest.raises(WeightsError, match=f"{path}.*no finite"):
+    with pytest.raises(WeightsError, match=f"{path}.*not finite"):
         see(path, arch)

@@ -194,7 +194,7 @@ def test_what_is_on_disk_keeps_its_name(tmp_path: Path) -> None:
         ("demo+sd99", "unknown model 'sd99'"),
         ("demo+demo", r"demo\+demo names demo twice.*greater weight"),
         ("demo@0+sdxl-l", "weight of demo in .* must be positive, got 0"),
-        ("sdxl+demo", r"sdxl is of several models itself: name them, sdxl-l\+sdxl-g"),
+        ("sdxl+demo", r"sdxl stands for several models: name them, sdxl-l\+sdxl-g"),
         ("demo+ViT-L-14:nobody", "no weights 'nobody' for ViT-L-14"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_sum_that_is_none_is_told_as_such(
 def test_a_missing_file_of_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"none\.safetensors: no such file"):
         load_model(f"demo+ViT-B-32:{tmp_path / 'none.safetensors'}")
-    with pytest.raises(ModelError, match="several models.*'clip_l' is one of a single file"):
+    with pytest.raises(ModelError, match="several models.*'clip_l' belongs to a single file"):
         load_model("demo+ViT-B-32:x.safetensors", tower="clip_l")
 
 

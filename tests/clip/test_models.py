@@ -83,7 +83,7 @@ def test_a_file_finds_its_configuration_beside_it(config: str, tmp_path: Path) -
 def test_a_file_without_configuration_is_not_guessed(tmp_path: Path) -> None:
     """The message shows both ways to say what it is."""
     path = save(open_clip_model(ARCH), tmp_path / "a.safetensors")
-    refused(path, rf"{re.escape(str(path))}.*as in ViT-L-14-quickgelu:.*beside it as a\.json")
+    refused(path, rf"{re.escape(str(path))}.*as in ViT-L-14-quickgelu:.*next to it as a\.json")
 
 
 def test_a_registered_architecture_names_a_file(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_without_network_a_preset_says_what_to_place_where(tmp_path: Path) -> No
     ("name", "message"),
     [
         ("sd99", r"unknown model 'sd99'.*demo, sd15.*NAME:TAG.*safetensors file"),
-        ("", "no model|unknown model"),
+        ("", "not a model|unknown model"),
         ("ViT-L-14:nobody", "no weights 'nobody' for ViT-L-14; it has: .*openai"),
         ("ViT-L-14:", "no weights '' for ViT-L-14"),
         ("ViT-Q-99:openai", "no architecture 'ViT-Q-99'.*`pez models`"),
@@ -162,7 +162,7 @@ def test_a_folder_needs_both_parts(missing: str, tmp_path: Path) -> None:
     """Configuration and weights; the message names both."""
     open_clip_folder(tmp_path)
     (tmp_path / missing).unlink()
-    message = r"is no model: it needs open_clip_config\.json or config\.json and open_clip_model"
+    message = r"is not a model: it needs open_clip_config\.json or config\.json and open_clip_model"
     refused(tmp_path, re.escape(str(tmp_path)) + ".*" + message)
 
 

@@ -90,8 +90,8 @@ def test_several_towers_have_to_be_told_apart() -> None:
     state = sdxl_checkpoint_g(ARCH).state
     both = r"conditioner\.embedders\.0\.transformer, conditioner\.embedders\.1\.model"
     refused(state, f"{both}: name one of them")
-    refused(state, f"{both}.*'clip_g' fits 0", tower="clip_g")
-    refused(state, f"{both}.*'embedders' fits 2", tower="embedders")
+    refused(state, f"{both}.*'clip_g' matches 0", tower="clip_g")
+    refused(state, f"{both}.*'embedders' matches 2", tower="embedders")
     refused(state, r"no conditioner\.embedders\.0\.transformer\.text_projection", "embedders.0")
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.comfyui
 
 WORDS = " ".join(["cat"] * 72)
 BAD_PICTURES = {
-    "empty batch": r"PictureError: `image` holds no picture",
+    "empty batch": r"PictureError: `image` contains no picture",
     "not a number": r"PictureError: `image` .*NaN",
     "one pixel": r"PictureError: `image` is 1 x 1 pixels",
     "alpha": r"PictureError: `image` has an alpha channel",

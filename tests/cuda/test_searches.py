@@ -81,7 +81,7 @@ def test_a_folder_of_pictures(root: Path) -> None:
     job = Job("demo", "{6}", PRESETS["fast"], make_mask(load_model("demo").vocabulary))
     paths = sorted((root / "examples").glob("*.png"))[:4]
     pictures = [(path.name, partial(open_picture, path)) for path in paths]
-    records = list(Inverter(job).records(pictures, at_once=3))
+    records = list(Inverter(job).records(pictures, concurrency=3))
     assert {record["picture"] for record in records} == {path.name for path in paths}
     assert all(record["settings"]["device"].startswith("cuda") for record in records)
     assert all(record["similarity"] > 0.1 for record in records)

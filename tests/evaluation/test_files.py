@@ -116,15 +116,15 @@ def test_captions_of_both_kinds(tmp_path: Path) -> None:
     [
         ("none.jsonl", None, "cannot read the captions .*none.jsonl"),
         ("a.jsonl", "", "a.jsonl hold no prompt"),
-        ("a.jsonl", "a cat\n", "a.jsonl, line 1, is no JSON"),
+        ("a.jsonl", "a cat\n", "a.jsonl, line 1, is not JSON"),
         ("a.jsonl", '{"picture": "a"}\n', 'line 1: needs "picture"'),
         ("a.jsonl", "[1]\n", 'line 1: needs "picture"'),
         ("a.jsonl", '{"picture": "a", "prompt": 3}', 'line 1: needs "picture"'),
         ("a.jsonl", "[" * 200_000, "line 1, is nested too deeply"),
-        ("a.csv", f"picture,prompt\na,{'x' * 140_000}\n", "a.csv, line 2, is no CSV: field larger"),
+        ("a.csv", f"picture,prompt\na,{'x' * 140_000}\n", "line 2, is not CSV: field larger"),
         ("a.csv", "picture,text\na,b\n", 'line 2: needs "picture"'),
         ("a.csv", "picture,method,prompt\na,../b,c\n", "line 2: the method '../b' cannot name a"),
-        ("a.csv", "picture,prompt\na,b\na,c\n", "line 3: a has another prompt for a already"),
+        ("a.csv", "picture,prompt\na,b\na,c\n", "line 3: a already has another prompt for a"),
     ],
 )
 def test_captions_that_cannot_be_used(
@@ -146,7 +146,7 @@ def test_two_methods_need_two_names(plan: Plan, tmp_path: Path) -> None:
         Plan(plan.pictures, plan.job, ())
     path = tmp_path / "c.jsonl"
     path.write_text('{"picture": "a", "prompt": "b"}')
-    with pytest.raises(ConfigError, match="has the method 'c' of a file before it"):
+    with pytest.raises(ConfigError, match="has the method 'c' of an earlier file"):
         join_captions([path, path])
 
 

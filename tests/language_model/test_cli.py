@@ -87,8 +87,10 @@ def test_the_help_gives_the_defaults(pez: Pez, verb: str) -> None:
     told = " ".join(out.split())
     assert code == 0
     for option, default in (
-        ("--steps STEPS of the optimizer", 200), ("--restarts RESTARTS prompts moved together", 4),
-        ("--batch-size BATCH_SIZE examples of a step", 16), ("--lr LR learning rate", 0.3),
+        ("--steps STEPS steps of the optimizer", 200),
+        ("--lr LR learning rate of the optimizer", 0.3),
+        ("--restarts RESTARTS how many prompts to move together", 4),
+        ("--batch-size BATCH_SIZE how many examples to draw for each step", 16),
     ):  # fmt: skip
         assert f"{option} (default: {default})" in told
 

@@ -16,7 +16,7 @@ from pez_core.language_model import (
     learn_text_prompt,
     score_text,
 )
-from pez_core.language_model.tokens import handed_out
+from pez_core.language_model.tokens import text_of
 from tests.support.language_support import VERBALIZERS, reviews, table_of
 from training.instructed import AFTER, KEYS
 
@@ -35,7 +35,7 @@ def test_a_learned_prompt_beats_none_and_random_ones(instructed: LanguageModel, 
     )
     table, draw = table_of(instructed), torch.Generator().manual_seed(9)
     texts = [
-        handed_out(instructed.tokenizer, ids)
+        text_of(instructed.tokenizer, ids)
         for ids in table.ids[torch.randint(len(table.ids), (8, 4), generator=draw)].tolist()
     ]
     others = [

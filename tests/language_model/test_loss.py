@@ -20,7 +20,7 @@ from pez_core.language_model import (
 from pez_core.language_model.examples import Question
 from pez_core.language_model.label_loss import LabelLoss
 from pez_core.language_model.measure import unlikeliness
-from pez_core.language_model.tokens import handed_out, learnable
+from pez_core.language_model.tokens import learnable, text_of
 from pez_core.search.optimizers import OPTIMIZERS, Optimizer
 from tests.support.language_support import VERBALIZERS, reviews, table_of
 from training.instructed import AFTER
@@ -75,17 +75,17 @@ def test_loss_and_gradient_are_those_of_a_plain_forward(
     objective = LabelLoss(double, EXAMPLES, QUESTION, table, tokens=4, fluency=share)
     assert len({len(double.encode(example.text)) for example in EXAMPLES}) > 1
     rows = torch.randint(len(table.ids), (3, 4), generator=torch.Generator().manual_seed(1))
-    objective.begin(SearchConfig(), [])
+    objective.draw_batches(SearchConfig(), [])
     step = torch.zeros(1, dtype=torch.long)
-    reading = objective.read(table.rows[rows], step)
+    evaluation = objective.evaluate(table.embeddings[rows], step)
     for place, row in enumerate(rows):
-        prompt = table.rows[row].clone().requires_grad_()
+        prompt = table.embeddings[row].clone().requires_grad_()
         loss = plain_loss(double, prompt, table.ids[row], share)
         loss.backward()
-        assert reading.goals[place].item() == pytest.approx(-loss.item(), abs=1e-12)
-        torch.testing.assert_close(reading.gradient[place], prompt.grad, atol=1e-12, rtol=1e-9)
-    scores, goals = objective.scores(table.rows[rows][:, None], step)
-    torch.testing.assert_close(scores[:, 0], reading.goals, atol=1e-12, rtol=0)
+        assert evaluation.goals[place].item() == pytest.approx(-loss.item(), abs=1e-12)
+        torch.testing.assert_close(evaluation.gradient[place], prompt.grad, atol=1e-12, rtol=1e-9)
+    scores, goals = objective.scores(table.embeddings[rows][:, None], step)
+    torch.testing.assert_close(scores[:, 0], evaluation.goals, atol=1e-12, rtol=0)
     assert torch.equal(scores, goals)
 
 
@@ -116,18 +116,18 @@ def test_each_restart_moves_as_if_it_were_alone(double: LanguageModel, name: str
         config = SearchConfig(optimizer=name, steps=8, restarts=restarts, batch_size=None, lr=0.3)
         objective = LabelLoss(double, EXAMPLES, QUESTION, table, tokens=3)
         generator = torch.Generator().manual_seed(2)
-        return OPTIMIZERS[name](objective, table, config, [generator], capture=False)
+        return OPTIMIZERS[name](objective, table, config, [generator])
 
     together = make(3)
-    starts = together.rows.clone()
+    starts = together.token_indices.clone()
     for restart in range(3):
         alone = make(1)
-        alone._embeddings.copy_(table.rows[starts[restart]])  # type: ignore[attr-defined]
+        alone._embeddings.copy_(table.embeddings[starts[restart]])  # type: ignore[attr-defined]
         for _ in range(8):
             alone.step()
             if restart == 0:
                 together.step()
-        assert together.best_rows[restart].tolist() == alone.best_rows[0].tolist()
+        assert together.best_token_indices[restart].tolist() == alone.best_token_indices[0].tolist()
         assert together.best_scores[restart].item() == pytest.approx(
             alone.best_scores.item(), abs=1e-9
         )
@@ -142,4 +142,4 @@ def test_learnable_words_survive_in_any_order(instructed: LanguageModel) -> None
         some = draw.choices(ids, k=6)
         text = tokenizer.decode(some)
         assert tokenizer(text)["input_ids"] == some
-        assert all(word.isalpha() for word in handed_out(tokenizer, some).split())
+        assert all(word.isalpha() for word in text_of(tokenizer, some).split())

@@ -116,7 +116,8 @@ def test_a_callback_ends_a_search_with_the_best_so_far(encoder: SentenceEncoder)
     found = invert_sentence(encoder, target, tokens=4, config=QUICK, callback=stop)
     assert (found.stopped, found.steps) == ("user", 17) and seen[-1].phase == "refine"
     assert [info.step for info in seen] == list(range(1, 18)) and seen[-1].total == 19
-    assert seen[14].best is None and seen[-1].best == found.best  # texts are measured behind PEZ
+    # Texts are scored at the end of PEZ's steps.
+    assert seen[13].best is None and seen[14].best is not None and seen[-1].best == found.best
 
 
 def test_the_command_gives_what_the_call_gives(
@@ -141,7 +142,7 @@ def test_what_cannot_be_inverted_is_told(encoder: SentenceEncoder) -> None:
     target = encoder.encode_texts(["red"])[0]
     with pytest.raises(ConfigError, match="tokens must be between 1 and 18, got 19"):
         invert_sentence(encoder, target, tokens=19)
-    with pytest.raises(ConfigError, match="fluency and patience are of CLIP's search only"):
+    with pytest.raises(ConfigError, match="fluency and patience are settings of CLIP's search"):
         invert_sentence(encoder, target, config=QUICK.replace(fluency=0.1))
     with pytest.raises(TargetError, match="no usable feature"):
         invert_sentence(encoder, 0 * target)

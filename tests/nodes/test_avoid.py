@@ -133,7 +133,7 @@ def test_what_was_learned_brings_what_it_keeps_from(comfy: Comfy) -> None:
 
 
 def test_without_a_model_nothing_can_be_checked(comfy: Comfy) -> None:
-    with pytest.raises(comfy.errors.TargetError, match="check the prompt against `avoid` choose"):
+    with pytest.raises(comfy.errors.TargetError, match="check the prompt against `avoid`, choose"):
         comfy.view(prompt="a cat", avoid=FRUIT)
     assert viewed(comfy.view(prompt="a cat", avoid=" , "))["guard"] == []
 

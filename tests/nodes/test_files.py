@@ -12,7 +12,7 @@ import pytest
 import torch
 from open_clip import image_transform
 
-from pez_core.clip.architecture import Architecture
+from pez_core.hub.open_clip_files import model_config
 from tests.support.namings import NAMINGS, State, behind, hugging_face_text, text_only
 from tests.support.nodes_support import Comfy, example, image_of
 from tests.support.towers import (
@@ -35,11 +35,9 @@ TABLE = "text_model.embeddings.token_embedding.weight"
 
 
 def read(comfy: Comfy, label: str) -> tuple[Any, Any]:
-    """The choice of an entry, and its text tower."""
-    choice = comfy.module("nodes.models.clip_files").find_choice(label)
-    return choice, comfy.module("pez_core.clip.models").read_model(
-        choice.source, tower=choice.tower
-    )
+    """The source of an entry, and its model."""
+    source = comfy.module("nodes.models.clip_files").find_source(label)
+    return source, comfy.module("pez_core.clip.models").read_model(source)
 
 
 def sizes(arch: Any) -> dict[str, Any]:
@@ -63,8 +61,8 @@ def test_every_naming_is_recognised(comfy: Comfy, naming: str) -> None:
         state = {key: value for key, value in state.items() if "embedders.1" not in key}
     comfy.put("checkpoints/model.safetensors", state)
     (label,) = comfy.offered()
-    choice, model = read(comfy, label)
-    assert sizes(choice.source.arch) == sizes(ARCH)
+    source, model = read(comfy, label)
+    assert sizes(source.arch) == sizes(ARCH)
     found = model.tower.encode_ids(sequences(TEXTS))
     assert torch.allclose(found, named.features, atol=2e-5)
 
@@ -72,8 +70,8 @@ def test_every_naming_is_recognised(comfy: Comfy, naming: str) -> None:
 @pytest.mark.parametrize("build", [open_clip_model, hugging_face_model])
 def test_the_image_tower_is_found(comfy: Comfy, build: Callable[..., Any]) -> None:
     comfy.put("clip_vision/whole.safetensors", build(ARCH).state_dict())
-    choice, _ = read(comfy, "clip_vision/whole.safetensors")
-    assert choice.source.arch.vision == {**VISION, "mlp_ratio": 4.0}
+    source, _ = read(comfy, "clip_vision/whole.safetensors")
+    assert source.arch.vision == {**VISION, "mlp_ratio": 4.0}
 
 
 def test_a_file_sees_and_reads(comfy: Comfy) -> None:
@@ -92,8 +90,8 @@ def test_a_text_encoder_alone_reads_only(comfy: Comfy) -> None:
     """A prompt can be mixed from texts with it; a picture is refused with the way out."""
     comfy.put("text_encoders/clip.safetensors", hugging_face_text(ARCH).state)
     model = "text_encoders/clip.safetensors"
-    choice, _ = read(comfy, model)
-    assert choice.source.arch.vision is None
+    source, _ = read(comfy, model)
+    assert source.arch.vision is None
     assert comfy.mix(model=model, prompt_1="a cat", mode="concatenate").result[0] == "a cat"
     with pytest.raises(
         comfy.errors.ModelError, match="cannot see pictures: connect the CLIP_VISION"
@@ -125,8 +123,8 @@ def test_of_two_towers_the_one_with_a_projection_is_taken(comfy: Comfy) -> None:
         ("sdxl", "conditioner.embedders.1.model."),
         ("sd3", "text_encoders.clip_g.transformer."),
     ):
-        choice, model = read(comfy, f"checkpoints/{name}.safetensors")
-        assert choice.tower == tower and sizes(choice.source.arch) == sizes(wide)
+        source, model = read(comfy, f"checkpoints/{name}.safetensors")
+        assert source.tower == tower and sizes(source.arch) == sizes(wide)
         assert model.tower.text_projection.shape == (128, 40)
 
 
@@ -135,8 +133,8 @@ def test_a_tower_whose_name_holds_anothers(comfy: Comfy) -> None:
     wide = replace(ARCH, width=128, heads=2, mlp_width=512)
     state = {**hugging_face_text(wide).state, **behind("other.", hugging_face_text(ARCH).state)}
     comfy.put("text_encoders/two.safetensors", state)
-    choice, model = read(comfy, "text_encoders/two.safetensors")
-    assert choice.tower == "" and model.tower.text_projection.shape == (128, 24)
+    source, model = read(comfy, "text_encoders/two.safetensors")
+    assert source.tower == "" and model.tower.text_projection.shape == (128, 24)
 
 
 def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
@@ -147,56 +145,53 @@ def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
     other = replace(ARCH, embed_dim=40)
     comfy.put(label, hugging_face_text(other).state)
     os.utime(path, ns=(1, 1))
-    choice, _ = read(comfy, label)
-    assert choice.source.arch.embed_dim == 40
+    source, _ = read(comfy, label)
+    assert source.arch.embed_dim == 40
     second = comfy.mix(model=label, prompt_1="a red cat", prompt_2="a dog")
     dims = [out.result[2].targets.features.shape[1] for out in (first, second)]
     assert dims == [24, 40]
     comfy.put(label, {"shared.weight": torch.zeros(8, 4)})
     assert comfy.offered() == []
-    with pytest.raises(comfy.errors.ModelError, match="no usable CLIP file any more: press R"):
+    with pytest.raises(comfy.errors.ModelError, match="not a usable CLIP file any more: press R"):
         comfy.mix(model=label, prompt_1="a red cat")
     path.unlink()
     assert comfy.offered() == []
 
 
 @pytest.mark.parametrize(
-    ("label", "width", "name"),
+    ("label", "encoder", "name"),
     [
         ("SD 1.5", None, "sd15"),
-        ("SD 2.x", 1024, "sd2"),
+        ("SD 2.x", "CLIP-H", "sd2"),
         ("SDXL", None, "sdxl-g"),
-        ("SDXL", 1280, "sdxl-g"),
-        ("SDXL", 768, "sdxl-l"),
-        ("SDXL (CLIP-G alone)", 768, "sdxl-g"),
-        ("Flux / SD 3 (CLIP-L)", 768, "flux"),
-        ("demo (offline)", 768, "demo"),
+        ("SDXL", "CLIP-G", "sdxl-g"),
+        ("SDXL", "CLIP-L", "sdxl-l"),
+        ("SDXL", "CLIP-H", "sdxl-g"),
+        ("SDXL (CLIP-G alone)", "CLIP-L", "sdxl-g"),
+        ("Flux / SD 3 (CLIP-L)", "CLIP-L", "flux"),
+        ("demo (offline)", "CLIP-L", "demo"),
     ],
 )
 def test_a_preset_is_a_model_of_the_core(
-    comfy: Comfy, monkeypatch: pytest.MonkeyPatch, label: str, width: int | None, name: str
+    comfy: Comfy, monkeypatch: pytest.MonkeyPatch, label: str, encoder: str | None, name: str
 ) -> None:
     files = comfy.module("nodes.models.clip_files")
     assert name in comfy.module("pez_core.clip.model_names").PRESETS
     monkeypatch.setattr(files, "find_one", lambda name, progress: name)
-    assert files.find_choice(label, width=width).source == name
+    assert files.find_source(label, encoder) == name
 
 
-def test_the_family_tells_the_activation(comfy: Comfy) -> None:
-    """Files do not say it: OpenAI's CLIP-L has quick_gelu, H and bigG have gelu."""
-    shapes = {
-        width: {
-            TABLE: (49408, width),
-            "text_model.embeddings.position_embedding.weight": (77, width),
-            "text_model.encoder.layers.0.mlp.fc1.weight": (4 * width, width),
-            "text_projection.weight": (width, width),
-        }
-        for width in (768, 1024, 1280)
-    }
-    of = comfy.module("nodes.models.clip_files").text_architecture
-    found: dict[int, Architecture] = {w: of(s.get, "", True) for w, s in shapes.items()}
-    assert [(a.activation, a.heads, a.mlp_width, a.layers) for a in found.values()] == [
-        ("quick_gelu", 12, 3072, 1),
-        ("gelu", 16, 4096, 1),
-        ("gelu", 20, 5120, 1),
-    ]
+@pytest.mark.parametrize(("dim", "encoder"), [(768, "CLIP-L"), (1280, "CLIP-G"), (9, None)])
+def test_the_dimensions_of_features_choose_an_encoder_of_sdxl(
+    comfy: Comfy, dim: int, encoder: str | None
+) -> None:
+    """As they are those of open_clip's configurations."""
+    files, names = (
+        comfy.module("nodes.models.clip_files"),
+        comfy.module("pez_core.clip.model_names"),
+    )
+    assert files.encoder_with("SDXL", dim) == encoder
+    assert files.encoder_with("SD 1.5", dim) is files.encoder_with("SDXL", None) is None
+    for name, expected in files.JOINT["SDXL"].values():
+        architecture, _, _ = names.PRESETS[name].source.partition(":")
+        assert model_config(architecture)["embed_dim"] == expected

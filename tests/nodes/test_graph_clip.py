@@ -36,7 +36,7 @@ def file(comfy: Comfy, model: Any) -> str:
 
 
 def close(found: Any, expected: Tensor) -> bool:
-    features = found.tower.encode_ids(sequences(TEXTS))
+    features = found.encode_ids(sequences(TEXTS))
     return bool(torch.allclose(features, expected, atol=2e-5))
 
 
@@ -46,8 +46,8 @@ def test_the_weights_are_those_of_the_graph(comfy: Comfy, name: str) -> None:
     model = text_model()
     found = read(comfy, Clip(comfy, **{name: model}))
     assert close(found, hugging_face_features(model))
-    assert not found.tower.token_embedding.is_inference()
-    found.tower.token_embedding.zero_()
+    assert not found.token_embedding.is_inference()
+    found.token_embedding.zero_()
     assert model.state_dict()["text_model.embeddings.token_embedding.weight"].any()
 
 
@@ -71,7 +71,7 @@ def test_half_precision_is_read_in_full(comfy: Comfy) -> None:
     """As ComfyUI loads encoders; the tower computes in float32."""
     model = text_model().half()
     found = read(comfy, Clip(comfy, clip_g=model))
-    assert found.tower.text_projection.dtype == torch.float32
+    assert found.text_projection.dtype == torch.float32
     with torch.inference_mode():
         assert close(found, hugging_face_features(model.float()))
 
@@ -90,12 +90,12 @@ def test_the_tower_is_read_once(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -
     comfy.mix(clip=clip.with_lora(comfy, zero, 1.0), **mixed)
     comfy.mix(clip=clip, **mixed)
     assert len(count) == 2
-    assert len(encoder._TEXT._items) == 2
+    assert len(encoder.TEXT_TOWERS) == 2
     count.clear()
     del clip
     gc.collect()
     comfy.mix(model="demo (offline)", **mixed)
-    assert len(encoder._TEXT._items) == 1
+    assert len(encoder.TEXT_TOWERS) == 1
 
 
 def test_of_several_encoders_the_one_that_fits_is_taken(comfy: Comfy) -> None:
@@ -103,8 +103,8 @@ def test_of_several_encoders_the_one_that_fits_is_taken(comfy: Comfy) -> None:
     small, other = text_model(), text_model(replace(SMALL, embed_dim=40), 2)
     clip = Clip(comfy, clip_l=small, clip_g=other, t5xxl=nn.Linear(2, 2), clip_h=None)
     find = comfy.module("nodes.models.graph_clip").find_tower
-    assert find(clip, 24).name == "clip_l" and find(clip, 40).name == "clip_g"
-    assert find(clip, None).name == "clip_g"
+    assert find(clip, 24).tower == "clip_l" and find(clip, 40).tower == "clip_g"
+    assert find(clip, None).tower == "clip_g"
     assert close(read(comfy, clip, dim=24), hugging_face_features(small))
     message = "77 dimensions.*CLIP-G of 40, CLIP-L of 24.*the same CLIP"
     with pytest.raises(comfy.errors.ModelError, match=message):
@@ -131,9 +131,9 @@ def test_clip_ls_projection_is_that_of_the_file(comfy: Comfy) -> None:
         graph.state_dict()[PROJECTION].fill_(270.25)
         graph.state_dict()[QUERY].mul_(0.5)
     found = read(comfy, Clip(comfy, clip_l=graph), label)
-    assert torch.equal(found.tower.text_projection, whole.state_dict()[PROJECTION].T)
-    assert torch.equal(found.tower.blocks[0].qkv_weight[:768], graph.state_dict()[QUERY])
-    assert found.source.arch.activation == "quick_gelu"
+    assert torch.equal(found.text_projection, whole.state_dict()[PROJECTION].T)
+    assert torch.equal(found.blocks[0].qkv_weight[:768], graph.state_dict()[QUERY])
+    assert found.activation == "quick_gelu"
 
 
 def test_a_trained_clip_l_is_still_the_same_clip(comfy: Comfy) -> None:
@@ -144,7 +144,7 @@ def test_a_trained_clip_l_is_still_the_same_clip(comfy: Comfy) -> None:
         table = graph.state_dict()["text_model.embeddings.token_embedding.weight"]
         table.add_(0.1 * table.std() * torch.randn(table.shape))
     found = read(comfy, Clip(comfy, clip_l=graph), label)
-    assert torch.equal(found.tower.text_projection, whole.state_dict()[PROJECTION].T)
+    assert torch.equal(found.text_projection, whole.state_dict()[PROJECTION].T)
 
 
 def test_a_file_of_other_weights_is_refused(comfy: Comfy) -> None:
@@ -161,7 +161,8 @@ def test_a_model_of_another_size_is_refused(comfy: Comfy) -> None:
         (file(comfy, text_model(WIDE)), 1024),
     ):
         with pytest.raises(
-            comfy.errors.ModelError, match=rf"another CLIP, of width {width} where CLIP-L has 768"
+            comfy.errors.ModelError,
+            match=rf"a different CLIP, of width {width} where CLIP-L has 768",
         ):
             read(comfy, clip, label)
 
@@ -211,7 +212,7 @@ def test_an_untrained_projection_is_refused(comfy: Comfy, kind: str) -> None:
         graph.state_dict()[PROJECTION].copy_(untrained(kind))
     clip = Clip(comfy, clip_h=graph)
     found = read(comfy, clip, file(comfy, whole))
-    assert torch.equal(found.tower.text_projection, whole.state_dict()[PROJECTION].T)
+    assert torch.equal(found.text_projection, whole.state_dict()[PROJECTION].T)
     with pytest.raises(comfy.errors.ModelError, match="CLIP-H in this graph.*no trained"):
         read(comfy, clip)
 
@@ -223,4 +224,4 @@ def test_a_trained_projection_is_taken(comfy: Comfy, scale: float) -> None:
     with torch.inference_mode():
         model.state_dict()[PROJECTION].mul_(scale)
     found = read(comfy, Clip(comfy, clip_h=model), "no such model")
-    assert torch.equal(found.tower.text_projection, model.state_dict()[PROJECTION].T)
+    assert torch.equal(found.text_projection, model.state_dict()[PROJECTION].T)

@@ -38,7 +38,7 @@ def test_a_vision_without_picture_features_is_refused(comfy: Comfy) -> None:
     """Such as SigLIP's or DINO's, whose output has none."""
     vision = Vision()
     vision.encode_image = lambda image: {"image_embeds": None}  # type: ignore[method-assign]
-    with pytest.raises(comfy.errors.ModelError, match="CLIP_VISION connected is no CLIP"):
+    with pytest.raises(comfy.errors.ModelError, match="CLIP_VISION connected is not a CLIP"):
         comfy.learn(image_of(example()), clip_vision=vision)
 
 
@@ -59,9 +59,10 @@ def test_the_family_must_agree(comfy: Comfy, width: int, fits: bool) -> None:
     """Two CLIPs may have features of the same size; the widths of their towers tell them apart."""
     encoder = comfy.module("nodes.models.encoder")
     clip = Clip(comfy, clip_h=text_model(WIDE))
-    asked = encoder.Asked("demo (offline)", clip, Vision(dim=1024, width=width))
+    request = encoder.ModelRequest("demo (offline)", clip, Vision(dim=1024, width=width))
+    images = {"image": image_of(example())}
     if fits:
-        assert encoder.Encoder(asked).text(1024).source.arch.width == 1024
+        assert encoder.open_encoder(request, images)[0].source.arch.width == 1024
         return
     with pytest.raises(comfy.errors.ModelError, match=rf"width of {width}.*one of 1280.*differ"):
-        encoder.Encoder(asked).text(1024)
+        encoder.open_encoder(request, images)

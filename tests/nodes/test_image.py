@@ -49,7 +49,7 @@ def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle) -> None
 def test_what_travels_to_the_viewer_is_no_part_of_the_model(comfy: Comfy) -> None:
     """Plain values and the targets, as normal tensors: the graph keeps them after the run."""
     tokens = comfy.learn(image_of(example()), template="a {2}").result[2]
-    assert tokens.fixed == {0} and tokens.asked.label == "demo (offline)"
+    assert tokens.fixed == {0} and tokens.encoder.request.label == "demo (offline)"
     assert (
         tokens.targets.features.shape == (1, 192) and tokens.targets.features.device.type == "cpu"
     )

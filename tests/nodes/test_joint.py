@@ -88,10 +88,10 @@ def test_a_second_run_reads_nothing(
     """The two are held as one, for a CLIP with other LoRAs anew; and they go with the graph's."""
     encoder, read = comfy.module("nodes.models.encoder"), []
     true = encoder.read_tower
-    monkeypatch.setattr(encoder, "read_tower", lambda *a: read.append(a[1].name) or true(*a))
+    monkeypatch.setattr(encoder, "read_tower", lambda *a: read.append(a[1].tower) or true(*a))
     clip, _ = graph(comfy)
     outs = [comfy.learn(image_of(example()), model="SDXL", clip=clip) for _ in range(2)]
-    assert read == ["clip_l", "clip_g"] and len(encoder._TEXT._items) == 1
+    assert read == ["clip_l", "clip_g"] and len(encoder.TEXT_TOWERS) == 1
     assert outs[0].result[:2] == outs[1].result[:2]
     name = "clip_l.transformer.text_model.final_layer_norm.weight"
     comfy.learn(
@@ -113,10 +113,10 @@ def test_clip_ls_projection_is_the_files_here_too(
     monkeypatch.setitem(ARCHS, "sdxl-l", LARGE)
     monkeypatch.setitem(ARCHS, "sdxl-g", WIDE)
     clip = Clip(comfy, clip_l=theirs, clip_g=wide)
-    joint = comfy.module("nodes.models.joint")
+    models = comfy.module("nodes.models.encoder")
     with torch.inference_mode():
-        opened = joint.open_encoder(comfy.module("nodes.models.encoder").Asked("SDXL", clip))
-        tower = opened.text().load().tower
+        opened, _ = models.open_encoder(models.ModelRequest("SDXL", clip))
+        tower = opened.load().tower
     ids = [[598, 5, 200, 17, 599], [598, 599]]
     parts = tower.split(tower.encode_ids(ids))
     towers = [
@@ -145,8 +145,9 @@ def test_one_image_encoder_means_one_text_encoder(comfy: Comfy, files: Files) ->
 def test_an_image_encoder_chooses_the_file_too(
     comfy: Comfy, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without `clip`: the text encoder of its width is read from its file, the other is not."""
-    monkeypatch.setattr(comfy.module("nodes.models.clip_files"), "CLIP_L_WIDTH", 24)
+    """Without `clip`: the text encoder of its features is read from its file, the other is not."""
+    dims = {"SDXL": {"CLIP-L": ("sdxl-l", 24), "CLIP-G": ("sdxl-g", 40)}}
+    monkeypatch.setattr(comfy.module("nodes.models.clip_files"), "JOINT", dims)
     for dim, name in ((24, "sdxl-l"), (40, "sdxl-g")):
         files.asked.clear()
         comfy.learn(image_of(example()), model="SDXL", clip_vision=Vision(dim=dim))
@@ -173,7 +174,7 @@ def test_a_clip_with_one_of_the_two(comfy: Comfy, files: Files) -> None:
     """Such as Flux's: the other's file is not even asked for."""
     clip = Clip(comfy, clip_l=text_model(SMALL, 11), t5xxl=None)
     out = comfy.learn(image_of(example()), model="SDXL", clip=clip)
-    assert out.ui["pez"][0]["note"] == "learned for CLIP-L alone: `clip` holds no CLIP-G"
+    assert out.ui["pez"][0]["note"] == "learned for CLIP-L alone: `clip` contains no CLIP-G"
     assert set(files.asked) == {"sdxl-l"}
 
 

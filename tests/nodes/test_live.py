@@ -208,7 +208,7 @@ def test_the_route_knows_no_such_run(comfy: Comfy, route: Any, body: str) -> Non
 
 
 def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
-    downloading = comfy.module("nodes.run.live").Downloading()
+    downloading = comfy.module("nodes.interrupt").Downloading()
     comfy.mm.interrupt_after = 4  # the bar of the first looks as well
     downloading(10, 100)
     downloading(20, 100)

@@ -21,7 +21,7 @@ pytest_plugins = ("tests.support.nodes_fixtures",)
 @pytest.fixture
 def built(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often a tower was read from its file."""
-    count, encoder = Counter[str](), comfy.module("nodes.models.encoder")
+    count = Counter[str]()
 
     def counted(name: str, true: Any) -> Any:
         def call(*args: Any, **options: Any) -> Any:
@@ -30,8 +30,9 @@ def built(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return call
 
-    for name in ("read_model", "load_image_tower"):
-        monkeypatch.setattr(encoder, name, counted(name, getattr(encoder, name)))
+    for file, name in (("encoder", "read_model"), ("vision", "load_image_tower")):
+        module = comfy.module(f"nodes.models.{file}")
+        monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
     return count
 
 
@@ -42,9 +43,9 @@ def modules(comfy: Comfy) -> list[torch.nn.Module]:
 
 def frozen(comfy: Comfy) -> bool:
     """Whether a tower holds a tensor that autograd cannot save."""
-    encoder = comfy.module("nodes.models.encoder")
-    held = [*encoder._TEXT._items.values(), *encoder._IMAGE._items.values()]
-    return any(p.is_inference() for item in held for p in item._module.parameters())
+    text, image = comfy.module("nodes.models.encoder"), comfy.module("nodes.models.vision")
+    held = [*text.TEXT_TOWERS, *image.IMAGE_TOWERS]
+    return any(p.is_inference() for module in held for p in module.parameters())
 
 
 def test_a_second_run_reads_nothing(comfy: Comfy, built: Counter[str]) -> None:
@@ -118,7 +119,7 @@ def test_the_search_asks_for_what_it_needs(comfy: Comfy) -> None:
 def test_of_each_kind_two_are_kept(comfy: Comfy) -> None:
     """The third one's build comes after the first is gone, for building takes memory itself."""
     memory = comfy.module("nodes.models.memory")
-    shelf, gone = memory.Shelf(), list[str]()
+    cache, gone = memory.LRUCache(), list[str]()
 
     def build(name: str) -> Any:
         def made() -> torch.nn.Module:
@@ -132,7 +133,7 @@ def test_of_each_kind_two_are_kept(comfy: Comfy) -> None:
     seen: dict[str, list[str]] = {}
     for name in ("a", "b", "a", "c"):
         with torch.inference_mode():
-            module = shelf.get(name, build(name)).load()
+            module = memory.load(cache.get(name, build(name)))
         assert not module.weight.is_inference()
         del module
         gc.collect()
@@ -141,21 +142,21 @@ def test_of_each_kind_two_are_kept(comfy: Comfy) -> None:
 
 
 def test_a_copy_goes_when_what_it_copies_is_gone(comfy: Comfy) -> None:
-    shelf = comfy.module("nodes.models.memory").Shelf()
+    cache = comfy.module("nodes.models.memory").LRUCache()
     owner = torch.nn.Linear(1, 1)
-    first = shelf.get("key", lambda: torch.nn.Linear(1, 1), owner)
-    assert shelf.get("key", lambda: torch.nn.Linear(1, 1), owner) is first and not first.stale
+    first = cache.get("key", lambda: torch.nn.Linear(1, 1), owner)
+    assert cache.get("key", lambda: torch.nn.Linear(1, 1), owner) is first
     del owner
     gc.collect()
-    assert first.stale
-    assert shelf.get("key", lambda: torch.nn.Linear(1, 1)) is not first
+    assert cache.get("key", lambda: torch.nn.Linear(1, 1)) is not first
+    assert len(cache) == 1
 
 
-def test_a_held_tower_is_the_tower(comfy: Comfy, demo: ClipModel) -> None:
+def test_a_tower_as_a_module_is_the_tower(comfy: Comfy, demo: ClipModel) -> None:
     """Flat, frozen, without a copy when it is used, and what moves the module moves the tower."""
     memory = comfy.module("nodes.models.memory")
     tower = comfy.module("pez_core.clip.models").load_model("demo").tower
-    held = memory.HeldTower(tower)
+    held = memory.TowerModule(tower)
     ids = [[49406, 320, 2368, 49407]]
     assert torch.equal(held.tower().encode_ids(ids), demo.tower.encode_ids(ids))
     pointers = {parameter.data_ptr() for parameter in held.parameters()}
@@ -210,7 +211,9 @@ def test_no_memory_even_for_one_restart(comfy: Comfy, monkeypatch: pytest.Monkey
     device = Device(comfy, 0, NO_MEMORY[0])
     with monkeypatch.context() as patch:
         patch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", device.learn_prompt)
-        with pytest.raises(comfy.errors.SearchError, match="not enough memory.*Tried.*smaller"):
+        with pytest.raises(
+            comfy.errors.SearchError, match="not have enough memory.*Tried.*smaller"
+        ):
             comfy.learn(image_of(example()), restarts=4)
     assert device.tried == [4, 2, 1]
     assert comfy.learn(image_of(example())).ui["pez"][0]["note"] == ""

@@ -133,7 +133,7 @@ def test_texts_alone_need_no_image_tower(
     def load(*args: Any) -> None:
         raise AssertionError("the image tower is loaded")
 
-    monkeypatch.setattr(comfy.module("nodes.models.encoder"), "load_image_tower", load)
+    monkeypatch.setattr(comfy.module("nodes.models.vision"), "load_image_tower", load)
     assert comfy.mix(mode=mode, prompt_1="a red cat", prompt_2="the sea").result[0]
     with pytest.raises(AssertionError, match="the image tower is loaded"):
         comfy.mix(mode=mode, prompt_1="a red cat", image_1=image_of(example()))

@@ -13,8 +13,8 @@ from tests.support.oracle import DemoOracle
 pytest_plugins = ("tests.support.nodes_fixtures",)
 
 BAD = {
-    "empty batch": ((0, 32, 32, 3), "holds no picture"),
-    "no batch": ((32, 32, 3), "holds no picture"),
+    "empty batch": ((0, 32, 32, 3), "contains no picture"),
+    "no batch": ((32, 32, 3), "contains no picture"),
     "alpha": ((1, 32, 32, 4), "alpha channel.*Split Image with Alpha"),
     "two channels": ((1, 32, 32, 2), "2 colour channels"),
     "one channel": ((1, 32, 32, 1), "1 colour channel"),

@@ -3,16 +3,18 @@ CPU."""
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
 import torch
 
 from pez_core import SearchConfig
-from pez_core.search.cuda_graph import WARM_UP, Captured
+from pez_core.search import cuda_graph as module
+from pez_core.search.cuda_graph import WARM_UP, CudaGraphStep
 from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Pez
-from pez_core.search.optimizers import optimizer as module
 from pez_core.search.projection import token_table
 from pez_core.targets import make_targets
 from tests.support.graph_recorder import record, run
@@ -38,16 +40,16 @@ def test_a_recorded_step_of_pez_goes_on_as_the_step_would(
 ) -> None:
     """Steps, mini-batches and the best prompts depend on nothing that Python keeps."""
     eager, captured = make_pez(batch_size, dtype), make_pez(batch_size, dtype)
-    step = Captured(captured._step, warm_up=run, record=record)
+    step = CudaGraphStep(captured.step, warm_up=run, record=record)
     for _ in range(STEPS):
         eager.step()
         with torch.inference_mode(False):
             step()
         assert torch.equal(eager.best_scores, captured.best_scores)
-        assert torch.equal(eager.best_rows, captured.best_rows)
+        assert torch.equal(eager.best_token_indices, captured.best_token_indices)
         assert torch.equal(eager._embeddings, captured._embeddings)
     assert captured._at.item() == STEPS
-    assert len(set(eager.best_rows.flatten().tolist())) > 3
+    assert len(set(eager.best_token_indices.flatten().tolist())) > 3
 
 
 def test_a_recording_finds_out_a_state_that_python_keeps() -> None:
@@ -58,7 +60,7 @@ def test_a_recording_finds_out_a_state_that_python_keeps() -> None:
         values[place[0]] += 1
         place[0] += 1
 
-    captured = Captured(step, warm_up=run, record=record)
+    captured = CudaGraphStep(step, warm_up=run, record=record)
     for _ in range(STEPS):
         captured()
     assert values.tolist() == [1] * WARM_UP + [STEPS - WARM_UP] + [0] * (STEPS - WARM_UP - 1)
@@ -71,7 +73,7 @@ def test_the_step_is_warmed_up_then_recorded_once_then_replayed() -> None:
         did.append("record")
         return lambda: did.append("replay")
 
-    captured = Captured(lambda: did.append("step"), warm_up=run, record=fake)
+    captured = CudaGraphStep(lambda: did.append("step"), warm_up=run, record=fake)
     for _ in range(WARM_UP + 3):
         captured()
     assert did == ["step"] * WARM_UP + ["record"] + ["replay"] * 3
@@ -88,7 +90,7 @@ def test_a_step_that_cannot_be_recorded_goes_on_eagerly(caplog: pytest.LogCaptur
     def step() -> None:
         count[0] += 1
 
-    captured = Captured(step, warm_up=run, record=refuse)
+    captured = CudaGraphStep(step, warm_up=run, record=refuse)
     with caplog.at_level("INFO", logger="pez_core"):
         for _ in range(STEPS):
             captured()
@@ -99,9 +101,25 @@ def test_a_step_that_cannot_be_recorded_goes_on_eagerly(caplog: pytest.LogCaptur
     ]
 
 
+def test_a_captured_step_is_freed_with_its_last_user() -> None:
+    """A graph holds memory of the GPU: nothing may wait for the garbage collector."""
+    pez = make_pez(None)
+    step = CudaGraphStep(pez.step, warm_up=run, record=record)
+    for _ in range(WARM_UP + 1):
+        with torch.inference_mode(False):
+            step()
+    watched = [weakref.ref(step), weakref.ref(pez)]
+    gc.disable()
+    try:
+        del step, pez
+        assert [ref() for ref in watched] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_on_a_cpu_nothing_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("captured")
 
-    monkeypatch.setattr(module, "Captured", fail)
-    make_pez(None).step()
+    monkeypatch.setattr(module, "CudaGraphStep", fail)
+    module.graphed(make_pez(None))()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pez_core import PRESETS, ClipModel, SearchConfig, learn_prompt, make_targets
 from pez_core.config import OPTIMIZERS as NAMES
 from pez_core.errors import ConfigError
-from pez_core.search.cuda_graph import Captured
+from pez_core.search.cuda_graph import CudaGraphStep
 from pez_core.search.fluency import Fluency, read_prior
 from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import OPTIMIZERS, Optimizer
@@ -79,10 +79,10 @@ def test_the_best_score_is_that_of_the_best_tokens(name: str, batch_size: int | 
     targets = make_targets(unit_rows(4, 32, 5))
     first = run_all(make(name, [targets], batch_size=batch_size))
     again = run_all(make(name, [targets], batch_size=batch_size))
-    torch.testing.assert_close(first.best_scores, similarity(first.best_rows, targets))
-    assert torch.equal(first.best_rows, again.best_rows)
+    torch.testing.assert_close(first.best_scores, similarity(first.best_token_indices, targets))
+    assert torch.equal(first.best_token_indices, again.best_token_indices)
     other = run_all(make(name, [targets], batch_size=batch_size, seeds=(4,)))
-    assert not torch.equal(first.best_rows, other.best_rows)
+    assert not torch.equal(first.best_token_indices, other.best_token_indices)
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])
@@ -93,20 +93,20 @@ def test_each_goal_moves_as_if_it_were_alone(name: str, batch_size: int | None) 
     for goal in range(3):
         alone = run_all(make(name, [goals[goal]], seeds=(7 + goal,), batch_size=batch_size))
         rows = slice(3 * goal, 3 * goal + 3)
-        assert together.best_rows[rows].tolist() == alone.best_rows.tolist()
+        assert together.best_token_indices[rows].tolist() == alone.best_token_indices.tolist()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if OPTIMIZERS[name].captures])
 def test_a_recorded_step_goes_on_as_the_step_would(name: str) -> None:
     """What says that it can be a CUDA graph keeps nothing in Python that a step changes."""
     eager, recorded = make(name, batch_size=2), make(name, batch_size=2)
-    step = Captured(recorded._step, warm_up=run, record=record)
+    step = CudaGraphStep(recorded.step, warm_up=run, record=record)
     for _ in range(STEPS - 1):
         eager.step()
         with torch.inference_mode(False):
             step()
         assert torch.equal(eager.best_scores, recorded.best_scores)
-        assert torch.equal(eager.best_rows, recorded.best_rows)
+        assert torch.equal(eager.best_token_indices, recorded.best_token_indices)
 
 
 @pytest.mark.own_autograd
@@ -115,7 +115,7 @@ def test_autoprompt_sgd_is_adamw_with_a_projection_after_every_update() -> None:
     targets = make_targets(unit_rows(1, 32, 5))
     table = token_table(TOWER.token_embedding, ALLOWED)
     ours = make("autoprompt_sgd", [targets], table, restarts=1, lr=2.0)
-    value = torch.nn.Parameter(table.rows[ours.best_rows].clone())
+    value = torch.nn.Parameter(table.embeddings[ours.best_token_indices].clone())
     adamw = torch.optim.AdamW([value], lr=2.0, weight_decay=0.1)
     slots, best, seen = Slots(TOWER, LAYOUT), -1.0, set()
     for _ in range(STEPS):
@@ -126,7 +126,7 @@ def test_autoprompt_sgd_is_adamw_with_a_projection_after_every_update() -> None:
         adamw.step()
         with torch.no_grad():
             rows = table.nearest(value)
-            value.copy_(table.rows[rows])
+            value.copy_(table.embeddings[rows])
         seen.add(tuple(rows[0].tolist()))
         ours.step()
         assert ours.best_scores.item() == pytest.approx(best, abs=1e-9)
@@ -138,9 +138,9 @@ def test_a_small_learning_rate_holds_autoprompt_sgd_but_not_pez() -> None:
     moved = {}
     for name in ("pez", "autoprompt_sgd"):
         optimizer = make(name, lr=0.003, weight_decay=0.0, steps=80)
-        start = optimizer.best_rows.clone()
+        start = optimizer.best_token_indices.clone()
         run_all(optimizer, 80)
-        moved[name] = bool((optimizer.best_rows != start).any())
+        moved[name] = bool((optimizer.best_token_indices != start).any())
     assert moved == {"pez": True, "autoprompt_sgd": False}
 
 
@@ -148,7 +148,7 @@ def test_fluentprompt_without_noise_is_autoprompt_sgd(monkeypatch: pytest.Monkey
     fluent, plain = make("fluentprompt", lr=2.0), make("autoprompt_sgd", lr=2.0)
     monkeypatch.setattr(fluent, "_draw", lambda draw: torch.zeros_like(draw(torch.Generator())))
     run_all(fluent), run_all(plain)
-    assert torch.equal(fluent.best_rows, plain.best_rows)
+    assert torch.equal(fluent.best_token_indices, plain.best_token_indices)
 
 
 def test_the_noise_of_fluentprompt_falls_to_a_hundredth() -> None:
@@ -177,7 +177,7 @@ def test_autoprompt_takes_the_best_of_all_tokens_where_all_are_proposed() -> Non
     """Against every token tried by hand in the place that was drawn."""
     targets = make_targets(unit_rows(1, 32, 5))
     optimizer = make("autoprompt", [targets], restarts=1, swaps=len(ALLOWED))
-    rows = optimizer.best_rows.clone()
+    rows = optimizer.best_token_indices.clone()
     for _ in range(4):
         optimizer.step()
         tried = []
@@ -186,20 +186,20 @@ def test_autoprompt_takes_the_best_of_all_tokens_where_all_are_proposed() -> Non
             trials[:, place] = torch.arange(len(ALLOWED))
             best, index = similarity(trials, targets).max(dim=0)
             tried.append((best.item(), trials[index].tolist()))
-        assert (optimizer.best_scores.item(), optimizer.best_rows[0].tolist()) in [
+        assert (optimizer.best_scores.item(), optimizer.best_token_indices[0].tolist()) in [
             (pytest.approx(score, abs=1e-9), found) for score, found in tried
         ]
-        rows = optimizer.best_rows.clone()
+        rows = optimizer.best_token_indices.clone()
 
 
 def test_autoprompt_never_loses_and_changes_one_place_a_step() -> None:
     optimizer = make("autoprompt", restarts=5)
-    before, scores = optimizer.best_rows.clone(), optimizer.best_scores.clone()
+    before, scores = optimizer.best_token_indices.clone(), optimizer.best_scores.clone()
     for _ in range(STEPS):
         optimizer.step()
         assert bool((optimizer.best_scores >= scores).all())
-        assert int((optimizer.best_rows != before).sum(dim=1).max()) <= 1
-        before, scores = optimizer.best_rows.clone(), optimizer.best_scores.clone()
+        assert int((optimizer.best_token_indices != before).sum(dim=1).max()) <= 1
+        before, scores = optimizer.best_token_indices.clone(), optimizer.best_scores.clone()
 
 
 def test_stochastic_rounding_follows_the_distances() -> None:
@@ -207,7 +207,7 @@ def test_stochastic_rounding_follows_the_distances() -> None:
     three of four draws."""
     table = token_table(TOWER.token_embedding, ALLOWED)
     optimizer = make("stochastic_rounding", table=table, restarts=800)
-    near, far = (F.normalize(table.rows[i], dim=0) for i in (0, 1))
+    near, far = (F.normalize(table.embeddings[i], dim=0) for i in (0, 1))
     shares = torch.linspace(0, 1, 2001, dtype=near.dtype)[:, None]
     path = F.normalize((1 - shares) * near + shares * far, dim=1)
     ratio = (1 - path @ near) / (1 - path @ far).clamp_min(1e-12)
@@ -226,7 +226,7 @@ def test_a_soft_prompt_has_no_tokens_before_its_end() -> None:
     optimizer.step()
     embeddings = optimizer._embeddings  # type: ignore[attr-defined]
     table = token_table(TOWER.token_embedding, ALLOWED)
-    assert torch.equal(optimizer.best_rows, table.nearest(embeddings))
+    assert torch.equal(optimizer.best_token_indices, table.nearest(embeddings))
 
 
 def test_projecting_a_soft_prompt_loses_most_of_it() -> None:

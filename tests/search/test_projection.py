@@ -54,15 +54,15 @@ def test_half_precision_finds_the_same_tokens(dtype: torch.dtype) -> None:
     exact = token_table(embedding, torch.arange(4000))
     half = token_table(embedding, torch.arange(4000), dtype=dtype)
     assert bool((half.directions[:2000] == half.directions[2000:]).all(dim=1).any())
-    wanted = F.cosine_similarity(queries, exact.rows[exact.nearest(queries)])
-    found = F.cosine_similarity(queries, half.rows[half.nearest(queries)])
+    wanted = F.cosine_similarity(queries, exact.embeddings[exact.nearest(queries)])
+    found = F.cosine_similarity(queries, half.embeddings[half.nearest(queries)])
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)  # float32's own rounding
 
 
 def test_half_precision_compares_no_more_tokens_than_there_are() -> None:
     """A vocabulary of two words."""
     table = token_table(random(2, 8).float(), torch.arange(2), dtype=torch.bfloat16)
-    assert table.nearest(table.rows).tolist() == [0, 1]
+    assert table.nearest(table.embeddings).tolist() == [0, 1]
 
 
 def test_the_table_holds_the_allowed_tokens_in_their_order() -> None:
@@ -70,7 +70,7 @@ def test_the_table_holds_the_allowed_tokens_in_their_order() -> None:
     embedding, allowed = random(20, 4), torch.tensor([17, 3, 8])
     table = token_table(embedding, allowed)
     assert table.ids.tolist() == [17, 3, 8]
-    assert torch.equal(table.rows, embedding[allowed])
+    assert torch.equal(table.embeddings, embedding[allowed])
     torch.testing.assert_close(table.directions, F.normalize(embedding[allowed], dim=-1))
 
 
@@ -80,7 +80,7 @@ def test_tokens_the_model_never_trained_are_left_out() -> None:
     embedding[[2, 5]] = 0
     table = token_table(embedding, torch.tensor([1, 2, 3, 5]))
     assert table.ids.tolist() == [1, 3]
-    assert len(table.rows) == len(table.directions) == 2
+    assert len(table.embeddings) == len(table.directions) == 2
     assert set(table.nearest(torch.cat([-embedding, torch.zeros(1, 4)])).tolist()) <= {0, 1}
 
 

@@ -77,10 +77,12 @@ def test_pez_follows_the_reference_token_for_token(
     for step in range(STEPS):
         pez.step()
         plain.step()
-        assert table.seen[step].tolist() == plain.rows.tolist(), f"step {step + 1}"
-        assert pez.best_rows.tolist() == plain.best_rows.tolist(), f"step {step + 1}"
+        assert table.seen[step].tolist() == plain.token_indices.tolist(), f"step {step + 1}"
+        assert pez.best_token_indices.tolist() == plain.best_token_indices.tolist(), (
+            f"step {step + 1}"
+        )
         assert pez.best_scores.item() == pytest.approx(plain.best_score, abs=1e-12)
-        moved.add(tuple(plain.rows[0].tolist()))
+        moved.add(tuple(plain.token_indices[0].tolist()))
     assert len(moved) > 10  # the prompt did move, so there was something to follow
 
 
@@ -100,7 +102,7 @@ def test_each_restart_moves_as_if_it_were_alone() -> None:
         plain = Reference(tower, ALLOWED, PLAIN, features, config, generator)
         for _ in range(STEPS):
             plain.step()
-        assert pez.best_rows[restart].tolist() == plain.best_rows[0].tolist()
+        assert pez.best_token_indices[restart].tolist() == plain.best_token_indices[0].tolist()
         assert pez.best_scores[restart].item() == pytest.approx(plain.best_score, abs=1e-12)
 
 
@@ -122,7 +124,7 @@ def test_each_goal_moves_as_if_it_were_alone(batch_size: int | None) -> None:
     together = run(0, 1, 2)
     for goal in range(3):
         alone, rows = run(goal), slice(2 * goal, 2 * goal + 2)
-        assert together.best_rows[rows].tolist() == alone.best_rows.tolist()
+        assert together.best_token_indices[rows].tolist() == alone.best_token_indices.tolist()
         torch.testing.assert_close(
             together.best_scores[rows], alone.best_scores, atol=1e-12, rtol=0
         )

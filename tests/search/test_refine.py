@@ -75,12 +75,12 @@ def test_a_step_never_lowers_the_score(
 ) -> None:
     """And the score it tells is that of its tokens, after each step."""
     climb = refine(tower, targets, seed, swaps)
-    last = scores(tower, targets, climb.rows[0][None]).item()
+    last = scores(tower, targets, climb.token_indices[0][None]).item()
     start = last
     while not climb.done[0]:
         climb.step()
         assert climb.scores[0] == pytest.approx(
-            scores(tower, targets, climb.rows[0][None]).item(), abs=1e-9
+            scores(tower, targets, climb.token_indices[0][None]).item(), abs=1e-9
         )
         assert climb.scores[0] >= last - 1e-12
         last = climb.scores[0]
@@ -93,14 +93,14 @@ def test_the_end_is_a_local_optimum(tower: TextTower, targets: Targets, seed: in
     climb = refine(tower, targets, seed, swaps=40)
     while not climb.done[0]:
         climb.step()
-    best = scores(tower, targets, single_swaps(climb.rows[0])).max().item()
+    best = scores(tower, targets, single_swaps(climb.token_indices[0])).max().item()
     assert best <= climb.scores[0] + ROUNDING
 
 
 def test_the_first_step_takes_the_best_of_all_swaps(tower: TextTower, targets: Targets) -> None:
     """With swaps for the whole vocabulary a step is the steepest there is."""
     climb = refine(tower, targets, seed=0, swaps=40)
-    best = scores(tower, targets, single_swaps(climb.rows[0])).max().item()
+    best = scores(tower, targets, single_swaps(climb.token_indices[0])).max().item()
     climb.step()
     assert climb.scores[0] == pytest.approx(best, abs=1e-9)
 
@@ -110,7 +110,7 @@ def test_what_is_not_permitted_is_never_taken(tower: TextTower, targets: Targets
     free = refine(tower, targets, seed=1, swaps=40)
     while not free.done[0]:
         free.step()
-    refused = int(free.rows[0][0])
+    refused = int(free.token_indices[0][0])
 
     def permits(rows: Tensor) -> Tensor:
         return (rows != refused).all(dim=1)
@@ -118,8 +118,8 @@ def test_what_is_not_permitted_is_never_taken(tower: TextTower, targets: Targets
     bound = refine(tower, targets, seed=1, swaps=40, permits=permits)
     while not bound.done[0]:
         bound.step()
-        assert bool(permits(bound.rows[0][None]))
-    allowed = single_swaps(bound.rows[0])
+        assert bool(permits(bound.token_indices[0][None]))
+    allowed = single_swaps(bound.token_indices[0])
     best = scores(tower, targets, allowed[permits(allowed)]).max().item()
     assert best <= bound.scores[0] + ROUNDING
     assert bound.scores[0] < free.scores[0]
@@ -132,7 +132,7 @@ def test_a_start_that_is_not_permitted_is_left_at_any_price(
     best = refine(tower, targets, seed=2, swaps=40)
     while not best.done[0]:
         best.step()
-    start = best.rows[0]
+    start = best.token_indices[0]
 
     def permits(rows: Tensor) -> Tensor:
         return (rows != start).any(dim=1)
@@ -140,7 +140,7 @@ def test_a_start_that_is_not_permitted_is_left_at_any_price(
     other = climb_from(tower, targets, start, swaps=40, permits=permits)
     while not other.done[0]:
         other.step()
-    assert other.rows[0].tolist() != start.tolist()
+    assert other.token_indices[0].tolist() != start.tolist()
     assert other.scores[0] < best.scores[0]
 
 
@@ -149,7 +149,7 @@ def test_the_start_is_not_changed_in_place(tower: TextTower, targets: Targets) -
     start = torch.tensor([1, 2, 3, 4])
     climb = climb_from(tower, targets, start, swaps=40)
     climb.step()
-    assert start.tolist() == [1, 2, 3, 4] and climb.rows[0].tolist() != [1, 2, 3, 4]
+    assert start.tolist() == [1, 2, 3, 4] and climb.token_indices[0].tolist() != [1, 2, 3, 4]
 
 
 def test_a_vocabulary_of_one_token_ends_at_once(tower: TextTower, targets: Targets) -> None:
@@ -168,9 +168,9 @@ def test_a_vocabulary_of_one_token_ends_at_once(tower: TextTower, targets: Targe
         climb.step()
         steps += 1
         assert steps < 10
-    assert climb.rows[0].tolist() == [0, 0, 0, 0]
+    assert climb.token_indices[0].tolist() == [0, 0, 0, 0]
     assert climb.scores[0] == pytest.approx(
-        scores(tower, targets, climb.rows[0][None]).item(), abs=1e-9
+        scores(tower, targets, climb.token_indices[0][None]).item(), abs=1e-9
     )
 
 
@@ -188,7 +188,7 @@ def test_prompts_that_share_their_passes_end_as_alone(tower: TextTower, swaps: i
         alone = climb_from(tower, goal, start, swaps=swaps)
         while not alone.done[0]:
             alone.step()
-        assert together.rows[place].tolist() == alone.rows[0].tolist()
+        assert together.token_indices[place].tolist() == alone.token_indices[0].tolist()
         assert together.scores[place] == pytest.approx(alone.scores[0], abs=1e-12)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
+import torch
 
 from pez_core import (
     ClipModel,
@@ -14,6 +18,7 @@ from pez_core import (
     make_mask,
     make_targets,
 )
+from pez_core.search.searcher import prepare_search
 from tests.support.clocks import TickingClock
 from tests.support.oracle import DemoOracle
 
@@ -35,6 +40,27 @@ def assert_valid(result: LearnedPrompt, targets: Targets, oracle: DemoOracle) ->
         assert candidate.similarity == pytest.approx(
             oracle.similarity(candidate.text, targets), abs=1e-5
         )
+
+
+@pytest.mark.parametrize("stop_at", [2, 9, None])
+def test_a_search_leaves_nothing_in_memory(
+    demo: ClipModel, targets: Targets, stop_at: int | None
+) -> None:
+    """Its tower and table are freed at once: on a GPU they are as large as the model, and the
+    garbage collector does not know when the GPU is full."""
+    searcher = prepare_search(
+        demo, config=CONFIG, callback=lambda info: info.step != stop_at, dtype=torch.bfloat16
+    )
+    watched = [weakref.ref(searcher.tower), weakref.ref(searcher.table), weakref.ref(searcher)]
+    gc.collect()
+    gc.disable()
+    try:
+        result = searcher.learn(targets)
+        del searcher
+        assert [ref() for ref in watched] == [None, None, None]
+    finally:
+        gc.enable()
+    assert result.stopped == ("steps" if stop_at is None else "user")
 
 
 @pytest.mark.parametrize("kind", ["ascii", "all"])

@@ -24,9 +24,12 @@ def comfy(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     for name, module in loaded.stubs.items():
         monkeypatch.setitem(sys.modules, name, module)
     comfy = Comfy(loaded)
-    encoder, execution = comfy.module("nodes.models.encoder"), comfy.stub("comfy_execution.utils")
-    for shelf in ("_TEXT", "_IMAGE"):
-        monkeypatch.setattr(encoder, shelf, comfy.module("nodes.models.memory").Shelf())
+    execution, cache = (
+        comfy.stub("comfy_execution.utils"),
+        comfy.module("nodes.models.memory").LRUCache,
+    )
+    for module, name in (("encoder", "TEXT_TOWERS"), ("vision", "IMAGE_TOWERS")):
+        monkeypatch.setattr(comfy.module(f"nodes.models.{module}"), name, cache())
     monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", comfy.server)
     monkeypatch.setattr(execution, "context", execution.ExecutionContext(PROMPT, NODE, None))
     monkeypatch.setattr(comfy.mm, "memory", comfy.mm.memory)

@@ -147,7 +147,7 @@ def test_only_plain_digits_size_a_slot(digit: str, vocabulary: Vocabulary) -> No
 @pytest.mark.parametrize("special", ["<start_of_text>", "<END_OF_TEXT>", "&lt;end_of_text&gt;"])
 def test_the_models_own_tokens_are_no_text(special: str, vocabulary: Vocabulary) -> None:
     """The feature would be read in the middle of the prompt."""
-    with pytest.raises(TemplateError, match="start or end token.*take it out"):
+    with pytest.raises(TemplateError, match="start or end token.*remove it"):
         parse_template(f"a {special} {{4}}", vocabulary)
 
 

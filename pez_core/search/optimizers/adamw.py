@@ -1,8 +1,7 @@
 """AdamW (arXiv 1711.05101) for one tensor, as `torch.optim.AdamW` computes it.
 
-torch's own imports its compiler when it is made, 1.5 s of which a search needs nothing, and keeps
-its step on the host. Here the step is a number on the device, so that a CUDA graph can hold an
-update (`captured`).
+torch's own imports its compiler, which takes 1.5 s, and keeps its step on the host. Here the step
+is a number on the device, so that a CUDA graph can hold an update (`cuda_graph`).
 """
 
 from __future__ import annotations

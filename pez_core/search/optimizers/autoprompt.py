@@ -20,16 +20,18 @@ class AutoPrompt(Optimizer):
         self._places = self._draw(lambda g: torch.randint(count, shape, generator=g), dim=1)
 
     def _advance(self) -> None:
-        reading = self._read(self._table.rows[self.rows])
-        self._keep(reading.scores, self.rows)
+        evaluation = self._evaluate(self._table.embeddings[self.token_indices])
+        self._keep(evaluation.scores, self.token_indices)
         place = self._places[self._at][0]  # (N,)
-        trials = self._trials(place, reading.gradient)  # (N, k, n)
-        scores, goals = self._objective.scores(self._table.rows[trials], self._at)  # (N, k) each
+        trials = self._trials(place, evaluation.gradient)  # (N, k, n)
+        scores, goals = self._objective.scores(
+            self._table.embeddings[trials], self._at
+        )  # (N, k) each
         best, which = goals.max(dim=1)
         chosen = trials.gather(1, which[:, None, None].expand(-1, 1, trials.shape[2]))[:, 0]
-        better = best > reading.goals
-        reached = torch.where(better, scores.gather(1, which[:, None])[:, 0], reading.scores)
-        self._keep(reached, torch.where(better[:, None], chosen, self.rows))
+        better = best > evaluation.goals
+        reached = torch.where(better, scores.gather(1, which[:, None])[:, 0], evaluation.scores)
+        self._keep(reached, torch.where(better[:, None], chosen, self.token_indices))
 
     def _trials(self, place: Tensor, gradient: Tensor) -> Tensor:
         """Every prompt with each of the tokens proposed for a place. place: (N,); gradient: (N, n,
@@ -37,6 +39,6 @@ class AutoPrompt(Optimizer):
         count = min(self._config.swaps, len(self._table.ids))
         there = place[:, None, None]
         own = gradient.gather(1, there.expand(-1, 1, gradient.shape[2]))[:, 0]  # (N, D)
-        tokens = product(-own, self._table.rows).topk(count, dim=1).indices  # (N, k)
-        trials = self.rows[:, None].repeat(1, count, 1)
+        tokens = product(-own, self._table.embeddings).topk(count, dim=1).indices  # (N, k)
+        trials = self.token_indices[:, None].repeat(1, count, 1)
         return trials.scatter(2, there.expand(-1, count, 1), tokens[..., None])

@@ -14,11 +14,13 @@ from .pez import Pez
 
 class AutoPromptSGD(Pez):
     def _advance(self) -> None:
-        rows = self._table.nearest(self._embeddings)  # they are tokens: this finds their rows
-        reading = self._read(self._table.rows[rows])
-        self._optimizer.step(reading.gradient)
+        token_indices = self._table.nearest(
+            self._embeddings
+        )  # they are tokens: this finds their indices
+        evaluation = self._evaluate(self._table.embeddings[token_indices])
+        self._optimizer.step(evaluation.gradient)
         self._project()
-        self._keep(reading.scores, rows)
+        self._keep(evaluation.scores, token_indices)
 
     def _project(self) -> None:
-        self._embeddings.copy_(self._table.rows[self._table.nearest(self._embeddings)])
+        self._embeddings.copy_(self._table.embeddings[self._table.nearest(self._embeddings)])

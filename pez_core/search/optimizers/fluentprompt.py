@@ -29,7 +29,7 @@ class FluentPrompt(AutoPromptSGD):
 
     def _prepare(self) -> None:
         super()._prepare()
-        self._spread = self._table.rows.square().mean().sqrt()
+        self._spread = self._table.embeddings.square().mean().sqrt()
         self._sizes = iter(noise_sizes(self._config.steps, self._config.lr))
         self._shape = (self._restarts, *self._embeddings.shape[1:])
 
@@ -42,5 +42,5 @@ class FluentPrompt(AutoPromptSGD):
         flat = F.normalize(self._embeddings, dim=-1).flatten(0, 1)
         cosines = self._table.products(flat).view(*near.shape, -1)
         worth = cosines + self._fluency.changes(near)  # (N, n, A)
-        self._embeddings.copy_(self._table.rows[worth.argmax(dim=-1)])
+        self._embeddings.copy_(self._table.embeddings[worth.argmax(dim=-1)])
         return None

@@ -1,4 +1,4 @@
-"""What all optimisers share: a population of prompts, what they are for, and the best so far."""
+"""What all optimisers share: a population of prompts, their objective, and the best so far."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 
 from ...config import SearchConfig
 from ...errors import SearchError
-from ..cuda_graph import Captured, Step
 from ..fluency import Fluency
-from ..objective import Objective, Reading
+from ..objective import Evaluation, Objective
 from ..projection import TokenTable
 
 
 class Optimizer(ABC):
     """N prompts of n learned tokens, moved together: `config.restarts` for each of G goals, one
-    goal behind the other.
+    goal after the other.
 
-    rows: (N, n) the tokens of each prompt at its last score, as rows of the table. best_scores:
-    (N,) the best score of each prompt so far. best_rows: (N, n) its tokens. captures: whether a
-    step may be recorded as a CUDA graph: it reads and writes the same tensors each time, and waits
-    for nothing. unfinished: why there is no prompt before the last step, empty where there is one.
+    token_indices: (N, n) each prompt at its last score, as indices into the table. best_scores:
+    (N,) the best score of each prompt so far. best_token_indices: (N, n) the prompt that reached
+    it. captures: whether a step may be recorded as a CUDA graph: it reads and writes the same
+    tensors each time, and waits for nothing. unfinished: why there is no prompt before the last
+    step; empty if there is one.
     """
 
     captures = True
@@ -31,7 +31,7 @@ class Optimizer(ABC):
 
     @classmethod
     def has_nothing(cls, steps: int) -> SearchError:
-        """The error of a search that was ended after so many steps by an unfinished optimiser."""
+        """The error of a search that ended so early that the optimiser had no prompt."""
         return SearchError(
             f"the search was ended after {steps} steps, and {cls.unfinished}: give it fewer steps "
             "or more seconds"
@@ -45,33 +45,31 @@ class Optimizer(ABC):
         config: SearchConfig,
         generators: Sequence[torch.Generator],
         *,
-        capture: bool = True,
         fluency: Fluency | None = None,
     ) -> None:
         """generators: one for each goal, on the CPU, the only source of randomness: a goal draws
-        from its own, so it moves as if it were alone. capture: on a GPU, run the steps as a CUDA
-        graph. fluency: what counts beside the objective, for those that move by it.
+        from its own, so it moves as if it were alone. fluency: added to the objective, by the
+        optimisers that can.
         """
         self._objective, self._table = objective, table
         self._config, self._fluency = config, fluency
-        self._generators, self._device = generators, table.rows.device
+        self._generators, self._device = generators, table.embeddings.device
         self._restarts = config.restarts
         shape = (config.restarts, objective.count)
         self._start = self._draw(lambda g: torch.randint(len(table.ids), shape, generator=g))
-        objective.begin(config, generators)
+        objective.draw_batches(config, generators)
         self._at = torch.zeros(1, dtype=torch.long, device=self._device)  # steps done
         self.best_scores = torch.full(
-            (len(self._start),), -torch.inf, device=self._device, dtype=table.rows.dtype
+            (len(self._start),), -torch.inf, device=self._device, dtype=table.embeddings.dtype
         )
-        self.rows, self.best_rows = self._start.clone(), self._start.clone()
+        self.token_indices, self.best_token_indices = self._start.clone(), self._start.clone()
         self._prepare()
-        captured = capture and self.captures and self._device.type == "cuda"
-        self._run: Step = Captured(self._step) if captured else self._step
 
     @torch.inference_mode(False)
     def step(self) -> None:
-        """One step of every prompt."""
-        self._run()
+        """One step of every prompt. Whatever it changes stays in the same tensors."""
+        self._advance()
+        self._at += 1
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -81,21 +79,19 @@ class Optimizer(ABC):
     def _advance(self) -> None:
         """The step on tensors that stay in their places."""
 
-    def _step(self) -> None:
-        self._advance()
-        self._at += 1
-
-    def _read(self, embeddings: Tensor) -> Reading:
+    def _evaluate(self, embeddings: Tensor) -> Evaluation:
         """Scores and gradient at embeddings, (N, n, D)."""
-        return self._objective.read(embeddings, self._at)
+        return self._objective.evaluate(embeddings, self._at)
 
-    def _keep(self, scores: Tensor, rows: Tensor) -> None:
-        """Takes over what is better than the best so far. scores: (N,); rows: (N, n)."""
-        self.rows.copy_(rows)
+    def _keep(self, scores: Tensor, token_indices: Tensor) -> None:
+        """Keeps what is better than the best so far. scores: (N,); token_indices: (N, n)."""
+        self.token_indices.copy_(token_indices)
         better = scores > self.best_scores
         self.best_scores.copy_(torch.where(better, scores, self.best_scores))
-        self.best_rows.copy_(torch.where(better[:, None], rows, self.best_rows))
+        self.best_token_indices.copy_(
+            torch.where(better[:, None], token_indices, self.best_token_indices)
+        )
 
     def _draw(self, draw: Callable[[torch.Generator], Tensor], dim: int = 0) -> Tensor:
-        """What every goal draws from its own generator, side by side along a dimension."""
+        """What each goal draws from its own generator, joined along a dimension."""
         return torch.cat([draw(generator) for generator in self._generators], dim).to(self._device)

@@ -4,7 +4,7 @@ of one search or of several.
 In each step the continuous embeddings are projected to their nearest tokens, the gradient is taken
 *there*, and applied to the continuous embeddings. One forward and one backward serve the score and
 the gradient of all restarts. Nothing in a step waits for the device; the caller reads `best_scores`
-and `best_rows` when it likes.
+and `best_token_indices` when it wants to.
 
 With one restart, the same generator and the same precision it follows `reference` token for token.
 """
@@ -17,12 +17,12 @@ from .optimizer import Optimizer
 
 class Pez(Optimizer):
     def _prepare(self) -> None:
-        self._embeddings = self._table.rows[self._start].clone()  # (N, n, D)
+        self._embeddings = self._table.embeddings[self._start].clone()  # (N, n, D)
         lr, weight_decay = self._config.lr, self._config.weight_decay
         self._optimizer = AdamW(self._embeddings, lr=lr, weight_decay=weight_decay)
 
     def _advance(self) -> None:
-        rows = self._table.nearest(self._embeddings)  # (N, n)
-        reading = self._read(self._table.rows[rows])
-        self._optimizer.step(reading.gradient)
-        self._keep(reading.scores, rows)
+        token_indices = self._table.nearest(self._embeddings)  # (N, n)
+        evaluation = self._evaluate(self._table.embeddings[token_indices])
+        self._optimizer.step(evaluation.gradient)
+        self._keep(evaluation.scores, token_indices)

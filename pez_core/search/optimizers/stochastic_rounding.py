@@ -20,10 +20,10 @@ class StochasticRounding(Pez):
         self._chances = self._draw(lambda g: torch.rand(shape, generator=g), dim=1)
 
     def _advance(self) -> None:
-        rows = self._rounded()  # (N, n)
-        reading = self._read(self._table.rows[rows])
-        self._optimizer.step(reading.gradient)
-        self._keep(reading.scores, rows)
+        token_indices = self._rounded()  # (N, n)
+        evaluation = self._evaluate(self._table.embeddings[token_indices])
+        self._optimizer.step(evaluation.gradient)
+        self._keep(evaluation.scores, token_indices)
 
     def _rounded(self) -> Tensor:
         flat = self._embeddings.flatten(0, 1)  # (N·n, D)
