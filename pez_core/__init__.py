@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .guard.guard import Guard, make_guard
     from .pictures import open_picture
     from .prompt import Candidate, LearnedPrompt, Token
-    from .search.searcher import StepInfo, learn_prompt, learn_prompts
+    from .search.searcher import Searcher, StepInfo, learn_prompt, learn_prompts, prepare_search
     from .targets import Targets, join_targets, make_targets
     from .text.vocabulary import TokenMask, make_mask
 
@@ -31,6 +31,7 @@ __all__ = [
     "LearnedPrompt",
     "PezError",
     "SearchConfig",
+    "Searcher",
     "StepInfo",
     "Targets",
     "Token",
@@ -44,6 +45,7 @@ __all__ = [
     "make_mask",
     "make_targets",
     "open_picture",
+    "prepare_search",
 ]
 
 _HOMES = {
@@ -54,6 +56,7 @@ _HOMES = {
     "PRESETS": "config",
     "PezError": "errors",
     "SearchConfig": "config",
+    "Searcher": "search.searcher",
     "StepInfo": "search.searcher",
     "Targets": "targets",
     "Token": "prompt",
@@ -66,6 +69,7 @@ _HOMES = {
     "make_mask": "text.vocabulary",
     "make_targets": "targets",
     "open_picture": "pictures",
+    "prepare_search": "search.searcher",
 }
 
 
