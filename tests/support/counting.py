@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from pez_core.clip.text_tower import Tower, nothing
+from pez_core.clip.text_tower import Tower
 
 
 class CountingTower(Tower):
@@ -44,13 +44,11 @@ class CountingTower(Tower):
             self.count(kind, len(embeddings))
         return self.tower.features(embeddings)
 
-    def encode_ids(
-        self, sequences: Sequence[Sequence[int]], tick: Callable[[], None] = nothing
-    ) -> Tensor:
+    def encode_ids(self, sequences: Sequence[Sequence[int]], *rest: Any, **more: Any) -> Tensor:
         self.count("texts", len(sequences))
         self.in_texts = True
         try:
-            return super().encode_ids(sequences, tick)
+            return super().encode_ids(sequences, *rest, **more)
         finally:
             self.in_texts = False
 
