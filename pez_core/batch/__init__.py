@@ -1,1 +1,5 @@
-"""Many pictures: one record for each, on one machine or on a Ray cluster."""
+"""Prompts of many pictures, with one record for each picture.
+
+`inverter` lists a folder and searches on one machine. `ray_batch` searches on a Ray cluster.
+`results` writes the records safely and reads them to resume.
+"""

@@ -2,6 +2,8 @@
 everything else to stderr.
 
 `run` turns the parsed arguments into a frozen dataclass of the verb. Nothing else takes them.
+`options` and `text_options` add the options that verbs share, `request` reads them, and
+`option_table` writes them into the docs. `searching` and `progress` show a running search.
 
 Exit codes: 0 done; 1 done, but pictures of a folder have errors instead of results, or a checked
 text means or says something to avoid; 2 an error, as one line on stderr; 130 ended by Ctrl-C, with

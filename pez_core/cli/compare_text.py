@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
-from ..language_model import TextStep, carried, compare_texts, text_method
-from ..language_model.examples import few
+from ..language_model import TextStep, add_model, compare_texts, text_method
+from ..language_model.examples import few_shot
 from .exit_codes import INTERRUPTED
 from .progress import Progress, interruptible
 from .text_options import TextRequest, add_text_options, text_request
 
-# Those of the paper.
+# The methods of the paper.
 METHODS = ["pez", "pez,fluency=0.003", "autoprompt_sgd", "fluentprompt,fluency=0.003"]
-SEEDS = 5  # as many prompts of a method as in the paper
+SEEDS = 5  # the paper has five prompts of each method
 
 
 @dataclass(frozen=True)
 class CompareTextRequest:
-    """methods: as `text_method` reads them. seeds: how many. shots: examples of each label to learn
-    from, None for all."""
+    """methods: as `text_method` reads them. seeds: their number. shots: examples of each label to
+    learn from; None for all."""
 
     task: TextRequest
     methods: tuple[str, ...]
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if shots is not None and shots < 1:
         raise ConfigError(f"--shots must be a whole number of at least 1, got {shots}")
     if arguments.holdout is None:
-        raise ConfigError("a comparison needs a --holdout file to measure on: give one")
+        raise ConfigError("a comparison measures on the examples of a --holdout file: give one")
     methods = tuple(dict.fromkeys(arguments.methods))
     return _compare(CompareTextRequest(text_request(arguments), methods, seeds, shots))
 
@@ -85,13 +85,13 @@ def _compare(request: CompareTextRequest) -> int:
     data, held = task.examples()
     assert held is not None
     if request.shots is not None:
-        few(data, request.shots, seed=0)  # refuses too many before the model is loaded
+        few_shot(data, request.shots, seed=0)  # raises an error before the model is loaded
     model = task.open(task.model)
     with Progress(None) as progress, interruptible() as interrupted:
 
         def watch(method: str, seed: int) -> Any:
             def callback(info: TextStep) -> bool:
-                found = f"{info.measure.accuracy:.1%} {info.best}" if info.measure else "looking"
+                found = f"{info.measure.accuracy:.1%} {info.best}" if info.measure else "scoring"
                 progress.say(info.step / info.total, info.seconds, f"{method}/{seed} {found}")
                 return not interrupted
 
@@ -105,8 +105,8 @@ def _compare(request: CompareTextRequest) -> int:
     del model
     try:
         for name in () if stopped else task.transfer_to:
-            found = carried(found, task.open(name), held, task.verbalizers, after=task.after)
-    finally:  # hours of searches are printed even if another model cannot be loaded
+            found = add_model(found, task.open(name), held, task.verbalizers, after=task.after)
+    finally:  # the table is printed even if another model cannot be loaded
         print(json.dumps(found.to_json()) if task.as_json else found.to_markdown().rstrip())
         print(
             f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "

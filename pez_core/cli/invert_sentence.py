@@ -1,4 +1,4 @@
-"""`pez invert-sentence TEXT --encoder FOLDER`: finds words that a sentence encoder reads like a
+"""`pez invert-sentence TEXT --encoder FOLDER`: finds words whose embedding is near to that of a
 text."""
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         name,
         allow_abbrev=False,
         help="find words whose embedding is near to that of a sentence",
-        description="Finds words from the embedding of TEXT. The search knows only the embedding: "
-        "it shows how much of a text a stored embedding reveals.",
+        description="Finds words whose embedding is near to that of TEXT. The search uses only the "
+        "embedding, so it shows how much of a text a stored embedding reveals.",
     )
     add = parser.add_argument
     add("text", metavar="TEXT", help="the sentence")
@@ -63,7 +63,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.text.strip():
-        raise TargetError("nothing to invert: give a text with some words")
+        raise TargetError("TEXT is empty: give a text with at least one word")
     return _invert(
         SentenceRequest(
             arguments.text,
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.tokens,
             arguments.vocabulary,
             arguments.device,
-            search_config(arguments).replace(patience=None),  # all rounds are run here
+            search_config(arguments).replace(patience=None),  # every round is run
             arguments.seed,
             arguments.json,
         )

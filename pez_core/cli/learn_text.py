@@ -1,5 +1,5 @@
-"""`pez learn-text --model … --data …`: learns the words in front of a text with which a language
-model names the text's label best."""
+"""`pez learn-text --model … --data …`: learns a prompt with which a language model predicts the
+labels of texts."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         allow_abbrev=False,
-        help="learn a prompt with which a language model names the labels of texts",
+        help="learn a prompt with which a language model predicts the labels of texts",
     )
     add_text_options(parser)
     parser.add_argument(
-        "--optimizer", choices=OPTIMIZERS, help="what moves the prompts (default: pez)"
+        "--optimizer", choices=OPTIMIZERS, help="the method that learns the prompts (default: pez)"
     )
     add_option(parser, "seed", type=int, default=0)
     return parser
@@ -52,12 +52,12 @@ def _learn_text(request: LearnTextRequest) -> int:
     task = request.task
     data, held = task.examples()
     if held is None and task.transfer_to:
-        raise ConfigError("--transfer-to needs a --holdout file to measure on: give one")
+        raise ConfigError("--transfer-to measures on the examples of a --holdout file: give one")
     model = task.open(task.model)
     with Progress(task.config.seconds) as progress, interruptible() as interrupted:
 
         def callback(info: TextStep) -> bool:
-            found = f"{info.measure.accuracy:.1%} {info.best}" if info.measure else "looking"
+            found = f"{info.measure.accuracy:.1%} {info.best}" if info.measure else "scoring"
             progress.say(info.step / info.total, info.seconds, found)
             return not interrupted
 
@@ -82,10 +82,11 @@ def _learn_text(request: LearnTextRequest) -> int:
 
 
 def _print(result: LearnedText, transfers: dict[str, list[Measure]], as_json: bool) -> None:
-    """transfers: by model, the measure of the empty prompt and of each candidate there."""
+    """Prints the result. transfers: by model, the measure of the empty prompt, then that of each
+    candidate."""
     if as_json:
-        there = {name: [m.to_json() for m in measures] for name, measures in transfers.items()}
-        print(json.dumps({**result.to_json(), "transfers": there}))
+        found = {name: [m.to_json() for m in measures] for name, measures in transfers.items()}
+        print(json.dumps({**result.to_json(), "transfers": found}))
         return
     prompts = [("", result.empty), *((c.text, c.holdout) for c in result.candidates)]
     for place, (text, own) in enumerate(prompts[1:] + prompts[:1], 1):

@@ -1,4 +1,4 @@
-"""The options that `pez learn-text` and `pez compare-text` share, and what they ask for."""
+"""The options that `pez learn-text` and `pez compare-text` share, and the request made of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .options import TOKENS, add_option
 
 @dataclass(frozen=True)
 class TextRequest:
-    """A task for language models, and the search of its prompt.
+    """A task for language models, and the settings of the search for its prompt.
 
     data, holdout: files of examples. verbalizers: the word of each label. after: the text between
-    an example and the answer. transfer_to: further models to measure on. device, dtype: one of
-    DEVICES and DTYPES.
+    an example and the answer. transfer_to: other models to measure on. device: one of DEVICES.
+    dtype: one of DTYPES.
     """
 
     model: str
@@ -45,7 +45,7 @@ class TextRequest:
 
     def examples(self) -> tuple[list[Example], list[Example] | None]:
         """The examples to learn from, and those of the holdout file if there is one. Raises
-        TargetError for unusable ones, before a model is loaded."""
+        TargetError for unusable examples, before a model is loaded."""
         question = Question(self.verbalizers, self.after)
 
         def read(path: str) -> list[Example]:
@@ -65,7 +65,7 @@ class TextRequest:
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of a task: a model, examples, words, and what is learned."""
+    """Adds the options of a task: models, examples, verbalizers, and settings of the search."""
     add = parser.add_argument
     add(
         "--model",
@@ -113,7 +113,7 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
     _add_setting(parser, "steps", "steps of the optimizer", type=int)
-    _add_setting(parser, "restarts", "how many prompts to move together", type=int)
+    _add_setting(parser, "restarts", "how many prompts to optimize together", type=int)
     _add_setting(parser, "batch_size", "how many examples to draw for each step", type=int)
     _add_setting(parser, "lr", SETTINGS["lr"].meaning, type=float)
     _add_setting(parser, "weight_decay", SETTINGS["weight_decay"].meaning, type=float)
@@ -139,7 +139,7 @@ def _add_setting(
 
 
 def text_request(arguments: argparse.Namespace) -> TextRequest:
-    """Raises ConfigError."""
+    """The request of the parsed arguments. Raises ConfigError."""
     return TextRequest(
         arguments.model,
         arguments.data,
@@ -169,6 +169,8 @@ def _verbalizer_words(pairs: Sequence[str]) -> dict[str, str]:
         if not (label and equals and word.strip()):
             raise ConfigError(f"--verbalizer must be LABEL=WORD, got {pair!r}")
         if label in found:
-            raise ConfigError(f"--verbalizer names the label {label!r} twice: give one word each")
+            raise ConfigError(
+                f"--verbalizer names the label {label!r} twice: give one word for each label"
+            )
         found[label] = word.strip()
     return found

@@ -1,1 +1,5 @@
-"""Devices, precisions and the linear layer: how this machine computes fastest."""
+"""Fast computation on each machine.
+
+`devices` maps names to devices and precisions. `precision` chooses the fastest precision. `linear`
+is the frozen linear layer. `inference` converts tensors made in inference mode.
+"""

@@ -1,12 +1,15 @@
 """Hard prompts for a frozen causal language model (arXiv 2302.03668 §4.3), text only.
 
-Learned tokens stand in front of an input; the model's next token behind it, one of the verbaliser
-words, is its answer. The optimisers are CLIP's (`optimizers`), the objective is `label_loss`. And
-back from a sentence encoder's embeddings to words (`inversion`). Needs transformers: pip install
-'pez-prompts[lm]'.
+The model reads the learned tokens, then the input. Its next token, one of the verbaliser words, is
+its answer. `search` learns a prompt: `label_loss` is its objective, `settings` its configuration,
+`results` its output, and the loop and the optimisers are those of `pez_core.search`. `examples`
+reads labelled texts. `measure` scores a text. `comparison` compares methods and seeds. `model` and
+`sentence_encoder` hold the networks, `loading` loads them, and `tokens` selects the tokens that can
+be learned. `inversion` finds words for the embedding of a sentence encoder.
+Needs transformers: pip install 'pez-prompts[lm]'.
 """
 
-from .comparison import Comparison, Method, carried, compare_texts, text_method
+from .comparison import Comparison, Method, add_model, compare_texts, text_method
 from .examples import Example, read_examples
 from .inversion import invert_sentence
 from .measure import Measure, score_text
@@ -27,7 +30,7 @@ __all__ = [
     "TextCandidate",
     "TextConfig",
     "TextStep",
-    "carried",
+    "add_model",
     "compare_texts",
     "invert_sentence",
     "learn_text_prompt",

@@ -1,6 +1,7 @@
-"""From a sentence's embedding back to words: the hard prompt whose embedding is nearest.
+"""`invert_sentence`: the hard prompt whose embedding is nearest to that of a sentence.
 
-The loop is that of every search (`search.search_batch`), with a sentence encoder as its text tower.
+The loop is that of every search (`pez_core.search.search_batch`). A sentence encoder is its text
+tower.
 """
 
 from __future__ import annotations
@@ -35,16 +36,18 @@ def invert_sentence(
 ) -> LearnedPrompt:
     """The words whose embedding is nearest to a target: distinct candidates, best first.
 
-    target: (E,), of any length. Every similarity is that of the text returned. vocabulary: see
-    `tokens.learnable`. callback: called after every step; returning False stops with the best so
-    far. Raises ConfigError for a number out of range and for settings of CLIP's search alone,
-    TargetError for a target that is not a usable embedding, SearchError when no text can be
-    returned.
+    target: (E,), an embedding of any norm. Every similarity is that of the returned text.
+    vocabulary: see `tokens.learnable`. callback: called after every step; if it returns False, the
+    search stops and the best so far is returned.
+    Raises ConfigError for a number out of range and for settings that only CLIP's search has,
+    TargetError for a target that is not a usable embedding, SearchError if no text can be returned.
     """
     if not 1 <= tokens <= encoder.longest:
         raise ConfigError(f"tokens must be between 1 and {encoder.longest}, got {tokens}")
     if config.fluency or config.patience is not None:
-        raise ConfigError("fluency and patience are settings of CLIP's search only: leave them out")
+        raise ConfigError(
+            "only CLIP's search has the settings fluency and patience: leave them out"
+        )
     targets = make_targets(target[None]).to(encoder.tower.device)
     table = token_table(encoder.tower.token_embedding, learnable(encoder.tokenizer, vocabulary))
     problem = SentenceProblem(encoder, table, config, tokens, vocabulary, seed, callback)
@@ -55,7 +58,7 @@ def invert_sentence(
 
 
 class SentenceProblem(TowerProblem):
-    """Prompts of so many tokens between the encoder's marks of start and end."""
+    """One target embedding. A prompt is the learned tokens between [CLS] and [SEP]."""
 
     captures = False
     tracker = EveryTextTracker
@@ -73,7 +76,7 @@ class SentenceProblem(TowerProblem):
         self.encoder, self.tower, self.table = encoder, encoder.tower, table
         self.config, self.seed, self.callback = config, seed, callback
         self._tokens, self._vocabulary = tokens, vocabulary
-        self.update_every = config.steps  # each update scores texts: one a round is enough
+        self.update_every = config.steps  # an update scores texts: one per round is enough
 
     @property
     def layout(self) -> Tensor:

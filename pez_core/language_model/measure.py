@@ -1,6 +1,6 @@
-"""What a prompt is worth as text: read by the model's own tokenizer, in front of each input.
+"""The score of a prompt as text: the model's own tokenizer reads it before each input.
 
-This is the only place where figures come from that leave the package.
+Every figure that the package reports comes from here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from .examples import Example, Question
 from .model import LanguageModel
 
-AT_ONCE = 64  # texts of one pass
+BATCH_SIZE = 64  # texts of one pass
 
 
 @dataclass(frozen=True)
 class Measure:
-    """loss: mean cross-entropy over the classes, in nats. accuracy: share of right answers. count:
-    of examples."""
+    """Loss and accuracy on some examples. loss: the mean cross-entropy over the classes, in nats.
+    accuracy: the share of right answers. count: the number of examples."""
 
     loss: float
     accuracy: float
@@ -39,11 +39,11 @@ def score_text(
     *,
     after: str = "",
 ) -> Measure:
-    """What a text in front of the inputs is worth with a model, whichever it was learned for.
+    """The measure of a text before the inputs, on any model.
 
-    prompt: may be empty. after: what is written between an input and the answer. Raises
-    TargetError for no example, one without text, a label without a word, and a word of several
-    tokens.
+    prompt: may be empty. after: the text between an input and the answer.
+    Raises TargetError without examples, and for an example without text, a label without a word, or
+    a word that is not one token.
     """
     return measure(model, prompt, examples, Question(verbalizers, after))
 
@@ -53,26 +53,26 @@ def score_text(
 def measure(
     model: LanguageModel, prompt: str, examples: Sequence[Example], question: Question
 ) -> Measure:
-    """The same with a question."""
+    """The measure of `score_text`, for a question."""
     labels, answers = question.labels_of(examples), question.answers(model)
     question.check(examples)
-    sequences = [model.encode(question.whole(prompt, e.text)) for e in examples]
+    sequences = [model.encode(question.full_text(prompt, e.text)) for e in examples]
     order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
     loss, right = 0.0, 0
-    for first in range(0, len(order), AT_ONCE):
-        batch = order[first : first + AT_ONCE]
-        said = model.said([sequences[i] for i in batch], answers).cpu()  # (B, C)
-        said = said if said.dtype == torch.float64 else said.float()
-        loss += F.cross_entropy(said, labels[batch], reduction="sum").item()
-        right += int((said.argmax(dim=1) == labels[batch]).sum())
+    for first in range(0, len(order), BATCH_SIZE):
+        batch = order[first : first + BATCH_SIZE]
+        logits = model.answer_logits([sequences[i] for i in batch], answers).cpu()  # (B, C)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        loss += F.cross_entropy(logits, labels[batch], reduction="sum").item()
+        right += int((logits.argmax(dim=1) == labels[batch]).sum())
     return Measure(loss / len(examples), right / len(examples), len(examples))
 
 
 @torch.inference_mode(False)
 @torch.no_grad()
 def unlikeliness(model: LanguageModel, prompt: str) -> float:
-    """The mean negative log likelihood of a prompt's tokens, in nats; the first counts only behind
-    a start token. 0 where no token is left."""
+    """The mean negative log likelihood of a prompt's tokens, in nats; 0 if no token counts. The
+    first token counts only if the model reads a start token before it."""
     ids = torch.tensor([model.encode(prompt)], device=model.device)
     first = max(1, len(model.prefix))
     if ids.shape[1] <= first:

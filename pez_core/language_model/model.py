@@ -1,6 +1,6 @@
-"""A frozen language model with its tokenizer, through transformers.
+"""A frozen language model with its tokenizer, loaded through transformers.
 
-Weights are read from safetensors only, and no code of a model's repository is run.
+Weights are read only from safetensors. Code in a model's repository is not run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..hub.download import hub_answers
-from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
+from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A causal language model, in evaluation mode, for which no gradient is ever made. learns:
-    whether a search can run on it."""
+    """A causal language model in evaluation mode. Its weights get no gradients. learns: whether a
+    search can run on it."""
 
     learns: ClassVar[bool] = True
     name: str
@@ -36,32 +36,32 @@ class LanguageModel:
 
     @property
     def context(self) -> int | None:
-        """How many tokens it reads at most; None where its configuration names no number."""
+        """The most tokens that it reads; None if its configuration has no limit."""
         number = getattr(self.network.config, "max_position_embeddings", None)
         return None if number is None else int(number)
 
     @cached_property
     def prefix(self) -> tuple[int, ...]:
-        """The ids that its tokenizer puts before any text, such as a start token; often none."""
+        """The ids that its tokenizer puts before every text, such as a start token. Often none."""
         return tuple(self.encode(""))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a whole text, as the tokenizer gives them to the model."""
+        """The ids of a whole text, with the special tokens that the tokenizer adds."""
         ids: list[int] = self.tokenizer(text)["input_ids"]
         return ids
 
     def continuation(self, text: str) -> list[int]:
-        """The ids of a text that goes on behind a word, as " good" does behind "a"."""
+        """The ids of a text that follows a word, as " good" follows "a"."""
         return self.encode("a" + text)[len(self.encode("a")) :]
 
     def embed(self, ids: Tensor) -> Tensor:
-        """What the blocks read for ids of any shape, (..., D)."""
+        """The input embeddings of ids of any shape, (..., D)."""
         with torch.no_grad():
-            rows: Tensor = self.network.get_input_embeddings()(ids.to(self.device))
-        return rows
+            embeddings: Tensor = self.network.get_input_embeddings()(ids.to(self.device))
+        return embeddings
 
-    def said(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
-        """The logits of some tokens behind each text. answers: (C,) → (B, C)"""
+    def answer_logits(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
+        """The logits of the answers' tokens after each text. answers: (C,) → (B, C)"""
         longest = max(map(len, sequences))
         ids = torch.tensor([s + s[-1:] * (longest - len(s)) for s in sequences], device=self.device)
         ends = torch.tensor([len(s) - 1 for s in sequences], device=self.device)
@@ -81,22 +81,23 @@ class LanguageModel:
 
 
 class EncoderDecoder(LanguageModel):
-    """A model that reads with an encoder and answers with a decoder, such as T5, to which texts are
-    carried: the first token that its decoder says is the answer, the way of T5 adapted to language
-    modelling (arXiv 2104.08691). T5 as it was first trained fills marked gaps, and is asked
-    for none here. But: no search runs on it.
+    """A model with an encoder and a decoder, such as T5, to which texts are transferred.
+
+    The encoder reads the text, and the first token of the decoder is the answer. This is how T5
+    answers after its adaptation to language modelling (arXiv 2104.08691). The original T5 fills
+    marked gaps; texts here have none. But: no search runs on it.
     """
 
     learns = False
 
     def continuation(self, text: str) -> list[int]:
-        """Without what the tokenizer puts behind a text."""
+        """The ids of a text that follows a word, without the special tokens after it."""
         first, whole = (
             self.tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("a", "a" + text)
         )
         return list(whole[len(first) :])
 
-    def said(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
+    def answer_logits(self, sequences: Sequence[list[int]], answers: Tensor) -> Tensor:
         longest = max(map(len, sequences))
         ids = torch.tensor([s + s[-1:] * (longest - len(s)) for s in sequences])
         mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences])
@@ -115,32 +116,33 @@ class EncoderDecoder(LanguageModel):
 def load_language_model(
     name: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> LanguageModel:
-    """The model of a folder with safetensors, a configuration and a tokenizer, or that of a name on
-    the Hugging Face hub, which is downloaded once. Of an encoder with a decoder, such as T5, it is
-    an `EncoderDecoder`.
+    """The model of a folder or of a name on the Hugging Face hub; an `EncoderDecoder` for a model
+    such as T5.
 
-    Raises ModelError where transformers is missing, for a folder that is not there or holds no
-    safetensors, for what is no language model, and for one that is not whole: without a tokenizer,
-    with weights that are missing or no numbers.
+    name: a folder with safetensors, a configuration and a tokenizer, or a name, whose files are
+    downloaded once.
+    Raises ModelError if transformers is not installed, for a folder that does not exist or has no
+    safetensors, for a model that is not a language model, and for an incomplete model: without a
+    tokenizer, or with weights that are missing or not finite.
     """
     transformers = load_transformers("language models")
     local = Path(name).expanduser().is_dir()
     if local and not any(Path(name).expanduser().glob("*.safetensors")):
         raise ModelError(
-            f"{name} holds no safetensors file, and pickles are not read: save the model again "
+            f"{name} has no safetensors file, and pickle files are not read: save the model again "
             "with save_pretrained"
         )
     if not local and (name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name):
-        raise ModelError(f"{name}: no such folder; give one, or a model's name on the hub")
+        raise ModelError(f"{name}: no such folder: give one, or the name of a model on the hub")
     where = str(Path(name).expanduser()) if local else name
     try:
-        here = local or not hub_answers()  # without a network, what was downloaded before
-        config = transformers.AutoConfig.from_pretrained(where, local_files_only=here)
-        two = bool(getattr(config, "is_encoder_decoder", False))
-        kind = transformers.AutoModelForSeq2SeqLM if two else transformers.AutoModelForCausalLM
-        tokenizer = load_tokenizer(where, here)
-        network = load_network(kind, where, here, dtype)
+        local_only = local or not hub_answers()  # without a network, earlier downloads are used
+        config = transformers.AutoConfig.from_pretrained(where, local_files_only=local_only)
+        has_encoder = bool(getattr(config, "is_encoder_decoder", False))
+        causal, both = transformers.AutoModelForCausalLM, transformers.AutoModelForSeq2SeqLM
+        tokenizer = load_tokenizer(where, local_only)
+        network = load_network(both if has_encoder else causal, where, local_only, dtype)
     except UNREADABLE as error:
-        raise refused(where, "language model", error) from error
+        raise loading_error(where, "language model", error) from error
     network = network.to(device).eval().requires_grad_(False)
-    return (EncoderDecoder if two else LanguageModel)(name, network, tokenizer)
+    return (EncoderDecoder if has_encoder else LanguageModel)(name, network, tokenizer)

@@ -1,4 +1,4 @@
-"""The results of a search for a language model's prompt: plain, immutable, JSON-ready."""
+"""The results of a search for a language model's prompt: plain, immutable and ready for JSON."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .measure import Measure
 
 @dataclass(frozen=True)
 class TextCandidate:
-    """One prompt as text, with the ids it is read as.
+    """One prompt as text, with its token ids.
 
-    training: on the examples it was chosen by. holdout: on those that took no part. unlikeliness:
-    the mean negative log likelihood of its tokens, in nats.
+    training: its measure on the examples that rank the texts. holdout: its measure on the held-out
+    examples. unlikeliness: the mean negative log likelihood of its tokens, in nats.
     """
 
     text: str
@@ -35,10 +35,10 @@ class TextCandidate:
 
 @dataclass(frozen=True)
 class LearnedText:
-    """What a search returns: distinct candidates, best first by their loss in training.
+    """The result of a search: distinct candidates; the lowest training loss is the first.
 
-    empty: what no prompt is worth on the holdout. history: (step, seconds, training loss, training
-    accuracy) each time the best improved. stopped: "steps" | "seconds" | "user".
+    empty: the measure on the holdout without a prompt. history: (step, seconds, training loss,
+    training accuracy) of each improvement of the best. stopped: "steps" | "seconds" | "user".
     """
 
     candidates: tuple[TextCandidate, ...]

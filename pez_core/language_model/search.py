@@ -1,8 +1,8 @@
 """`learn_text_prompt`: from labelled examples to ranked prompts for a language model.
 
-The loop is that of every search (`search.search_batch`). The optimiser sees mini-batches. Every few
-steps its prompts are written as text, read again by the tokenizer and scored on the same examples;
-the best text is kept. The holdout takes no part.
+The loop is that of every search (`pez_core.search.search_batch`). The optimiser uses mini-batches.
+Every few steps its prompts are written as text, tokenised again and scored, always on the same
+examples. The best text is kept. The search does not use the holdout.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .results import LearnedText, TextCandidate
 from .settings import DEFAULT, TextConfig
 from .tokens import learnable, text_of
 
-HOLDOUT = 0.25  # of the examples, where none are given for it
+HOLDOUT = 0.25  # share of the examples that is held out if no holdout is given
 
 
 @dataclass(frozen=True)
 class TextStep:
-    """How far a search is. best: the best text so far, with its loss and accuracy in training."""
+    """The progress of a search. best: the best text so far. measure: of it, in training."""
 
     step: int
     total: int
@@ -57,22 +57,22 @@ def learn_text_prompt(
     seed: int = 0,
     callback: Callback | None = None,
 ) -> LearnedText:
-    """The prompts in front of the inputs with which the model names their labels best, best first.
+    """The prompts with which the model predicts the labels of the inputs best, best first. A prompt
+    comes before each input.
 
-    verbalizers: the word that stands for each label; one token each. holdout: examples for the
-    reported figures alone; a quarter of `examples`, drawn at random, if left out. after: the text
+    verbalizers: the word of each label, one token each. holdout: examples that are used only for
+    the reported figures; by default a quarter of `examples`, drawn at random. after: the text
     between an input and the answer. tokens: how many are learned. callback: called after every
-    step; returning False stops with the best so far.
-    Raises ConfigError for a number out of range, TargetError for examples or verbalizers that
-    cannot be used, VocabularyError when no token can be learned, ModelError for a model that only
-    measures.
+    step; if it returns False, the search stops and the best so far is returned.
+    Raises ConfigError for a number out of range, TargetError for unusable examples or verbalizers,
+    VocabularyError if no token can be learned, ModelError for a model that cannot learn.
     """
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise ConfigError(f"tokens must be a whole number of at least 1, got {tokens!r}")
     if not model.learns:
         raise ModelError(
-            f"{model.name} is an encoder with a decoder, and prompts are learned on causal models: "
-            "learn on one, and carry the text over"
+            f"{model.name} has an encoder and a decoder, and prompts are learned only on causal "
+            "models: learn on a causal model, and transfer the text (--transfer-to)"
         )
     if not 0 <= seed < 2**64:
         raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {seed}")
@@ -89,14 +89,14 @@ def learn_text_prompt(
 
 
 class MeasuredText(NamedTuple):
-    """A text and what it reaches on the examples that rank texts."""
+    """A text and its measure on the examples that rank the texts."""
 
     text: str
     training: Measure
 
 
 class LabelProblem(Problem[None, LearnedText]):
-    """The labels of some examples, for one search."""
+    """One search on labelled examples."""
 
     captures = False
     tracker = EveryTextTracker
@@ -141,8 +141,8 @@ class LabelProblem(Problem[None, LearnedText]):
         return self._objective
 
     def reached(self, optimizer: Optimizer, searches: int) -> tuple[list[list[float]], Tensor]:
-        """The last prompts and the best ones, as a mini-batch may rank them wrongly. Every text is
-        scored, so the scores do not count."""
+        """The last prompts and the best ones, because a mini-batch may rank them wrongly. Every
+        text is scored, so the returned scores are zeros."""
         both = torch.cat([optimizer.token_indices, optimizer.best_token_indices])
         return [[0.0] * len(both)], both[None]
 
@@ -190,7 +190,7 @@ class LabelProblem(Problem[None, LearnedText]):
         )  # fmt: skip
 
     def _candidate(self, text: str, training: Measure) -> TextCandidate:
-        """A text with its figures on the holdout."""
+        """A text with its measures."""
         model = self._model
         ids = tuple(model.encode(text)[len(model.prefix) :])
         holdout = measure(model, text, self._holdout, self._question)

@@ -1,8 +1,8 @@
-"""A sentence encoder as a text tower: what a prompt means to a search engine.
+"""A sentence encoder as a text tower.
 
-Sentence-BERT's kind (arXiv 1908.10084): a BERT, the mean over its positions, unit length. It reads
-[CLS] words [SEP], so a prompt has the place between, and every part of CLIP's search that knows a
-tower only - slots, objective, optimisers, refinement - serves it as well.
+It is of the kind of Sentence-BERT (arXiv 1908.10084): a BERT, the mean over its positions, at unit
+length. It reads [CLS] words [SEP], and a prompt is the words between. The parts of CLIP's search
+that need only a tower work with it: slots, objective, optimisers and refinement.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from torch.nn import functional as F
 from ..clip.text_tower import Tower
 from ..errors import ModelError
 from ..targets import Targets, weighted_similarity
-from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, refused
+from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
 
 class SentenceTower(Tower):
-    """The tower of a BERT of transformers, frozen. But: one precision for all, no ensemble."""
+    """A frozen BERT of transformers as a tower. But: all weights have one precision, and it is not
+    part of an ensemble."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
@@ -62,7 +63,7 @@ class SentenceEncoder:
 
     @property
     def longest(self) -> int:
-        """How many tokens it reads at most, without [CLS] and [SEP]."""
+        """The most tokens that it reads, without [CLS] and [SEP]."""
         return int(self.tower._network.config.max_position_embeddings) - 2
 
     def encode(self, text: str) -> list[int]:
@@ -72,7 +73,7 @@ class SentenceEncoder:
 
     @torch.inference_mode(False)
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit features of texts, (N, E); beyond the context a text is cut."""
+        """Unit features of texts, (N, E). Texts longer than the context are cut."""
         start, end = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         ids = [[start, *self.encode(text)[: self.longest], end] for text in texts]
         return self.tower.encode_ids(ids)
@@ -88,33 +89,33 @@ def load_sentence_encoder(
 ) -> SentenceEncoder:
     """The encoder of a folder in sentence-transformers' layout, with safetensors.
 
-    Raises ModelError where transformers is missing, for a folder without safetensors, for an
-    encoder that is not whole, and for one that is no BERT or does not take the mean over positions.
+    Raises ModelError if transformers is not installed, for a folder without safetensors, for an
+    incomplete encoder, and for one that is not a BERT or does not take the mean over positions.
     """
     transformers = load_transformers("sentence encoders")
     folder = Path(folder).expanduser()
     if not (folder / "model.safetensors").is_file():
-        raise ModelError(f"{folder} holds no model.safetensors: give a folder that does")
+        raise ModelError(f"{folder} has no model.safetensors: give a folder that has one")
     _check_pooling(folder)
     try:
-        tokenizer = load_tokenizer(str(folder), here=True)
-        # The mean does not read what stands behind the states.
+        tokenizer = load_tokenizer(str(folder), local_only=True)
+        # The mean uses the states, not the pooler after them.
         network = load_network(
             transformers.AutoModel, str(folder), True, torch.float32, unused="pooler."
         )
     except UNREADABLE as error:
-        raise refused(str(folder), "sentence encoder", error) from error
+        raise loading_error(str(folder), "sentence encoder", error) from error
     if network.config.model_type != "bert":
         raise ModelError(
-            f"{folder} holds a {network.config.model_type}, and only BERT is read as a sentence "
-            "encoder: choose one such as all-MiniLM-L6-v2"
+            f"{folder} is a {network.config.model_type}, and a sentence encoder must be a BERT: "
+            "choose one such as all-MiniLM-L6-v2"
         )
     network = network.to(device).eval().requires_grad_(False)
     return SentenceEncoder(folder.name, SentenceTower(network), tokenizer)
 
 
 def _check_pooling(folder: Path) -> None:
-    """Raises ModelError for another pooling than the mean."""
+    """Raises ModelError for a pooling other than the mean."""
     file = folder / "1_Pooling" / "config.json"
     if not file.is_file():
         return
@@ -122,6 +123,6 @@ def _check_pooling(folder: Path) -> None:
     wanted = [name for name, on in modes.items() if name.startswith("pooling_mode_") and on is True]
     if wanted not in ([], ["pooling_mode_mean_tokens"]):
         raise ModelError(
-            f"{folder} reads its feature by {', '.join(wanted)}, and only the mean over tokens is "
-            "supported: choose another encoder"
+            f"{folder} uses {', '.join(wanted)}, and only the mean over tokens is supported: "
+            "choose another encoder"
         )

@@ -16,24 +16,24 @@ VOCABULARIES = ("words", "all")  # see `tokens`
 class TextConfig:
     """All settings of `learn_text_prompt`.
 
-    "paper" is arXiv 2302.03668 §4.3 with the authors' code, "bench" is
-    benchmarks/quality/text_only.py, whose models are far smaller than anybody's: defaults are a
-    start, not a measurement.
+    "paper" is arXiv 2302.03668 §4.3 with the authors' code. "bench" is
+    benchmarks/quality/text_only.py, whose models are far smaller than those in use: the defaults
+    are a starting point, not a result.
     """
 
     optimizer: str = "pez"  # one of config.OPTIMIZERS
-    steps: int = 200  # ample for the models of bench; the paper runs 5000
+    steps: int = 200  # more than enough for the models of bench; the paper uses 5000
     restarts: int = 4  # prompts moved in one batch; not tuned
-    lr: float = 0.3  # paper, though with Adafactor where this is AdamW
+    lr: float = 0.3  # paper, which uses Adafactor; this is AdamW
     weight_decay: float = 0.0  # not tuned
-    batch_size: int | None = 16  # examples of a step, None = all of them; paper
+    batch_size: int | None = 16  # paper; examples of a step, None = all
     swaps: int = 16  # tokens tried in a step of AutoPrompt
     fluency: float = 0.0  # λ of (1 - λ)·task + λ·fluency; the paper's is 0.003
     vocabulary: str = "words"  # one of VOCABULARIES
-    look_every: int = 10  # steps between two looks at what the texts are worth; the paper: 100
-    look_examples: int = 256  # training examples of a look at most
-    seconds: float | None = None  # stop after so many seconds; None = no limit
-    candidates: int = 5  # how many distinct prompts to return at most
+    look_every: int = 10  # steps between two measurements of the texts; paper: 100
+    look_examples: int = 256  # the most training examples of a measurement
+    seconds: float | None = None  # time limit; None = no limit
+    candidates: int = 5  # the most distinct prompts to return
 
     def __post_init__(self) -> None:
         self.search_config()
@@ -51,7 +51,7 @@ class TextConfig:
             )
 
     def search_config(self) -> SearchConfig:
-        """What the optimisers and the loop read. Raises ConfigError for a setting out of range."""
+        """The settings of the optimiser and the loop. Raises ConfigError for one out of range."""
         return SearchConfig(
             optimizer=self.optimizer, steps=self.steps, restarts=self.restarts, lr=self.lr,
             weight_decay=self.weight_decay, batch_size=self.batch_size, swaps=self.swaps,
@@ -59,7 +59,7 @@ class TextConfig:
         )  # fmt: skip
 
     def replace(self, **changes: Any) -> TextConfig:
-        """A copy with some settings changed and checked again."""
+        """A copy with some settings changed. Raises ConfigError for one out of range."""
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Which tokens of a language model may be learned: those that survive as text.
+"""The tokens of a language model that can be learned: those that survive as text.
 
-A token is kept when its text, written twice in a row, is read as the same token twice. So special
-tokens, pieces of characters, and pieces that would grow together with their neighbours are left
-out.
+A token is kept if its text, written twice in a row, is tokenised to the same token twice. This
+leaves out special tokens, parts of characters, and pieces that merge with their neighbours.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from ..errors import VocabularyError
 
 
 def learnable(tokenizer: Any, kind: str = "words") -> Tensor:
-    """The ids of the tokens that may be learned, ascending, (A,).
+    """The ids of the tokens that can be learned, ascending, (A,).
 
-    tokenizer: of transformers. kind: "words": whole words of letters, which keep to themselves in
-    any order. "all": tokens that survive next to themselves; next to others they may not, which is
-    why every text is scored as text.
-    Raises VocabularyError when none is left.
+    tokenizer: of transformers. kind: "words": whole words of letters, which survive in any order.
+    "all": tokens that survive next to themselves. They may not survive next to others, so every
+    text is scored as text.
+    Raises VocabularyError if none is left.
     """
     special = set(tokenizer.all_special_ids)
     ids = [i for i in range(len(tokenizer)) if i not in special]
@@ -34,7 +33,7 @@ def learnable(tokenizer: Any, kind: str = "words") -> Tensor:
     ]
     if not kept:
         raise VocabularyError(
-            f"no token of {tokenizer.name_or_path} survives as a word: choose the vocabulary 'all'"
+            f"no token of {tokenizer.name_or_path} is a whole word: choose the vocabulary 'all'"
         )
     return torch.tensor(kept)
 
@@ -46,7 +45,7 @@ def _is_word(twice: str) -> bool:
 
 
 def text_of(tokenizer: Any, ids: list[int]) -> str:
-    """The text of learned ids. A space at its border would be lost when the text is copied, so it
-    is dropped before the text is scored."""
+    """The text of learned ids, without spaces at its ends. A user who copies the text loses them,
+    so it is scored without them."""
     text: str = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     return text.strip()

@@ -1,4 +1,4 @@
-"""Ways to learn as tables name them: OPTIMIZER[,NAME=VALUE]..., such as "fluentprompt,lr=1"."""
+"""Names of methods in comparisons: OPTIMIZER[,NAME=VALUE]..., such as "fluentprompt,lr=1"."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import ConfigError
 def read_method(
     name: str, readers: Mapping[str, Callable[[str], Any]]
 ) -> tuple[str, dict[str, Any]]:
-    """The optimizer, and the settings that it is to have of its own. readers: what may be named,
-    and what reads its value.
+    """The optimizer and the settings of a method's name.
 
-    Raises ConfigError for what is no such name.
+    readers: for each setting that a name may have, the function that reads its value.
+    Raises ConfigError for a name that is not a method.
     """
     optimizer, *changes = name.split(",")
     found: dict[str, Any] = {}
@@ -29,7 +29,7 @@ def read_method(
         optimizer = ""
     if optimizer not in OPTIMIZERS:
         raise ConfigError(
-            f"{name!r} is no method: write OPTIMIZER[,NAME=VALUE]..., such as pez,lr=0.3; "
+            f"{name!r} is not a method: write OPTIMIZER[,NAME=VALUE]..., such as pez,lr=0.3; "
             f"optimizers are {', '.join(OPTIMIZERS)}, names {', '.join(readers)}"
         )
     return optimizer, found

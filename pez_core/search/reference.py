@@ -1,10 +1,10 @@
-"""Algorithm 1 of the paper (arXiv 2302.03668 §3) written plainly, step by step as the authors'
-released code runs it.
+"""A plain implementation of Algorithm 1 of the paper (arXiv 2302.03668 §3). It takes the same steps
+as the authors' released code.
 
 https://github.com/YuxinWenRick/hard-prompts-made-easy (optim_utils.py): all 77 positions, the token
 table normalised in every step, one forward that scores all targets, one forward and backward over
-the mini-batch, the best prompt kept. This is the oracle of the tests and the baseline of the
-benchmarks. But: slow on purpose; nothing else uses it.
+the mini-batch, the best prompt kept. It is the oracle of the tests and the baseline of the
+benchmarks. But: it is slow on purpose, and nothing else uses it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..text.template import CONTEXT
 
 
 def encode_text(tower: TextTower, embeddings: Tensor, eot: int) -> Tensor:
-    """CLIP's text encoder over the whole context, read out at position `eot`.
+    """The features of CLIP's text encoder over the whole context, at position `eot`.
 
     embeddings: (B, 77, D) → (B, E), not normalised.
     """
@@ -44,10 +44,10 @@ def encode_text(tower: TextTower, embeddings: Tensor, eot: int) -> Tensor:
 
 
 class Reference:
-    """One prompt of n tokens.
+    """The search for one prompt of n tokens.
 
-    token_indices: the tokens of the last step, (1, n) indices into `allowed`. best_token_indices:
-    the best so far.
+    token_indices: (1, n) the tokens of the last step, as indices into `allowed`.
+    best_token_indices: (1, n) those of the best prompt so far.
     """
 
     @torch.inference_mode(False)
@@ -65,7 +65,7 @@ class Reference:
         targets: (T, E) unit features.
         """
         self.tower, self.targets, self.config = tower, normal(targets), config
-        self.generator = generator  # on the CPU, as in the fast path
+        self.generator = generator  # on the CPU, as in the optimised search
         device = tower.device
         self.table = tower.token_embedding[allowed.to(device)]  # (A, D)
         self.eot = len(layout) - 1
@@ -92,13 +92,13 @@ class Reference:
         ]
 
     def _project(self, embeddings: Tensor) -> Tensor:
-        """The nearest tokens by cosine: normalise, dot product, top 1. (1, n, D) → (1, n)."""
+        """The nearest tokens by cosine: normalise, dot product, top 1. (1, n, D) → (1, n)"""
         table = F.normalize(self.table, dim=-1)
         query = F.normalize(embeddings, dim=-1)
         return (query @ table.T).topk(1, dim=-1).indices.squeeze(-1)
 
     def _similarities(self, prompt: Tensor, targets: Tensor) -> Tensor:
-        """Cosine of the prompt with each target. prompt: (1, n, D) → (T,)."""
+        """The cosine of the prompt with each target. prompt: (1, n, D) → (T,)"""
         embeds = self.dummy_embeds.clone()
         embeds[:, self.learned] = prompt
         features = F.normalize(encode_text(self.tower, embeds, self.eot), dim=-1)  # (1, E)

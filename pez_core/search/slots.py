@@ -1,4 +1,4 @@
-"""A prompt's fixed embeddings, with places for the learned ones."""
+"""The fixed embeddings of a prompt, with places for the learned ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..clip.text_tower import Tower
 
 
 class Slots:
-    """A layout on one tower. count: how many tokens are learned."""
+    """The prompts of one layout on one tower. count: how many tokens are learned."""
 
     @torch.inference_mode(False)
     def __init__(self, tower: Tower, layout: Tensor) -> None:
@@ -20,6 +20,6 @@ class Slots:
         self.count = len(self._places)
 
     def features(self, learned: Tensor) -> Tensor:
-        """Unit features of prompts with these embeddings in the slots. (N, n, D) → (N, E)."""
+        """Unit features of the prompts with these embeddings in the slots. (N, n, D) → (N, E)"""
         sequences = self._fixed.expand(len(learned), -1, -1)
         return self._tower.features(sequences.index_copy(1, self._places, learned))

@@ -12,14 +12,14 @@ from pez_core.errors import ConfigError, TargetError
 from pez_core.language_model import (
     LanguageModel,
     TextConfig,
-    carried,
+    add_model,
     compare_texts,
     learn_text_prompt,
     load_language_model,
     score_text,
     text_method,
 )
-from pez_core.language_model.examples import few
+from pez_core.language_model.examples import few_shot
 from pez_core.language_model.search import Callback
 from tests.support.commands import Pez
 from tests.support.language_support import VERBALIZERS, reviews
@@ -59,8 +59,8 @@ def test_every_figure_is_that_of_a_search_of_its_own(
     assert searches[2]["settings"]["fluency"] == 0.3 and searches[4]["settings"]["lr"] == 2
     held, model, far = reviews("food", 60, 6), str(instructed_folder), load_language_model(other)
     alone = learn_text_prompt(
-        load_language_model(model), few(reviews("food", 60, 5), 20, 1), VERBALIZERS, holdout=held,
-        after=AFTER, tokens=2, seed=1,
+        load_language_model(model), few_shot(reviews("food", 60, 5), 20, 1), VERBALIZERS,
+        holdout=held, after=AFTER, tokens=2, seed=1,
         config=TextConfig(optimizer="autoprompt_sgd", lr=2, steps=12, restarts=2),
     )  # fmt: skip
     assert searches[5]["prompt"] == alone.best.text
@@ -87,7 +87,7 @@ def test_every_figure_is_that_of_a_search_of_its_own(
 
 
 def test_a_search_that_is_stopped_ends_the_comparison(instructed: LanguageModel) -> None:
-    """With what was found until then; and a text is carried to the model that it came from."""
+    """With what was found until then; and a text is transferred to the model that it came from."""
     data, seen = reviews("food", 40, 5), list[tuple[str, int]]()
 
     def watch(method: str, seed: int) -> Callback:
@@ -101,29 +101,29 @@ def test_a_search_that_is_stopped_ends_the_comparison(instructed: LanguageModel)
     )  # fmt: skip
     assert seen == [("pez", 0), ("pez", 1)]
     assert [e.learned.stopped for e in found.entries] == ["steps", "user"]
-    again = carried(found, instructed, data[20:], VERBALIZERS, after=AFTER)
+    again = add_model(found, instructed, data[20:], VERBALIZERS, after=AFTER)
     assert again.to_json() == found.to_json()
 
 
 def test_few_examples_are_as_many_of_each_label() -> None:
     examples = reviews("food", 60, 5)
-    drawn = few(examples, 7, seed=3)
+    drawn = few_shot(examples, 7, seed=3)
     assert Counter(e.label for e in drawn) == {"true": 7, "false": 7}
     assert set(drawn) <= set(examples) and len(set(drawn)) == 14
-    assert drawn == few(examples, 7, seed=3) != few(examples, 7, seed=4)
+    assert drawn == few_shot(examples, 7, seed=3) != few_shot(examples, 7, seed=4)
     with pytest.raises(
-        TargetError, match="61 examples of each label are asked for, .* has 33: ask for at most"
+        TargetError, match="61 examples of each label are requested, .* has 33: request at most"
     ):
-        few(examples, 61, seed=0)
+        few_shot(examples, 61, seed=0)
     with pytest.raises(TargetError, match="at least 1"):
-        few(examples, 0, seed=0)
+        few_shot(examples, 0, seed=0)
 
 
 @pytest.mark.parametrize(
     "name", ["adam", "pez,0.003", "pez,fluency=much", "pez,tokens=3", "pez,lr=1,lr=2", ""]
 )
 def test_a_method_that_is_none_is_told(name: str) -> None:
-    with pytest.raises(ConfigError, match="is no method: write OPTIMIZER"):
+    with pytest.raises(ConfigError, match="is not a method: write OPTIMIZER"):
         text_method(name, TextConfig())
 
 
@@ -154,11 +154,11 @@ def test_too_many_shots_are_told_before_a_model_is_looked_for(
         "compare-text", "--model", "/no/where", "--data", files[0], "--holdout", files[1], *WORDS,
         "--shots", "61",
     )  # fmt: skip
-    assert (code, out, err.count("\n")) == (2, "", 1) and "has 33: ask for at most" in err
+    assert (code, out, err.count("\n")) == (2, "", 1) and "has 33: request at most" in err
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ([], "a comparison needs a --holdout file"),
+    ([], "a comparison measures on the examples of a --holdout file"),
     (["--seeds", "0"], "--seeds must be a whole number of at least 1, got 0"),
     (["--shots", "0"], "--shots must be a whole number of at least 1, got 0"),
 ])  # fmt: skip

@@ -189,10 +189,10 @@ def test_what_cannot_be_evaluated_is_one_line(
     for options, message in (
         (["--judge", "demo"], "the judge demo is the guide demo that learns"),
         (["--optimizers"], "nothing to evaluate: name an optimizer, or give captions"),
-        (["--optimizers", "adam"], "'adam' is no method: write OPTIMIZER"),
+        (["--optimizers", "adam"], "'adam' is not a method: write OPTIMIZER"),
         (["--optimizers", "pez,tokens=0"], "tokens must be between 1 and 75, got 0"),
         (["--optimizers", "pez,lr=-1"], "lr must be a positive number"),
-        (["--captions", str(captions)], "for none of the pictures .* 'pictures/1.png'.* '1.png'"),
+        (["--captions", str(captions)], "no caption of .* 'pictures/1.png'.* '1.png'"),
         (["--pipeline", str(tmp_path)], "is not a pipeline: it has no model_index.json"),
         (["--scheduler", "Foo"], "no scheduler 'Foo': give --scheduler a class such as DDIM"),
         (["--images", "0"], "images must be a whole number of at least 1"),

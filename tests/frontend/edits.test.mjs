@@ -84,6 +84,6 @@ test("numbers in words", () => {
   assert.equal(words.signed(0.0001), "±0.000");
   assert.equal(words.asSimilarity(null), "–");
   assert.equal(words.asSeconds(65.9), "1 min 05 s");
-  assert.equal(words.stoppedInWords("plateau"), "no better prompt came");
+  assert.equal(words.stoppedInWords("plateau"), "no further improvement");
   assert.equal(words.stoppedInWords("something new"), "something new");
 });

@@ -150,10 +150,10 @@ test("the numbers are of the run that had these edits", () => {
   );
 });
 
-test("a text that would not come back is told, as text", () => {
+test("a text that ComfyUI reads differently has a warning, as text", () => {
   const view = viewedView({ ...VIEWED, exact: false, exact_text: "<b>a</b>" }, plain, NONE);
   const warning = view.querySelector(".pez-warning");
-  assert.equal(warning.textContent, "This text would come back as “<b>a</b>”");
+  assert.equal(warning.textContent, "ComfyUI reads this text as “<b>a</b>”");
   assert.equal(warning.querySelector("b"), null);
 });
 

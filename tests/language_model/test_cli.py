@@ -71,7 +71,7 @@ def test_data_is_refused_before_a_model_is_looked_for(pez: Pez, tmp_path: Path) 
     data = tmp_path / "d.jsonl"
     for lines, message in (
         (["x", ""], f"example 2 of {data} has an empty text"),
-        ([], "holds no example"),
+        ([], "has no examples"),
     ):
         data.write_text("".join(json.dumps({"text": t, "label": "true"}) + "\n" for t in lines))
         command = ("learn-text", "--model", "/no/where", "--data", str(data), *WORDS[:4])
@@ -89,7 +89,7 @@ def test_the_help_gives_the_defaults(pez: Pez, verb: str) -> None:
     for option, default in (
         ("--steps STEPS steps of the optimizer", 200),
         ("--lr LR learning rate of the optimizer", 0.3),
-        ("--restarts RESTARTS how many prompts to move together", 4),
+        ("--restarts RESTARTS how many prompts to optimize together", 4),
         ("--batch-size BATCH_SIZE how many examples to draw for each step", 16),
     ):  # fmt: skip
         assert f"{option} (default: {default})" in told
@@ -98,7 +98,7 @@ def test_the_help_gives_the_defaults(pez: Pez, verb: str) -> None:
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--verbalizer", "true"], "--verbalizer must be LABEL=WORD, got 'true'"),
     (["--verbalizer", "a=b", "--verbalizer", "a=c"], "names the label 'a' twice"),
-    ([*WORDS, "--transfer-to", "x"], "--transfer-to needs a --holdout file"),
+    ([*WORDS, "--transfer-to", "x"], "--transfer-to measures on the examples of a --holdout file"),
     ([*WORDS, "--tokens", "0"], "tokens must be a whole number"),
     ([*WORDS, "--fluency", "2"], "fluency must be at least 0 and below 1"),
     (WORDS[:2], "at least two labels"),

@@ -135,21 +135,21 @@ def test_the_command_gives_what_the_call_gives(
     assert [c["prompt"] for c in found["candidates"]] == [c.text for c in wanted.candidates]
     assert found["similarity"] == pytest.approx(wanted.best.similarity, abs=1e-6)
     code, out, err = pez("invert-sentence", " ", "--encoder", str(folder))
-    assert (code, out) == (2, "") and "nothing to invert" in err
+    assert (code, out) == (2, "") and "TEXT is empty" in err
 
 
 def test_what_cannot_be_inverted_is_told(encoder: SentenceEncoder) -> None:
     target = encoder.encode_texts(["red"])[0]
     with pytest.raises(ConfigError, match="tokens must be between 1 and 18, got 19"):
         invert_sentence(encoder, target, tokens=19)
-    with pytest.raises(ConfigError, match="fluency and patience are settings of CLIP's search"):
+    with pytest.raises(ConfigError, match="only CLIP's search has the settings fluency"):
         invert_sentence(encoder, target, config=QUICK.replace(fluency=0.1))
     with pytest.raises(TargetError, match="no usable feature"):
         invert_sentence(encoder, 0 * target)
 
 
 def test_folders_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no model.safetensors"):
+    with pytest.raises(ModelError, match="has no model.safetensors"):
         load_sentence_encoder(tmp_path)
     for file in folder.iterdir():
         if file.is_file():

@@ -1,4 +1,4 @@
-"""Texts carried to a model of an encoder and a decoder, against its plain forward."""
+"""Texts transferred to a model with an encoder and a decoder, against its plain forward."""
 
 from __future__ import annotations
 
@@ -68,5 +68,7 @@ def test_its_answer_is_the_first_token_of_its_decoder(t5: LanguageModel) -> None
 
 
 def test_nothing_is_learned_on_it(t5: LanguageModel) -> None:
-    with pytest.raises(ModelError, match="an encoder with a decoder, .* learn on one, and carry"):
+    with pytest.raises(
+        ModelError, match="an encoder and a decoder, .* learn on a causal model, and transfer"
+    ):
         learn_text_prompt(t5, reviews("food", 8, seed=1), VERBALIZERS)

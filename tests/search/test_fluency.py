@@ -152,7 +152,7 @@ def test_a_prior_of_another_vocabulary_is_refused(vocabulary: Vocabulary, tmp_pa
 
 def test_a_file_of_another_kind_is_refused(vocabulary: Vocabulary, tmp_path: Path) -> None:
     save_file({"tokens": torch.zeros(3)}, tmp_path / "x.safetensors")
-    with pytest.raises(WeightsError, match="no bigram prior, it has no vocabulary"):
+    with pytest.raises(WeightsError, match="not a bigram prior, it has no vocabulary"):
         read_prior(vocabulary, tmp_path / "x.safetensors")
     with pytest.raises(WeightsError, match="no such file"):
         read_prior(vocabulary, tmp_path / "y.safetensors")

@@ -1,5 +1,5 @@
-// What Image→Hard Prompt and the Prompt Mixer show: a hint, the running search, the learned prompt.
-// Pure rendering: data in, elements out; what a click does is passed in.
+// The views of Image→Hard Prompt and the Prompt Mixer: a hint, the running search, the learned
+// prompt. Pure rendering: the functions return elements, and callers pass the actions of buttons.
 
 import { button, el } from "./dom.js";
 import { guardLines } from "./guard.js";
@@ -14,14 +14,14 @@ import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
  *            model: string, note: string, guard?: import("./guard.js").Kept[]}} Learned
  */
 
-/** @param {string} text @returns {HTMLElement} a quiet line for an empty panel */
+/** @param {string} text @returns {HTMLElement} the text of an empty panel */
 export function hint(text) {
   return el("div", { class: "pez-hint", text });
 }
 
 /**
- * The tokens as chips in two alternating shades, as in Figure 1 of the paper. Pieces of one word
- * touch; a word of the template, which was not learned, is underlined.
+ * The tokens as chips in two alternating shades, as in Figure 1 of the paper. Tokens of one word
+ * touch. Words of the template, which are not learned, are underlined.
  * @param {LearnedToken[]} tokens
  * @returns {HTMLElement}
  */
@@ -40,9 +40,9 @@ export function chipRow(tokens) {
 }
 
 /**
- * The view of a search that runs. It is updated in place: a button that is replaced three times a
- * second loses the click between mouse down and mouse up.
- * @param {() => Promise<boolean>} onFinish asks to end with the best so far; false: it did not work
+ * The view of a running search. It is updated in place: a button that is replaced between mouse
+ * down and mouse up loses the click.
+ * @param {() => Promise<boolean>} onFinish ends the search with the best so far; false if it fails
  * @returns {{element: HTMLElement, update(progress: Progress): void}}
  */
 export function runningView(onFinish) {
@@ -94,7 +94,7 @@ export function learnedView(learned, onCopy) {
     learned.model,
   ];
   const copy = button("Copy", () => onCopy(learned.text, copy), {
-    title: "Copies the prompt, ready to be typed into a prompt box",
+    title: "Copy the prompt, escaped for a prompt box",
   });
   const others = (learned.candidates ?? []).filter((other) => other.text !== learned.text);
   return el("div", { class: "pez-view pez-learned" }, [

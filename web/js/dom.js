@@ -1,8 +1,8 @@
-// Small helpers for building the page. Text goes in by textContent only: prompts are user data.
+// Helpers that build elements. Text is set only through textContent, because prompts are user data.
 
 /**
- * A new element. `props` keys: `class`, `text`, `data` (dataset), `style` (custom properties and
- * plain ones), `on` (listeners); everything else becomes an attribute, unless it is null or false.
+ * A new element. Keys of `props`: `class`, `text`, `data` (dataset), `style` (any properties), `on`
+ * (listeners). Every other key becomes an attribute, unless its value is null or false.
  * @param {string} tag
  * @param {Record<string, any>} [props]
  * @param {Array<Node | null | undefined | false>} [children]
@@ -25,7 +25,7 @@ export function el(tag, props = {}, children = []) {
 }
 
 /**
- * A button of the pack. `type` is set, or a button inside a form would submit it.
+ * A button of the pack. Its type is "button", so that it does not submit a form around it.
  * @param {string} label
  * @param {(event: Event) => void} action
  * @param {Record<string, any>} [props]
@@ -38,7 +38,7 @@ export function button(label, action, props = {}) {
 }
 
 /**
- * Runs `fn` after the hook that is already there; the first hook's answer stays the answer.
+ * Runs `fn` after the existing hook. The hook still returns the value of the existing one.
  * @param {object} target a node or a node type's prototype
  * @param {string} hook such as "onRemoved"
  * @param {(this: any, ...args: any[]) => void} fn
@@ -46,15 +46,15 @@ export function button(label, action, props = {}) {
 export function chain(target, hook, fn) {
   const before = target[hook];
   target[hook] = function (...args) {
-    const answer = before?.apply(this, args);
+    const result = before?.apply(this, args);
     fn.apply(this, args);
-    return answer;
+    return result;
   };
 }
 
 /**
- * Puts a text on the clipboard. Clipboard access needs https or localhost; many people open ComfyUI
- * over plain http in their own network, hence the second way.
+ * Copies a text to the clipboard. The clipboard API needs https or localhost. Many people open
+ * ComfyUI over http in their own network, so a second way is necessary.
  * @param {string} text
  * @returns {Promise<boolean>} whether it worked
  */

@@ -1,19 +1,19 @@
-// What a person did to the words of a prompt in the Token Viewer: locked, banned, replaced.
-// Pure. The same rules are in pez_core/edits.py; tests/fixtures/edits.json checks both.
+// A user's edits of the words of a prompt in the Token Viewer: locked, banned or replaced.
+// Pure. pez_core/text/edits.py has the same rules; tests/fixtures/edits.json checks both.
 
 /**
  * @typedef {{id: number, text: string, contribution?: number | null}} Token
  * @typedef {{before: string, text: string, tokens: Token[],
  *            alternatives?: {text: string, similarity: number}[],
  *            pulls?: Record<string, number>}} Word
- *          pulls: by how much it is nearer to each concept of the guard because of this word
+ *          pulls: how much this word adds to the similarity with each concept of the guard
  * @typedef {{schema: 1, source: string, locked: number[], banned: string[],
- *            replaced: Record<string, string>}} Edits  indices are those of the words of `source`;
- *          bans are lower case
+ *            replaced: Record<string, string>}} Edits  indices: into the words of `source`;
+ *          banned: in lower case
  * @typedef {{locked: boolean, banned: boolean, replaced: string | null}} Mark
  */
 
-// Behind a slot only these stay attached: "{3}, cat" reads well, "{3}cat" would glue two words.
+// After a slot only these need no space: "{3}, cat" is fine, but "{3}cat" would join two words.
 const CLOSING = new Set([",", ".", ";", ":", "!", "?"]);
 
 /** @returns {Edits} */
@@ -22,7 +22,7 @@ export function noEdits(source = "") {
 }
 
 /**
- * The edits in a widget's value; nothing edited where the value is empty or not ours.
+ * The edits in a widget's value. Without edits if the value is empty or of another schema.
  * @param {unknown} value
  * @returns {Edits}
  */
@@ -56,9 +56,9 @@ export function isEmpty(edits) {
 }
 
 /**
- * The widget's value; "" while nothing differs from how the words start.
+ * The widget's value; "" if the edits equal the initial ones.
  * @param {Edits} edits
- * @param {Edits} [start] words of a template are locked from the start
+ * @param {Edits} [start] the initial edits: words of a template are locked
  * @returns {string}
  */
 export function serialiseEdits(edits, start = noEdits(edits.source)) {
@@ -66,10 +66,10 @@ export function serialiseEdits(edits, start = noEdits(edits.source)) {
 }
 
 /**
- * The edits that hold for `source`: indices of another text mean nothing here, bans always hold.
+ * The edits that apply to `source`. Indices apply only to their own text; bans apply to every text.
  * @param {Edits} edits
  * @param {string} source
- * @param {number[]} [locked] the words of `source` that are locked from the start
+ * @param {number[]} [locked] the words of `source` that are initially locked
  * @returns {Edits}
  */
 export function editsFor(edits, source, locked = []) {
@@ -89,10 +89,10 @@ export function sameEdits(a, b) {
 }
 
 /**
- * What holds for each word. A banned word is not locked, even where the edits say both: it may not
- * come back.
+ * The state of each word. A banned word is not locked, even if the edits contain both, because it
+ * must not return.
  * @param {Word[]} words
- * @param {Edits} edits already those for these words (`editsFor`)
+ * @param {Edits} edits that apply to these words (`editsFor`)
  * @returns {Mark[]}
  */
 export function marksOf(words, edits) {
@@ -105,16 +105,16 @@ export function marksOf(words, edits) {
   });
 }
 
-/** @param {Word[]} words @param {Edits} edits @returns {string} the prompt that is passed on */
+/** @param {Word[]} words @param {Edits} edits @returns {string} the prompt that the node outputs */
 export function textOf(words, edits) {
   const marks = marksOf(words, edits);
   let text = "";
   let last = -1;
   words.forEach((word, i) => {
     if (marks[i].banned) return;
-    const asItStood = last === i - 1 && !isNew(marks[i]) && !isNew(marks[last]);
+    const unchanged = last === i - 1 && !isNew(marks[i]) && !isNew(marks[last]);
     const piece = marks[i].replaced ?? word.text;
-    text += (text ? gap(word.before, piece, text, asItStood) : "") + piece;
+    text += (text ? gap(word.before, piece, text, unchanged) : "") + piece;
     last = i;
   });
   return text;
@@ -124,16 +124,16 @@ export function textOf(words, edits) {
 const isNew = (mark) => (mark?.replaced ?? null) !== null;
 
 /**
- * What goes between a text and the next piece. Words that have come next to each other are kept
- * apart, so that they stay the words they were.
+ * The white space between a text and the next piece. Words that an edit brought together are
+ * separated, so that they stay separate words.
  */
-function gap(before, piece, text, asItStood) {
-  const attached = asItStood || (CLOSING.has(piece) && /[\p{L}\p{N}]$/u.test(text));
+function gap(before, piece, text, unchanged) {
+  const attached = unchanged || (CLOSING.has(piece) && /[\p{L}\p{N}]$/u.test(text));
   return before || (attached ? "" : " ");
 }
 
 /**
- * The template that keeps the locked words and learns the others anew, such as "{3} watermelon {4}".
+ * The template that keeps the locked words and learns the others, such as "{3} watermelon {4}".
  * @param {Word[]} words
  * @param {Edits} edits
  * @returns {string}
@@ -142,10 +142,10 @@ export function templateOf(words, edits) {
   const marks = marksOf(words, edits);
   let template = "";
   let slot = 0;
-  let behindSlot = false;
+  let afterSlot = false;
   const closeSlot = () => {
     if (slot) template += `${template ? " " : ""}{${slot}}`;
-    behindSlot ||= slot > 0;
+    afterSlot ||= slot > 0;
     slot = 0;
   };
   words.forEach((word, i) => {
@@ -156,20 +156,20 @@ export function templateOf(words, edits) {
     closeSlot();
     const text = marks[i].replaced ?? word.text;
     const fixed = text.replaceAll("{", "{{").replaceAll("}", "}}");
-    if (behindSlot) template += word.before === "" && CLOSING.has(text) ? "" : " ";
+    if (afterSlot) template += word.before === "" && CLOSING.has(text) ? "" : " ";
     else if (template) {
-      const asItStood = !isNew(marks[i]) && !isNew(marks[i - 1]);
-      template += gap(word.before, fixed, template, asItStood);
+      const unchanged = !isNew(marks[i]) && !isNew(marks[i - 1]);
+      template += gap(word.before, fixed, template, unchanged);
     }
     template += fixed;
-    behindSlot = false;
+    afterSlot = false;
   });
   closeSlot();
   return template;
 }
 
 /**
- * The banned words as the node's `ban` widget takes them, where `,`, `*` and `\` mean something.
+ * The banned words as the node's `ban` widget reads them. `,`, `*` and `\` are escaped.
  * @param {Edits} edits
  * @returns {string}
  */
@@ -177,7 +177,7 @@ export function banOf(edits) {
   return edits.banned.map((word) => word.replace(/[\\,*]/g, "\\$&")).join(", ");
 }
 
-/** @param {string} ban a list of bans @returns {string[]} its entries, as written there */
+/** @param {string} ban a list of bans @returns {string[]} its entries, still escaped */
 export function splitBans(ban) {
   const entries = ban.match(/(?:\\.|[^,\n\\])+/g) ?? [];
   return entries.map((entry) => entry.trim()).filter(Boolean);
@@ -188,7 +188,7 @@ export function toggleLock(edits, i, words) {
   const isLocked = marksOf(words, edits)[i].locked;
   const others = edits.locked.filter((j) => j !== i);
   if (isLocked) return { ...edits, locked: others };
-  const text = words[i].text.toLowerCase(); // to lock a banned word is to want it after all
+  const text = words[i].text.toLowerCase(); // locking a banned word allows it again
   const banned = edits.banned.filter((b) => b !== text);
   return { ...edits, banned, locked: [...others, i].sort((a, b) => a - b) };
 }
@@ -203,12 +203,12 @@ export function toggleBan(edits, i, words) {
 }
 
 /**
- * @param {Edits} edits @param {number} i @param {string | null} text null takes the replacement back
+ * @param {Edits} edits @param {number} i @param {string | null} text null removes the replacement
  * @returns {Edits}
  */
 export function replaceWord(edits, i, text) {
   const { [String(i)]: _old, ...others } = edits.replaced;
-  // A word that was chosen is to be kept by the next search as well.
+  // The next search must keep a chosen word as well.
   const unlocked = edits.locked.filter((j) => j !== i);
   if (text === null) return { ...edits, locked: unlocked, replaced: others };
   const locked = [...unlocked, i].sort((a, b) => a - b);

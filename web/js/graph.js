@@ -1,13 +1,13 @@
-// Nodes, widgets and links across the versions of ComfyUI's front end. Node ids are numbers in
-// older ones and strings in newer ones, so ids are never compared by ===.
+// Nodes, widgets and links in all supported versions of ComfyUI's front end. Node ids are numbers
+// in older versions and strings in newer ones, so ids are never compared with ===.
 
-/** What the pack's nodes are called; frozen. */
+/** The ids of the pack's nodes. They never change. */
 export const LEARNER = "PEZ_ImageToHardPrompt";
 export const MIXER = "PEZ_PromptMixer";
 export const VIEWER = "PEZ_TokenViewer";
 
 /**
- * The node an execution id such as "3:2" (node 2 inside subgraph node 3) stands for.
+ * The node of an execution id such as "3:2": node 2 inside subgraph node 3.
  * @param {any} app
  * @param {string | number} id
  * @returns {any | null}
@@ -28,7 +28,7 @@ export function widgetOf(node, name) {
   return node.widgets?.find((widget) => widget.name === name);
 }
 
-/** Sets a widget as if a person had: its callback hears of it. */
+/** Sets the value of a widget and calls its callback, as if a user had typed it. */
 export function setWidget(node, name, value) {
   const widget = widgetOf(node, name);
   if (!widget) return;
@@ -48,8 +48,8 @@ export function oneStep(app, fn) {
 }
 
 /**
- * Hides or shows a widget. It stays in `widgets`, so it is still saved and sent.
- * Both keys, as the classic canvas reads the one and Nodes 2.0 the other.
+ * Hides or shows a widget. It stays in `widgets`, so it is still saved and sent. The classic canvas
+ * reads `hidden`, Nodes 2.0 `options.hidden`.
  */
 export function hideWidget(widget, isHidden) {
   widget.hidden = isHidden;
@@ -68,14 +68,14 @@ export function isConnected(node, name) {
 }
 
 /**
- * The Image→Hard Prompt node a viewer's prompt comes from, in the same graph.
+ * The Image→Hard Prompt node that a viewer's prompt comes from, in the same graph.
  * @param {any} viewer
  * @returns {any | null}
  */
 export function learnerBefore(viewer) {
   for (const name of ["tokens", "prompt"]) {
     let node = originOf(viewer, inputIndex(viewer, name));
-    // A chain of reroutes is short; the bound is against one that was tied into a ring.
+    // A chain of reroutes is short. The bound stops at a ring of them.
     for (let i = 0; i < 50 && node?.type === "Reroute"; i++) node = originOf(node, 0);
     if (node?.comfyClass === LEARNER) return node;
   }
@@ -87,16 +87,16 @@ function originOf(node, index) {
   return link ? (node.graph.getNodeById(link.origin_id) ?? null) : null;
 }
 
-// A node that is just being made, or was removed, has no graph; asking it for a link then throws.
+// A node has no graph while it is created and after it is removed. Then `getInputLink` throws.
 function linkInto(node, index) {
   return index >= 0 && node.graph ? (node.getInputLink?.(index) ?? null) : null;
 }
 
 /**
- * Where a node's picture comes from: its own output, or else the output that feeds it (as at
- * PreviewImage and SaveImage, which have none).
+ * The output that a node's picture comes from: its own, or else the one connected to its input, as
+ * for PreviewImage and SaveImage, which have no output.
  * @param {any} node
- * @returns {{node: any, slot: number} | null}  node null: an input of the surrounding subgraph
+ * @returns {{node: any, slot: number} | null}  node: null for an input of the enclosing subgraph
  */
 export function imageSource(node) {
   const own = node.outputs?.findIndex(isImage) ?? -1;

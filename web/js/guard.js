@@ -1,5 +1,5 @@
-// Whether a prompt keeps away from what it should: a line for each concept, and the words at fault.
-// Pure rendering, for the nodes that learn and for the Token Viewer.
+// The guard's result for a prompt: a line for each concept, and the words responsible. Pure
+// rendering, for the nodes that learn and for the Token Viewer.
 
 import { el } from "./dom.js";
 import { asSimilarity } from "./words.js";
@@ -7,16 +7,16 @@ import { asSimilarity } from "./words.js";
 /**
  * @typedef {{concept: string, similarity: number, threshold: number, near: boolean,
  *            says?: string[], known?: boolean}} Kept
- *          similarity: the guard's own, which is not that with pictures; near: it is above threshold;
- *          says: words of the prompt that say the concept outright, whatever the whole means;
- *          known: false where to this CLIP the concept means no more than an empty text
+ *          similarity: in the guard's space, so not comparable to the similarity with pictures;
+ *          near: whether it is above the threshold; says: words of the prompt that name the concept
+ *          literally; known: false if this CLIP does not tell the concept from an empty text
  */
 
-const MOST_AT_FAULT = 0.5; // of the largest pull: from there on a word is marked as well
-const TITLE = "Nearness of meaning, as CLIP sees it, and where too near begins";
+const MARKED_SHARE = 0.5; // words with at least this share of the largest contribution are marked
+const TITLE = "Similarity of meaning to CLIP, and the highest similarity that is allowed";
 
 /**
- * @param {Kept[] | undefined} guard  older workflows have none saved
+ * @param {Kept[] | undefined} guard  undefined in older workflows
  * @returns {HTMLElement | null}
  */
 export function guardLines(guard) {
@@ -45,22 +45,22 @@ function line(kind, words, kept) {
 
 function unknownLine(unknown) {
   const names = unknown.map((kept) => `“${kept.concept}”`).join(", ");
-  const title = "An empty text is as near: only the words are kept away from. Try another model";
+  const title = "An empty text is as similar, so only the words are avoided. Try another model";
   const text = `Not known to this CLIP: ${names}`;
   return el("div", { class: "pez-warning", role: "note", title, text });
 }
 
 /**
- * The concepts that the prompt is too near to, or says outright, because of each word.
+ * The concepts that the prompt is too near to, or names literally, because of each word.
  * @param {Kept[] | undefined} guard
  * @param {import("./edits.js").Word[]} words
- * @param {import("./edits.js").Mark[]} marks  of the words: what is banned is not passed on
- * @returns {string[][]} concepts, for each word
+ * @param {import("./edits.js").Mark[]} marks  of the words; the node does not output banned ones
+ * @returns {string[][]} the concepts of each word
  */
 export function faults(guard, words, marks) {
   return words.map((word, i) => {
     if (marks[i].banned) return [];
-    const text = (marks[i].replaced ?? word.text).toLowerCase(); // of a replacement may be several
+    const text = (marks[i].replaced ?? word.text).toLowerCase(); // or several words
     const said = [text, ...(text.match(/[\p{L}\p{N}_]+/gu) ?? [])];
     const says = (kept) => said.some((one) => kept.says?.includes(one));
     const at = (guard ?? []).filter((kept) => pullsMost(word, kept, words) || says(kept));
@@ -71,5 +71,5 @@ export function faults(guard, words, marks) {
 function pullsMost(word, { concept, near }, words) {
   const pullOf = (one) => one.pulls?.[concept] ?? 0;
   const pull = pullOf(word);
-  return near && pull > 0 && pull >= MOST_AT_FAULT * Math.max(...words.map(pullOf));
+  return near && pull > 0 && pull >= MARKED_SHARE * Math.max(...words.map(pullOf));
 }

@@ -1,4 +1,4 @@
-// Image→Hard Prompt and Prompt Mixer: the panel of the running and of the finished search.
+// The panel of Image→Hard Prompt and Prompt Mixer, for a running and a finished search.
 
 import { hint, learnedView, runningView } from "./chips.js";
 import { chain, copyText } from "./dom.js";
@@ -7,17 +7,17 @@ import { addPanel, fill, flash } from "./panel.js";
 import { forTyping } from "./words.js";
 
 const MIN_HEIGHT = 150;
-const HINT = "Run the workflow: the prompt appears here while it is learned.";
+const HINT = "Run the workflow. The prompt appears here while it is learned.";
 
 /**
  * @param {any} node
  * @param {(nodeId: string, promptId: string) => Promise<boolean>} finish "Use best so far"
- * @param {() => void} changed tells ComfyUI that there is something new to save
- * @returns {(kind: string, detail: any, nodeId: string) => void} takes the news of a run
+ * @param {() => void} changed notifies ComfyUI of a change to save
+ * @returns {(kind: string, detail: any, nodeId: string) => void} handles the events of a run
  */
 export function setUpLearner(node, finish, changed) {
   const panel = addPanel(node, MIN_HEIGHT);
-  let running = null; // {view, last}: the view of the search that runs and its last progress
+  let running = null; // {view, promptId, last}: the view of a running search, its last progress
 
   const copy = async (text, from) => {
     flash(from, (await copyText(forTyping(text))) ? "copied" : "not copied");
@@ -28,19 +28,19 @@ export function setUpLearner(node, finish, changed) {
     fill(panel, isLearned ? learnedView(saved, copy) : hint(HINT));
   };
 
-  // By name and with the workflow: after a reload the chips are there before any run.
+  // The result is saved with the workflow, so the chips appear after a reload without a run.
   chain(node, "onConfigure", () => {
     if (!running) showSaved();
   });
   showSaved();
-  // A search takes its time: what it found is not to be thrown away by the next run of the graph.
-  // A saved workflow brings its own value.
+  // A search takes long, so the next run of the graph must not repeat it with another seed. A saved
+  // workflow overwrites this value.
   const control = widgetOf(node, "control_after_generate");
   if (control) control.value = "fixed";
 
-  const take = {
+  const handlers = {
     progress(progress, nodeId) {
-      // One prompt may run the node for each picture of a list: then the steps begin anew.
+      // One prompt can run the node for each picture of a list. Then the steps restart.
       const isNew = running?.promptId !== progress.prompt_id || progress.step < running.last.step;
       if (isNew) {
         const view = runningView(() => finish(nodeId, progress.prompt_id));
@@ -65,5 +65,5 @@ export function setUpLearner(node, finish, changed) {
       fill(panel, learnedView({ ...last, ...facts }, copy));
     },
   };
-  return (kind, detail, nodeId) => take[kind]?.(detail, nodeId);
+  return (kind, detail, nodeId) => handlers[kind]?.(detail, nodeId);
 }

@@ -1,10 +1,10 @@
-// "Find its hard prompt" in the context menu of every node that makes or shows a picture.
+// "Find its hard prompt" in the context menu of every node that outputs or shows a picture.
 
 import { LEARNER, imageSource, inputIndex } from "./graph.js";
 
 export const LABEL = "Find its hard prompt";
 const GAP = 60;
-const LEAST_WIDTH = 240; // Nodes 2.0 draws narrower nodes that wide, whatever their size says
+const LEAST_WIDTH = 240; // Nodes 2.0 draws every node at least this wide, whatever its size
 
 /**
  * @param {any} node
@@ -17,7 +17,7 @@ export function menuItems(node, createNode) {
 }
 
 /**
- * Puts an Image→Hard Prompt node to the right of a node, wired to its picture.
+ * Adds an Image→Hard Prompt node to the right of a node, connected to its picture.
  * @param {any} node
  * @param {(type: string) => any} createNode
  * @returns {any | null} the new node
@@ -38,7 +38,7 @@ export function addLearner(node, createNode) {
   return learner;
 }
 
-// To the right, and below whatever is there already.
+// The place to the right of the node, below the nodes that are already there.
 function freePlace(graph, node, learner) {
   const x = node.pos[0] + Math.max(node.size[0], LEAST_WIDTH) + GAP;
   let y = node.pos[1];

@@ -1,30 +1,30 @@
-// Prompt Mixer: the weight of a prompt or picture shows only while that input is connected.
+// Prompt Mixer: the weight of a prompt or picture is visible only while its input is connected.
 
 import { chain } from "./dom.js";
 import { hideWidget, isConnected } from "./graph.js";
 
 const WEIGHT = "_weight";
 
-/** @param {any} node a Prompt Mixer that was just made */
+/** @param {any} node a new Prompt Mixer */
 export function setUpMixer(node) {
   chain(node, "onConnectionsChange", () => updateWeights(node));
   chain(node, "onConfigure", (saved) => {
     updateWeights(node);
-    // A saved size is that of the visible widgets already, whatever was added on the way here.
+    // The saved size is already that of the visible widgets.
     if (saved?.size) node.setSize([saved.size[0], Math.max(saved.size[1], node.computeSize()[1])]);
   });
   updateWeights(node);
 }
 
 /**
- * All weights stay in `widgets` and are always saved and sent; only what is drawn changes.
+ * Shows or hides the weights. They stay in `widgets`, so they are always saved and sent.
  * @param {any} node
  */
 export function updateWeights(node) {
   const before = node.computeSize()[1];
   for (const widget of node.widgets ?? []) {
     if (!widget.name?.endsWith(WEIGHT)) continue;
-    // A weight that is itself fed by a link stays: a hidden one could not be unplugged.
+    // A weight with a link of its own stays visible, so that a user can disconnect it.
     const input = widget.name.slice(0, -WEIGHT.length);
     hideWidget(widget, !isConnected(node, input) && !isConnected(node, widget.name));
   }
@@ -35,10 +35,10 @@ export function updateWeights(node) {
   redrawWidgets(node);
 }
 
-// Nodes 2.0 of the front end 1.35.9 does not watch `hidden`; it reads the widgets anew when a slot
-// that belongs to one changes. Front ends without that event ignore it, they watch by themselves.
+// Nodes 2.0 of the front end 1.35.9 does not watch `hidden`. It reads the widgets again after a
+// change of one of their slots. Front ends without that event watch `hidden` and ignore it.
 function redrawWidgets(node) {
   const INPUT = 1;
-  const news = { nodeId: node.id, slotType: INPUT, slotIndex: 0, connected: false };
-  node.graph?.trigger?.("node:slot-links:changed", news);
+  const detail = { nodeId: node.id, slotType: INPUT, slotIndex: 0, connected: false };
+  node.graph?.trigger?.("node:slot-links:changed", detail);
 }

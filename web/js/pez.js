@@ -1,4 +1,4 @@
-// The pack's front end: gives the nodes their panels and brings the server's news to them.
+// The entry point: adds the panels to the nodes and delivers the server's events to them.
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
@@ -26,10 +26,10 @@ const runs = createRuns({
   storage: window.sessionStorage,
 });
 
-// A result comes without a click, and ComfyUI saves what it has seen at the last one.
+// ComfyUI detects changes after clicks, and a result comes without one.
 const changed = () => workflows()?.activeWorkflow?.changeTracker?.checkState?.();
 
-/** Asks a running search to end with the best it has. */
+/** Ends a running search with the best so far. @returns {Promise<boolean>} whether it worked */
 async function finish(nodeId, promptId) {
   try {
     const reply = await api.fetchApi("/pez/finish", {
@@ -43,15 +43,15 @@ async function finish(nodeId, promptId) {
   }
 }
 
-// Every way of queueing a prompt ends in api.queuePrompt, whose answer has the prompt's id.
+// Every way to queue a prompt calls api.queuePrompt, whose reply has the prompt's id.
 function watchQueue() {
   const queuePrompt = api.queuePrompt;
   api.queuePrompt = function (...args) {
     const graphId = args[1]?.workflow?.id ?? (app.rootGraph ?? app.graph)?.id;
     const owner = { graphId: String(graphId ?? ""), workflow: workflows()?.activeWorkflow ?? null };
-    const answer = queuePrompt.apply(this, args);
-    void runs.queued(Promise.resolve(answer), owner);
-    return answer;
+    const reply = queuePrompt.apply(this, args);
+    void runs.queued(Promise.resolve(reply), owner);
+    return reply;
   };
 }
 
@@ -59,8 +59,8 @@ function listen() {
   api.addEventListener("pez.progress", ({ detail }) => {
     if (detail?.schema === 1) void runs.event(detail.prompt_id, detail.node, "progress", detail);
   });
-  // Not through the node's onExecuted: ComfyUI calls that for the node of this id in whatever
-  // workflow is on the screen.
+  // Not through the node's onExecuted: ComfyUI calls it on the node with this id in the visible
+  // workflow, which may be another workflow.
   api.addEventListener("executed", ({ detail }) => {
     const payload = detail?.output?.pez?.[0];
     const nodeId = detail?.display_node ?? detail?.node;
@@ -77,11 +77,11 @@ function listen() {
   api.addEventListener("reconnected", () => runs.lost());
 }
 
-// Older front ends have no getNodeMenuItems and ask the node types themselves.
+// Older front ends do not call getNodeMenuItems; they call getExtraMenuOptions of the node type.
 const asksExtensions = () => typeof app.collectNodeMenuItems === "function";
 const createNode = (type) => window.LiteGraph.createNode(type);
 
-// In Nodes 2.0 the menu of the front end 1.35.9 takes no entries; the selection's tool box does.
+// In Nodes 2.0 of the front end 1.35.9, only the toolbox of the selection can be extended.
 const FIND = "PEZ.FindHardPrompt";
 function selectedNode() {
   return Object.values(app.canvas?.selected_nodes ?? {}).find((node) => imageSource(node));
@@ -125,8 +125,8 @@ app.registerExtension({
     if (node.comfyClass === MIXER) setUpMixer(node);
     if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));
   },
-  // Called while the front end still names the old workflow as the active one; how long it takes
-  // from here differs from version to version, so we look again. Looking twice changes nothing.
+  // At this call the old workflow is still the active one. The delay until the new one is active
+  // depends on the version, so there are several calls. Repeated calls change nothing.
   afterConfigureGraph() {
     for (const delay of [0, 150, 600, 2000]) setTimeout(() => runs.shown(), delay);
   },

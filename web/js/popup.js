@@ -1,5 +1,5 @@
-// The card with a word's numbers and the menu of what can be done to it. Both hang in the body: a
-// node's panel scrolls and would cut them off.
+// The card with the numbers of a word, and the menu of its edits. Both are children of the body,
+// because a node's panel scrolls and would clip them.
 
 import { button, el } from "./dom.js";
 import { asSimilarity, signed } from "./words.js";
@@ -27,7 +27,7 @@ export function createPopups() {
     closeCard,
     close,
     card(anchor, content) {
-      if (closeMenu) return; // on the way to the menu the pointer crosses other words
+      if (closeMenu) return; // the pointer crosses other words on its way to the menu
       closeCard();
       card = place(el("div", { class: "pez-popup pez-card", role: "tooltip" }, [content]), anchor);
     },
@@ -51,7 +51,7 @@ export function createPopups() {
   };
 }
 
-// Keys stay in the menu: outside, ComfyUI's own bindings would take Delete, arrows and Escape.
+// The menu stops all keys. Otherwise ComfyUI's own bindings would use Delete, arrows and Escape.
 function menuKey(event, popup, close, focusBack) {
   event.stopPropagation();
   const items = [...popup.querySelectorAll("button")];
@@ -65,7 +65,7 @@ function menuKey(event, popup, close, focusBack) {
     focusBack();
     event.preventDefault();
   } else if (event.key === "Tab") {
-    close(); // the focus goes on from the chip
+    close(); // the focus continues from the chip
     focusBack();
   }
 }
@@ -85,7 +85,7 @@ function place(popup, anchor) {
 
 /**
  * @param {import("./edits.js").Word} word
- * @returns {HTMLElement} what is known about a word: its tokens, what each is worth, what is near
+ * @returns {HTMLElement} the tokens of a word, their contributions, and the nearest words
  */
 export function wordCard(word) {
   const rows = word.tokens.map((token) =>

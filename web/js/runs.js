@@ -1,8 +1,8 @@
-// Which workflow a run belongs to. Node ids repeat from workflow to workflow, and ComfyUI's events
-// name only the prompt: so every prompt queued from this tab is noted with its workflow, and what
-// comes for a workflow that is not on the screen waits until it is.
+// The workflow of each run. Several workflows use the same node ids, and ComfyUI's events contain
+// only the prompt's id. So the workflow of every prompt queued from this tab is stored, and events
+// for a workflow that is not visible wait until it is.
 
-const KEPT = 40; // runs remembered; far more than anyone queues from several workflows at a time
+const KEPT = 40; // runs stored; far more than users queue from several workflows at once
 const STORE = "pez.runs";
 
 /**
@@ -10,11 +10,11 @@ const STORE = "pez.runs";
  * @typedef {{owner: Owner | null, nodes: Map<string, Record<string, any>>, ended: string | null}} Run
  *
  * @param {object} options
- * @param {() => Owner} options.current the workflow on the screen
+ * @param {() => Owner} options.current the visible workflow
  * @param {(workflow: object) => boolean} options.isOpen whether a workflow's tab still exists
  * @param {() => number} options.openCount how many workflows are open
- * @param {(node: string, kind: string, detail: any) => void} options.deliver to a node on the screen
- * @param {Storage} [options.storage] survives a reload of the page, as the server's events do
+ * @param {(node: string, kind: string, detail: any) => void} options.deliver to a visible node
+ * @param {Storage} [options.storage] keeps the runs over a reload of the page
  */
 export function createRuns({ current, isOpen, openCount, deliver, storage }) {
   /** @type {Map<string, Run>} */
@@ -26,10 +26,10 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
 
   function isHere(run) {
     const now = current();
-    if (!run.owner) return openCount() <= 1; // queued by somebody else's code: only where no doubt is
+    if (!run.owner) return openCount() <= 1; // other code queued it: unclear if several are open
     const { workflow, graphId } = run.owner;
     if (graphId !== now.graphId) return false;
-    // Copies of one file have one graph id; then the tab decides, as long as it is open.
+    // Copies of a file have the same graph id. Then the tab decides, if it is still open.
     return !workflow || !now.workflow || !isOpen(workflow) || workflow === now.workflow;
   }
 
@@ -39,41 +39,41 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
   }
 
   function show(run, node) {
-    const news = run.nodes.get(node) ?? {};
-    for (const [kind, detail] of Object.entries(news)) deliver(node, kind, detail);
+    const events = run.nodes.get(node) ?? {};
+    for (const [kind, detail] of Object.entries(events)) deliver(node, kind, detail);
     if (run.ended) deliver(node, "ended", run.ended);
   }
 
   return {
-    /** Notes the owner of a prompt that is being queued. @param {Promise<any>} answer */
-    async queued(answer, owner) {
-      const settled = answer.then(
-        (reply) => {
-          if (!reply?.prompt_id) return;
-          const known = runOf(reply.prompt_id);
+    /** Stores the owner of a prompt. @param {Promise<any>} reply of the server to its queueing */
+    async queued(reply, owner) {
+      const settled = reply.then(
+        (content) => {
+          if (!content?.prompt_id) return;
+          const known = runOf(content.prompt_id);
           known.owner = owner;
           while (runs.size > KEPT) runs.delete(runs.keys().next().value);
           write(storage, runs);
         },
-        () => {}, // a refused prompt is reported by ComfyUI itself
+        () => {}, // ComfyUI reports a rejected prompt
       );
       queueing.add(settled);
       await settled;
       queueing.delete(settled);
     },
 
-    /** An event of a node. The server may be faster than its own answer to /prompt: then we wait. */
+    /** An event of a node. If it comes before the reply to /prompt, it waits for the reply. */
     async event(promptId, node, kind, detail) {
       if (!runs.get(promptId)?.owner) await Promise.all(queueing);
       const run = runOf(promptId);
-      // After a lost connection a search may still be running; after any other end none is.
+      // After a lost connection a search may still run. After any other end it does not.
       if (run.ended === "lost") run.ended = null;
       if (run.ended && kind === "progress") return;
-      run.nodes.set(String(node), { [kind]: detail }); // a result takes the place of the progress
+      run.nodes.set(String(node), { [kind]: detail }); // a result replaces the progress
       if (isHere(run)) deliver(String(node), kind, detail);
     },
 
-    /** The end of a prompt, however it came. */
+    /** The end of a prompt, for any reason. */
     async ended(promptId, reason) {
       await Promise.all(queueing);
       const run = runs.get(promptId);
@@ -84,7 +84,7 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
       run.nodes.clear();
     },
 
-    /** The connection to the server broke: what runs on, the next event tells. */
+    /** The connection to the server is lost. The next event of a run shows that it continues. */
     lost() {
       for (const run of runs.values()) {
         if (run.ended || !run.nodes.size) continue;
@@ -93,7 +93,7 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
       }
     },
 
-    /** A workflow came on the screen: what happened to it meanwhile, and what still runs. */
+    /** A workflow becomes visible: delivers the events that it missed. */
     shown() {
       for (const run of runs.values()) {
         if (!isHere(run)) continue;
@@ -118,6 +118,6 @@ function write(storage, runs) {
   try {
     storage?.setItem(STORE, JSON.stringify(owned.map(([id, run]) => [id, run.owner.graphId])));
   } catch {
-    // Storage may be full or forbidden; then a reload in the middle of a run loses its chips only.
+    // The storage may be full or forbidden. Then a reload during a run loses only its chips.
   }
 }

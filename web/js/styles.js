@@ -1,4 +1,4 @@
-// The pack's style sheet, from the folder this module came from: ComfyUI names it after the pack's.
+// The pack's style sheet. Its URL is relative to this module, as ComfyUI names the folder.
 
 /** Adds the style sheet to the page, once. */
 export function loadStyles() {

@@ -1,5 +1,5 @@
-// What the Token Viewer shows: the words of a prompt with what they are worth and what was done to
-// them. Pure rendering: payload and edits in, elements out; what a click does is passed in.
+// The view of the Token Viewer: the words of a prompt with their contributions and edits. Pure
+// rendering: the functions return elements, and callers pass the actions of clicks.
 
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
@@ -13,23 +13,23 @@ import { asSimilarity, ofEach } from "./words.js";
  *            words: import("./edits.js").Word[], chunk: number,
  *            counts: {encoder: string, tokens: number}[], exact: boolean, exact_text: string,
  *            edits?: object}} Viewed
- *          similarities: by each encoder where there are several; older workflows have none saved
+ *          similarities: by encoder if there are several; undefined in older workflows
  * @typedef {{onWord(index: number, chip: HTMLElement): void,
  *            onHover(index: number | null, chip: HTMLElement): void,
  *            onReset: (() => void) | null, onSend: (() => void) | null}} Actions
- *          onReset is null where nothing was edited, onSend where there is no node to send to
+ *          onReset: null without edits; onSend: null without a node to send to
  */
 
 const LOCK = "M2 5V3.5a3 3 0 0 1 6 0V5h1v7H1V5zm1.5 0h3V3.5a1.5 1.5 0 0 0-3 0z";
 
 /**
  * @param {Viewed} viewed
- * @param {import("./edits.js").Edits} edits already those for this source
+ * @param {import("./edits.js").Edits} edits that apply to this source
  * @param {Actions} actions
  * @returns {HTMLElement}
  */
 export function viewedView(viewed, edits, actions) {
-  // The numbers belong to the edits of the run; what was edited since is not measured yet.
+  // The numbers are those of the last run. Later edits are not measured yet.
   const ran = editsFor(parseEdits(viewed.edits), viewed.source);
   const isOld = !sameEdits(edits, ran);
   return el("div", { class: "pez-view pez-viewed" }, [
@@ -44,7 +44,7 @@ export function viewedView(viewed, edits, actions) {
 }
 
 /**
- * A hint, and the bans, which hold for every text: all there is to show before the first run.
+ * The view before the first run: a hint, and the bans, which apply to every text.
  * @param {string} text
  * @param {import("./edits.js").Edits} edits
  * @param {Pick<Actions, "onReset">} actions
@@ -59,7 +59,7 @@ export function unknownWords(text, edits, actions) {
   ]);
 }
 
-/** Bans of words that are not among those shown: they hold all the same. */
+/** The bans of words that are not in this prompt. They apply as well. */
 function bansLine(words, edits) {
   const here = new Set(words.map((word) => word.text.toLowerCase()));
   const banned = edits.banned.filter((text) => !here.has(text));
@@ -87,7 +87,7 @@ function nextText(text) {
 }
 
 function warning(exactText) {
-  const text = `This text would come back as “${exactText}”`;
+  const text = `ComfyUI reads this text as “${exactText}”`;
   return el("div", { class: "pez-warning", role: "note", text });
 }
 
@@ -95,7 +95,7 @@ function toolLine({ onReset, onSend }) {
   if (!onReset && !onSend) return null;
   const reset = button("Reset edits", () => onReset?.());
   reset.disabled = !onReset;
-  const title = "Sets template and bans of the Image→Hard Prompt node this prompt comes from";
+  const title = "Set template and bans of the Image→Hard Prompt node that this prompt comes from";
   return el("div", { class: "pez-line" }, [
     reset,
     onSend ? button("Send to node", onSend, { title }) : null,
@@ -109,7 +109,7 @@ function wordRow(viewed, edits, actions) {
   const largest = Math.max(0, ...numbers);
   const row = el("div", { class: "pez-chips", role: "group", "aria-label": "words" });
   let shade = 0;
-  let count = 0; // of tokens before this one in the text that is passed on
+  let count = 0; // of tokens before this one in the output
   viewed.words.forEach((word, i) => {
     const pieces = word.tokens.map((token) => {
       const isBorder = !marks[i].banned && count > 0 && count % viewed.chunk === 0;
@@ -151,7 +151,7 @@ function wordChip(word, index, mark, near, pieces, actions) {
         click: () => actions.onWord(index, chip),
         pointerenter: () => actions.onHover(index, chip),
         pointerleave: () => actions.onHover(null, chip),
-        // By the keyboard: after a click the card would only be in the way.
+        // Only for the keyboard: after a click the card would cover the menu.
         focus: () => chip.matches?.(":focus-visible") && actions.onHover(index, chip),
         blur: () => actions.onHover(null, chip),
       },

@@ -1,4 +1,4 @@
-// Token Viewer: keeps the edits in the node's hidden widget and shows them on the words at once.
+// Token Viewer: saves the edits in the node's hidden widget and shows them on the words.
 
 import { chain, copyText } from "./dom.js";
 import * as graph from "./graph.js";
@@ -22,14 +22,14 @@ import { unknownWords, viewedView } from "./viewer.js";
 import { forTyping } from "./words.js";
 
 const MIN_HEIGHT = 150;
-const HINT = "Run the workflow: the words of the prompt appear here.";
-const HINT_EDITED = "The edits are kept. The words they belong to appear with the next run.";
+const HINT = "Run the workflow. The words of the prompt appear here.";
+const HINT_EDITED = "The edits are saved. Their words appear after the next run.";
 
 /**
  * @param {any} node
  * @param {any} app
- * @param {() => void} changed tells ComfyUI that there is something new to save
- * @returns {(kind: string, detail: any) => void} takes the news of a run
+ * @param {() => void} changed notifies ComfyUI of a change to save
+ * @returns {(kind: string, detail: any) => void} handles the events of a run
  */
 export function setUpViewer(node, app, changed) {
   const widget = graph.widgetOf(node, "edits");
@@ -40,8 +40,8 @@ export function setUpViewer(node, app, changed) {
     const saved = node.properties?.pez;
     return saved?.kind === "viewed" && Array.isArray(saved.words) ? saved : null;
   };
-  // The words of a template are locked from the start; the node tells which, where nothing was
-  // edited yet. Kept with the workflow, as after the first edit it tells the edits instead.
+  // The words of a template are initially locked. The node sends them until the first edit, then it
+  // sends the edits instead. So they are saved with the workflow.
   const startLocks = (source) => {
     const start = node.properties?.pezStart;
     return start?.source === source ? start.locked : [];
@@ -74,7 +74,7 @@ export function setUpViewer(node, app, changed) {
   function change(edits, index) {
     const start = editsFor(noEdits(), edits.source, startLocks(edits.source));
     set(serialiseEdits(edits, start));
-    chipOf(index)?.focus({ preventScroll: true }); // the old chip is gone
+    chipOf(index)?.focus({ preventScroll: true }); // the old chip is removed
   }
 
   function onHover(index, chip) {
@@ -104,13 +104,13 @@ export function setUpViewer(node, app, changed) {
     if (!learner) return show();
     const linked = ["template", "ban"].filter((name) => graph.isConnected(learner, name));
     if (linked.length) {
-      flash(button, `${linked.join(" and ")} of the node: connected, not typed`);
+      flash(button, `${linked.join(" and ")} of the node is connected: disconnect it first`);
       return;
     }
     const edits = currentEdits();
     const { words } = savedPayload();
     graph.oneStep(app, () => {
-      // With nothing locked there is nothing to keep: an empty template leaves the count to the node.
+      // Without locked words the template is empty, and the node sets the number of tokens.
       const isLocked = marksOf(words, edits).some((mark) => mark.locked);
       graph.setWidget(learner, "template", isLocked ? templateOf(words, edits) : "");
       graph.setWidget(learner, "ban", mergedBans(learner, edits));
@@ -118,7 +118,7 @@ export function setUpViewer(node, app, changed) {
     flash(button, "sent");
   }
 
-  // What a person typed into the node stays banned; what was sent before and allowed again does not.
+  // Bans that a user typed into the node stay. Bans of the last "Send to node" are replaced.
   function mergedBans(learner, edits) {
     const typed = splitBans(String(graph.widgetOf(learner, "ban")?.value ?? ""));
     const sent = new Set(node.properties.pezSentBans ?? []);
@@ -129,7 +129,7 @@ export function setUpViewer(node, app, changed) {
   }
 
   chain(node, "onConfigure", show);
-  chain(node, "onConnectionsChange", show); // "Send to node" comes and goes with the link
+  chain(node, "onConnectionsChange", show); // "Send to node" needs the link
   chain(node, "onRemoved", () => popups.close());
   show();
 

@@ -1,35 +1,35 @@
-// Numbers and reasons in words, and prompts as they are typed. Pure.
+// Numbers and reasons as text, and prompts as a user types them. Pure.
 
 const STOPPED = {
   steps: "all steps done",
-  seconds: "the time was up",
-  plateau: "no better prompt came",
+  seconds: "time limit reached",
+  plateau: "no further improvement",
   user: "stopped by you",
   interrupted: "interrupted, best so far",
   error: "ended with an error, best so far",
   lost: "connection lost, best so far",
 };
 
-/** @param {string} reason @returns {string} why a search ended; an unknown reason as it is */
+/** @param {string} reason @returns {string} why a search ended; an unknown reason is unchanged */
 export function stoppedInWords(reason) {
   return STOPPED[reason] ?? String(reason ?? "");
 }
 
-/** @param {number | null | undefined} value @returns {string} "0.239", or "–" for no number */
+/** @param {number | null | undefined} value @returns {string} "0.239", or "–" without a number */
 export function asSimilarity(value) {
   return Number.isFinite(value) ? value.toFixed(3) : "–";
 }
 
 /**
  * @param {Object<string, number> | undefined} similarities by encoder
- * @returns {string} " (CLIP-L 0.231, CLIP-G 0.247)", and nothing for a single encoder
+ * @returns {string} " (CLIP-L 0.231, CLIP-G 0.247)", or "" for a single encoder
  */
 export function ofEach(similarities) {
   const each = Object.entries(similarities ?? {}).map(([name, s]) => `${name} ${asSimilarity(s)}`);
   return each.length ? ` (${each.join(", ")})` : "";
 }
 
-/** @param {number} value @returns {string} with its sign, by a true minus: "−0.031" */
+/** @param {number} value @returns {string} with a sign, and a true minus: "−0.031" */
 export function signed(value) {
   const digits = Math.abs(value).toFixed(3);
   if (Number(digits) === 0) return "±0.000";
@@ -45,9 +45,9 @@ export function asSeconds(seconds) {
 }
 
 /**
- * A prompt as it has to be typed into a prompt box of ComfyUI to arrive unchanged: parentheses mean
- * weights there, braces mean a choice, and "embedding:" loads a file.
- * But: a text with // or /* cannot be typed at all, the front end deletes comments.
+ * A prompt escaped for a prompt box of ComfyUI, in which parentheses are weights, braces are a
+ * choice, and "embedding:" loads a file.
+ * But: a text with // or /* cannot be escaped, because the front end deletes comments.
  * @param {string} text
  * @returns {string}
  */

@@ -1,6 +1,8 @@
-"""Ways to move a population of prompts; each is one file and follows the protocol of `Optimizer`.
+"""Optimisers of a population of prompts. Each is one file with a subclass of `Optimizer`.
 
-`pez` is the product's; the others are the baselines that the paper names, for comparison.
+`pez` is the default. `autoprompt`, `autoprompt_sgd`, `fluentprompt`, `soft` and
+`stochastic_rounding` are baselines of the paper. `optimizer` is the base class, and `adamw` the
+update of the embeddings.
 """
 
 from .autoprompt import AutoPrompt
@@ -11,7 +13,7 @@ from .pez import Pez
 from .soft import Soft
 from .stochastic_rounding import StochasticRounding
 
-# By the names of `config.OPTIMIZERS`.
+# Keys: `config.OPTIMIZERS`.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "pez": Pez,
     "autoprompt_sgd": AutoPromptSGD,

@@ -1,8 +1,9 @@
-"""AutoPrompt (arXiv 2010.15980) with HotFlip's candidates (arXiv 1712.06751): in every step one
-place of a prompt, drawn at random, gets the best of the tokens that the gradient proposes.
+"""AutoPrompt (arXiv 2010.15980) with HotFlip's candidates (arXiv 1712.06751). In every step, one
+random place of a prompt gets the best of the tokens that the gradient proposes.
 
-`config.swaps` tokens are proposed, by what each would gain to first order, and every one is
-evaluated: that many forwards a step and prompt beside the gradient's. It has no learning rate.
+The `config.swaps` tokens with the highest first-order gain are proposed, and each is evaluated. A
+step needs that many forwards per prompt, and one forward and backward for the gradient. There is no
+learning rate.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ class AutoPrompt(Optimizer):
         self._keep(evaluation.scores, self.token_indices)
         place = self._places[self._at][0]  # (N,)
         trials = self._trials(place, evaluation.gradient)  # (N, k, n)
-        scores, goals = self._objective.scores(
-            self._table.embeddings[trials], self._at
-        )  # (N, k) each
+        embeddings = self._table.embeddings[trials]
+        scores, goals = self._objective.scores(embeddings, self._at)  # (N, k) each
         best, which = goals.max(dim=1)
         chosen = trials.gather(1, which[:, None, None].expand(-1, 1, trials.shape[2]))[:, 0]
         better = best > evaluation.goals
@@ -34,8 +34,10 @@ class AutoPrompt(Optimizer):
         self._keep(reached, torch.where(better[:, None], chosen, self.token_indices))
 
     def _trials(self, place: Tensor, gradient: Tensor) -> Tensor:
-        """Every prompt with each of the tokens proposed for a place. place: (N,); gradient: (N, n,
-        D) → (N, k, n)"""
+        """Every prompt with each of the tokens that are proposed for its place.
+
+        place: (N,). gradient: (N, n, D) → (N, k, n)
+        """
         count = min(self._config.swaps, len(self._table.ids))
         there = place[:, None, None]
         own = gradient.gather(1, there.expand(-1, 1, gradient.shape[2]))[:, 0]  # (N, D)

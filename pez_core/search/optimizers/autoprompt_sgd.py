@@ -1,10 +1,9 @@
 """AutoPrompt_SGD, a baseline of the paper (arXiv 2302.03668 §2, from FluentPrompt, arXiv
-2212.10539): the embeddings are projected to their nearest tokens after every update, and the next
-one starts there.
+2212.10539). After every update, the embeddings are replaced by their nearest tokens.
 
-An update that does not come nearer to another token is lost, so all depends on the learning rate
-(the paper's Figure 5a). It differs from PEZ in that projection alone: the same AdamW, whose moments
-go on over projections, moves the embeddings.
+An update that does not reach another token is lost, so the result depends on the learning rate (the
+paper's Figure 5a). This projection is the only difference from PEZ: the update is the same AdamW,
+and its moments are not reset.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ from .pez import Pez
 
 class AutoPromptSGD(Pez):
     def _advance(self) -> None:
-        token_indices = self._table.nearest(
-            self._embeddings
-        )  # they are tokens: this finds their indices
+        token_indices = self._table.nearest(self._embeddings)  # of embeddings that are tokens
         evaluation = self._evaluate(self._table.embeddings[token_indices])
         self._optimizer.step(evaluation.gradient)
         self._project()

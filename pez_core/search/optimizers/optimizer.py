@@ -1,4 +1,4 @@
-"""What all optimisers share: a population of prompts, their objective, and the best so far."""
+"""The base class of the optimisers: a population of prompts, its objective, and the best so far."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ..projection import TokenTable
 
 
 class Optimizer(ABC):
-    """N prompts of n learned tokens, moved together: `config.restarts` for each of G goals, one
-    goal after the other.
+    """N prompts of n learned tokens that move together. Each of G goals has `config.restarts`
+    consecutive prompts.
 
-    token_indices: (N, n) each prompt at its last score, as indices into the table. best_scores:
-    (N,) the best score of each prompt so far. best_token_indices: (N, n) the prompt that reached
-    it. captures: whether a step may be recorded as a CUDA graph: it reads and writes the same
-    tensors each time, and waits for nothing. unfinished: why there is no prompt before the last
-    step; empty if there is one.
+    token_indices: (N, n) each prompt at its last score, as indices into the table.
+    best_scores: (N,) the best score of each prompt so far.
+    best_token_indices: (N, n) the prompts with these scores.
+    captures: whether a CUDA graph can record a step. Such a step reads and writes the same tensors
+    each time and does not wait for the device.
+    unfinished: why there is no prompt before the last step; empty if there is one.
     """
 
     captures = True
@@ -31,10 +32,10 @@ class Optimizer(ABC):
 
     @classmethod
     def has_nothing(cls, steps: int) -> SearchError:
-        """The error of a search that ended so early that the optimiser had no prompt."""
+        """The error of a search that ended before the optimiser had a prompt."""
         return SearchError(
-            f"the search was ended after {steps} steps, and {cls.unfinished}: give it fewer steps "
-            "or more seconds"
+            f"the search ended after {steps} steps, and {cls.unfinished}: give it fewer steps or "
+            "more seconds"
         )
 
     @torch.inference_mode(False)
@@ -47,9 +48,9 @@ class Optimizer(ABC):
         *,
         fluency: Fluency | None = None,
     ) -> None:
-        """generators: one for each goal, on the CPU, the only source of randomness: a goal draws
-        from its own, so it moves as if it were alone. fluency: added to the objective, by the
-        optimisers that can.
+        """generators: one for each goal, on the CPU. They are the only source of randomness. A
+        goal draws only from its own generator, so its prompts move as if it were alone.
+        fluency: the optimisers that support it add it to the objective.
         """
         self._objective, self._table = objective, table
         self._config, self._fluency = config, fluency
@@ -67,24 +68,25 @@ class Optimizer(ABC):
 
     @torch.inference_mode(False)
     def step(self) -> None:
-        """One step of every prompt. Whatever it changes stays in the same tensors."""
+        """Moves every prompt by one step. Changes are made in place."""
         self._advance()
         self._at += 1
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Makes the state that the steps change."""
+        """Creates the state that the steps change."""
 
     @abstractmethod
     def _advance(self) -> None:
-        """The step on tensors that stay in their places."""
+        """One step, on tensors that stay at their addresses."""
 
     def _evaluate(self, embeddings: Tensor) -> Evaluation:
         """Scores and gradient at embeddings, (N, n, D)."""
         return self._objective.evaluate(embeddings, self._at)
 
     def _keep(self, scores: Tensor, token_indices: Tensor) -> None:
-        """Keeps what is better than the best so far. scores: (N,); token_indices: (N, n)."""
+        """Keeps each prompt that is better than its best so far. scores: (N,). token_indices:
+        (N, n)."""
         self.token_indices.copy_(token_indices)
         better = scores > self.best_scores
         self.best_scores.copy_(torch.where(better, scores, self.best_scores))
@@ -93,5 +95,5 @@ class Optimizer(ABC):
         )
 
     def _draw(self, draw: Callable[[torch.Generator], Tensor], dim: int = 0) -> Tensor:
-        """What each goal draws from its own generator, joined along a dimension."""
+        """The draws of all goals, each from its own generator, joined along a dimension."""
         return torch.cat([draw(generator) for generator in self._generators], dim).to(self._device)

@@ -1,12 +1,13 @@
-"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668 §3), for a batch of restarts,
-of one search or of several.
+"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668 §3), for a batch of restarts of
+one or several searches.
 
-In each step the continuous embeddings are projected to their nearest tokens, the gradient is taken
-*there*, and applied to the continuous embeddings. One forward and one backward serve the score and
-the gradient of all restarts. Nothing in a step waits for the device; the caller reads `best_scores`
-and `best_token_indices` when it wants to.
+Each step projects the continuous embeddings to their nearest tokens, takes the gradient *there*,
+and applies it to the continuous embeddings. One forward and one backward compute the scores and
+gradients of all restarts. A step does not wait for the device. The caller can read `best_scores`
+and `best_token_indices` after any step.
 
-With one restart, the same generator and the same precision it follows `reference` token for token.
+With one restart, the same generator and the same precision, it yields the same tokens as
+`reference` in every step.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A soft prompt (arXiv 2104.08691) that is projected to tokens once, at the end.
 
-The embeddings move freely, and the tokens nearest to where they end are the prompt. PEZ is better
-because it takes its gradient at the tokens. But: before the last step there is no prompt, so a
-search that ends earlier has nothing to return.
+The embeddings move freely. The tokens nearest to the final embeddings are the prompt. PEZ is better
+because it takes its gradient at the tokens. But: there is no prompt before the last step, so a
+search that ends earlier returns nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .pez import Pez
 
 
 class Soft(Pez):
-    captures = False  # the last step is another one
+    captures = False  # the last step differs
     unfinished = "a soft prompt has words only after the last step of a round"
 
     def _prepare(self) -> None:
@@ -33,7 +33,7 @@ class Soft(Pez):
     @torch.no_grad()
     def _finish(self) -> None:
         token_indices = self._table.nearest(self._embeddings)
-        # One trial of every prompt, with the mini-batches of the last step.
+        # One trial per prompt, with the mini-batches of the last step.
         scores, _ = self._objective.scores(
             self._table.embeddings[token_indices][:, None], self._at - 1
         )

@@ -1,8 +1,8 @@
-"""PEZ with stochastic rounding in place of the nearest token, as quantised networks are trained
-(arXiv 2302.03668 §3 names them as its model; the rounding is that of arXiv 1502.02551 §3.1).
+"""PEZ with stochastic rounding instead of the nearest token, as in the training of quantised
+networks (the model of arXiv 2302.03668 §3; the rounding of arXiv 1502.02551 §3.1).
 
-An embedding between two tokens becomes the nearer one or the next, each with the probability of the
-other's share in the two distances, 1 - cosine.
+An embedding is rounded to one of its two nearest tokens. The probability of a token is the share of
+the *other* token in the sum of the two distances. The distance is 1 - cosine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class StochasticRounding(Pez):
         near = products.topk(min(2, products.shape[1]), dim=1)
         lengths = flat.norm(dim=1, keepdim=True).clamp_min(1e-12)
         distances = (1 - near.values / lengths).clamp_min(0)  # (N·n, 2)
-        share = distances[:, 0] / distances.sum(dim=1).clamp_min(1e-12)  # of the further one
+        share = distances[:, 0] / distances.sum(dim=1).clamp_min(1e-12)  # probability of the second
         second = self._chances[self._at][0].flatten() < share
         column = second.long()[:, None].clamp_max(near.indices.shape[1] - 1)
         return near.indices.gather(1, column).view(self._embeddings.shape[:-1])

@@ -8,7 +8,7 @@ export const runs = {
     await front.build(LEARN);
     await front.play({ mode: "cached" });
     await front.run();
-    await front.panel("learn").getByText("no better prompt came").waitFor();
+    await front.panel("learn").getByText("no further improvement").waitFor();
   },
 
   "an interrupt and an error end the running look": async (front) => {
@@ -35,7 +35,7 @@ export const runs = {
     await front.build(LEARN);
     await front.play({ slow_reply: true, mode: "cached" });
     await front.run();
-    await front.panel("learn").getByText("no better prompt came").waitFor();
+    await front.panel("learn").getByText("no further improvement").waitFor();
   },
 
   "two workflows with the same node ids": async (front) => {

@@ -17,7 +17,7 @@ export const texts = {
     await front.page.keyboard.press("Escape");
     assert.ok((await front.panel("learn").innerText()).includes(HTML));
     assert.ok((await panel.innerText()).includes(HTML));
-    assert.match(await panel.innerText(), /would come back as/);
+    assert.match(await panel.innerText(), /ComfyUI reads this text as/);
     const hacked = await front.page.evaluate(() => [
       window.hacked ?? null,
       document.querySelectorAll(".pez-panel img, .pez-popup img").length,

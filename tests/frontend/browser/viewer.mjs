@@ -151,7 +151,7 @@ export const viewer = {
     }, edits);
     await front.page.waitForTimeout(300);
     const text = await front.panel("view").innerText();
-    assert.match(text, /The edits are kept/);
+    assert.match(text, /The edits are saved/);
     assert.match(text, /Banned: lady/);
   },
 };
