@@ -86,9 +86,6 @@ class SentenceProblem(TowerProblem):
     def text(self, ids: Sequence[int]) -> str:
         return text_of(self.encoder.tokenizer, list(ids))
 
-    def survives(self, ids: Sequence[int], text: str) -> bool:
-        return self.encoder.encode(text) == list(ids)
-
     def score(self, goal: Targets, texts: Sequence[str]) -> list[Scored]:
         similarities = self.encoder.score(texts, goal).tolist()
         return [

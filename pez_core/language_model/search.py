@@ -135,8 +135,6 @@ class LabelProblem(Problem[None, LearnedText]):
     def generator(self) -> torch.Generator:
         return self._generator
 
-    def check(self, goal: None) -> None: ...
-
     def objective(self, goals: Sequence[None]) -> LabelLoss:
         return self._objective
 
@@ -148,9 +146,6 @@ class LabelProblem(Problem[None, LearnedText]):
 
     def text(self, ids: Sequence[int]) -> str:
         return text_of(self._model.tokenizer, list(ids))
-
-    def survives(self, ids: Sequence[int], text: str) -> bool:
-        return self._model.continuation(text) == list(ids)
 
     def score(self, goal: None, texts: Sequence[str]) -> list[Scored]:
         """The value is -((1 - λ)·loss + λ·unlikeliness), with λ = `fluency`."""
