@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_WORKERS = 4
 # One node id a line, of a file or of a test: what the first tier leaves out.
 SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").split())
+TRAINED = frozenset(("instructed_folder", "other"))  # fixtures that train a language model
 
 # No deadline: how long an example takes says more about the machine than about the code.
 settings.register_profile("tests", deadline=None, max_examples=60, derandomize=True)
@@ -92,7 +93,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = item.nodeid.partition("[")[0]
         named = {test, test.partition("::")[0]} & SLOW
-        if named or item.get_closest_marker("models"):
+        trained = TRAINED & set(getattr(item, "fixturenames", ()))
+        if named or trained or item.get_closest_marker("models"):
             item.add_marker("slow")
 
 

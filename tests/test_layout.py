@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,14 @@ def sources(folder: str) -> list[Path]:
     return found
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Every import of a file, wherever it stands: level (0 = absolute) and module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -153,7 +159,7 @@ def test_the_rooms_of_the_nodes_import_only_what_stands_below() -> None:
 
 def test_every_public_name_is_there_and_has_a_home() -> None:
     """`__all__`, the table of homes and what the type checker is told are one list."""
-    tree = ast.parse((ROOT / "pez_core" / "__init__.py").read_text(encoding="utf-8"))
+    tree = parsed(ROOT / "pez_core" / "__init__.py")
     checked = {
         alias.name: node.module
         for block in tree.body
@@ -193,7 +199,7 @@ def test_what_the_first_tier_leaves_out_is_there() -> None:
     assert named == sorted(set(named))
     for name in named:
         file, _, test = name.partition("::")
-        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        tree = parsed(ROOT / file)
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         assert any(function.startswith("test_") for function in functions), name
         assert not test or (test in functions and file not in named), name
@@ -228,7 +234,7 @@ def test_importing_the_core_is_light() -> None:
 def test_the_library_neither_prints_nor_evaluates() -> None:
     """Printing is the command line's; `eval`, `exec` and pickles are nobody's."""
     for path in sources("pez_core"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec"), path
                 assert node.func.id != "print" or path.parent.name == "cli", path
