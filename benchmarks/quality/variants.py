@@ -16,9 +16,10 @@ from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Optimizer, Pez
 from pez_core.search.projection import TokenTable
 from pez_core.search.refine import LEAST_GAIN, Refine
-from pez_core.search.search_batch import Search, SearchBatch
+from pez_core.search.search_batch import SearchBatch
 from pez_core.search.searcher import Searcher
 from pez_core.search.slots import Slots
+from pez_core.search.state import Search
 from pez_core.targets import mean_target
 from pez_core.text.template import parse_template
 
@@ -55,7 +56,7 @@ class FallingPez(Pez):
 class Falling(Searcher):
     """The learning rate decays along half a cosine, to a tenth in the last step of a round."""
 
-    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+    def optimizer(self, searches: Sequence[Search]) -> Optimizer:
         objective = self.objective([search.goal for search in searches])
         return FallingPez(objective, self.table, self.config, [s.generator for s in searches])
 
@@ -80,7 +81,7 @@ class Halving(SearchBatch[Any, Any]):
                 search.tracker.update(search.round, scored, rows)
                 alive = alive[kept]
                 keep(pez, kept)
-            search.report("pez")
+            self._report(search, "pez")
             if search.stopped:
                 return
 
@@ -99,7 +100,7 @@ def keep(pez: Pez, kept: Tensor) -> None:
 class Seeded(Searcher):
     """Starts from the 64 words whose own features are nearest to the target."""
 
-    def optimizer(self, searches: Sequence[Search[Any, Any]]) -> Optimizer:
+    def optimizer(self, searches: Sequence[Search]) -> Optimizer:
         pez, (search,) = super().optimizer(searches), searches
         assert isinstance(pez, Pez)
         near = nearest_words(self.table, mean_target(search.goal), 64)

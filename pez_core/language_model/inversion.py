@@ -18,7 +18,8 @@ from ..search.best_tracker import EveryTextTracker, Scored
 from ..search.problem import TowerProblem
 from ..search.progress import Callback
 from ..search.projection import TokenTable, token_table
-from ..search.search_batch import Search, SearchBatch
+from ..search.search_batch import SearchBatch
+from ..search.state import Search
 from ..targets import Targets, make_targets
 from .sentence_encoder import SentenceEncoder
 from .tokens import learnable, text_of
@@ -93,7 +94,7 @@ class SentenceProblem(TowerProblem):
             for text, similarity in zip(texts, similarities, strict=True)
         ]
 
-    def result(self, search: Search[Targets, LearnedPrompt]) -> LearnedPrompt | PezError:
+    def result(self, search: Search) -> LearnedPrompt | PezError:
         ranked: list[Candidate] = search.tracker.ranked(self.config.candidates)
         if not ranked:
             return SearchError(f"no text was found in {search.step} steps: no score was a number")

@@ -19,7 +19,8 @@ from ..search.best_tracker import EveryTextTracker, Scored
 from ..search.optimizers import Optimizer
 from ..search.problem import Problem
 from ..search.projection import token_table
-from ..search.search_batch import Search, SearchBatch
+from ..search.search_batch import SearchBatch
+from ..search.state import Search
 from .examples import Example, Question, split
 from .label_loss import LabelLoss
 from .measure import Measure, measure, unlikeliness
@@ -158,7 +159,7 @@ class LabelProblem(Problem[None, LearnedText]):
             found.append(Scored(MeasuredText(text, reached), -value))
         return found
 
-    def notify(self, search: Search[None, LearnedText], phase: str) -> bool | None:
+    def notify(self, search: Search, phase: str) -> bool | None:
         if self._callback is None:
             return None
         text, reached = search.tracker.best or (None, None)
@@ -166,7 +167,7 @@ class LabelProblem(Problem[None, LearnedText]):
             TextStep(search.step, self.config.steps, search.seconds, text, reached)
         )
 
-    def result(self, search: Search[None, LearnedText]) -> LearnedText:
+    def result(self, search: Search) -> LearnedText:
         config, question = self._text_config, self._question
         ranked = search.tracker.ranked(config.candidates)[: config.candidates]
         return LearnedText(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .problem import Problem
+from .projection import TokenTable
 
 LEAST = -float("inf")
 
@@ -34,6 +33,18 @@ class Scored(NamedTuple):
     value: float
 
 
+class Scorer(Protocol):
+    """What turns learned token ids into texts, and scores texts; see `problem.Problem`."""
+
+    table: TokenTable
+
+    def text(self, ids: Sequence[int]) -> str | None: ...
+
+    def survives(self, ids: Sequence[int], text: str) -> bool: ...
+
+    def score(self, goal: Any, texts: Sequence[str]) -> Sequence[Scored]: ...
+
+
 @dataclass(frozen=True)
 class Lineage:
     """The best prompt of one restart of one round, after refinement too.
@@ -54,8 +65,8 @@ class BestTracker:
     the best improved.
     """
 
-    def __init__(self, problem: Problem[Any, Any], goal: Any, clock: Clock) -> None:
-        self._problem, self._goal, self._clock = problem, goal, clock
+    def __init__(self, scorer: Scorer, goal: Any, clock: Clock) -> None:
+        self._scorer, self._goal, self._clock = scorer, goal, clock
         self._lineages: dict[tuple[int, int], Lineage] = {}
         self._seen: dict[tuple[int, int], float] = {}  # of each restart, at the last update
         self.best: Any = None
@@ -77,12 +88,12 @@ class BestTracker:
         least = known.score if known else LEAST
         if not score > least:
             return
-        ids: list[int] = self._problem.table.ids[token_indices].tolist()
-        text = self._problem.text(ids)
+        ids: list[int] = self._scorer.table.ids[token_indices].tolist()
+        text = self._scorer.text(ids)
         if text is None:
             return
-        if not self._problem.survives(ids, text):
-            ((_, score),) = self._problem.score(self._goal, [text])
+        if not self._scorer.survives(ids, text):
+            ((_, score),) = self._scorer.score(self._goal, [text])
         if score > least:
             self._lineages[key] = Lineage(key, token_indices.clone(), text, score)
             if score > self.value:
@@ -99,10 +110,10 @@ class BestTracker:
         texts = dict.fromkeys(lineage.text for lineage in lineages[: 2 * count])
         if self.best is not None:
             texts[self.best.text] = None
-        return _best_first(self._problem.score(self._goal, list(texts)))
+        return _best_first(self._scorer.score(self._goal, list(texts)))
 
     def _improve(self, text: str) -> Scored:
-        (scored,) = self._problem.score(self._goal, [text])
+        (scored,) = self._scorer.score(self._goal, [text])
         if scored.value > self.value:
             self.best, self.value = scored
             self.history.append((self._clock.step, self._clock.seconds, scored.candidate))
@@ -123,7 +134,7 @@ class EveryTextTracker(BestTracker):
                 self.put((number, restart), token_indices[restart], score)
 
     def put(self, key: tuple[int, int], token_indices: Tensor, score: float) -> None:
-        text = self._problem.text(self._problem.table.ids[token_indices].tolist())
+        text = self._scorer.text(self._scorer.table.ids[token_indices].tolist())
         if text is not None:
             self._lineages[key] = Lineage(key, token_indices, text, score)
             if text not in self._scored:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,9 +27,7 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .progress import Callback, StepInfo
 from .projection import TokenTable
 from .refine import Refine
-
-if TYPE_CHECKING:
-    from .search_batch import Search
+from .state import Search
 
 G = TypeVar("G")  # a goal: what one search is for
 R = TypeVar("R")  # the result of one search
@@ -84,14 +82,14 @@ class Problem(ABC, Generic[G, R]):
         """The candidate and the value of each text."""
 
     @abstractmethod
-    def notify(self, search: Search[G, R], phase: str) -> bool | None:
+    def notify(self, search: Search, phase: str) -> bool | None:
         """Calls the user's callback, if any. phase: "pez" or "refine". False stops the search."""
 
     @abstractmethod
-    def result(self, search: Search[G, R]) -> R | PezError:
+    def result(self, search: Search) -> R | PezError:
         """What an ended search returns."""
 
-    def optimizer(self, searches: Sequence[Search[G, R]]) -> Optimizer:
+    def optimizer(self, searches: Sequence[Search]) -> Optimizer:
         """The optimiser of one round of all searches."""
         objective = self.objective([search.goal for search in searches])
         generators = [search.generator for search in searches]
@@ -106,7 +104,7 @@ class Problem(ABC, Generic[G, R]):
         return scores.view(searches, -1).tolist(), best.view(searches, -1, best.shape[1])
 
     def refinement(
-        self, chosen: Sequence[tuple[Search[G, R], Lineage]], check_interrupt: Callable[[], None]
+        self, chosen: Sequence[tuple[Search, Lineage]], check_interrupt: Callable[[], None]
     ) -> Refine:
         """What improves the best prompts of a round; asked for only with `config.refine`."""
         raise NotImplementedError
@@ -157,7 +155,7 @@ class TowerProblem(Problem[Targets, LearnedPrompt]):
 
     def refinement(
         self,
-        chosen: Sequence[tuple[Search[Targets, LearnedPrompt], Lineage]],
+        chosen: Sequence[tuple[Search, Lineage]],
         check_interrupt: Callable[[], None],
     ) -> Refine:
         means = torch.stack([mean_target(search.goal) for search, _ in chosen])
@@ -168,7 +166,7 @@ class TowerProblem(Problem[Targets, LearnedPrompt]):
             check_interrupt=check_interrupt,
         )  # fmt: skip
 
-    def notify(self, search: Search[Targets, LearnedPrompt], phase: str) -> bool | None:
+    def notify(self, search: Search, phase: str) -> bool | None:
         if self.callback is None:
             return None
         step, total = search.step, search.step + search.expected
@@ -177,7 +175,7 @@ class TowerProblem(Problem[Targets, LearnedPrompt]):
 
     def learned(
         self,
-        search: Search[Targets, LearnedPrompt],
+        search: Search,
         candidates: Sequence[Candidate],
         model: str,
         settings: dict[str, Any],

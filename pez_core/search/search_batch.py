@@ -9,7 +9,7 @@ Searches with the same settings share each pass through the tower. What they are
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Generic
 
@@ -20,6 +20,7 @@ from .best_tracker import Clock
 from .cuda_graph import graphed
 from .optimizers import OPTIMIZERS, Optimizer
 from .problem import G, Problem, R
+from .state import Search
 
 LEAST_GAIN = 1e-4  # a round that gains less is on a plateau
 
@@ -28,70 +29,12 @@ class _AllStopped(Exception):
     """Ends a long step when no search waits for it."""
 
 
-class Search(Generic[G, R]):
-    """One search of a batch.
-
-    tracker: its best prompts. round: how many are done. expected: steps still to come if
-    every round is run. stopped: why it ended, empty while it runs.
-    """
-
-    def __init__(
-        self, problem: Problem[G, R], number: int, goal: G, share_time: Callable[[], None]
-    ) -> None:
-        """share_time: as for `Clock`. Raises PezError for a goal that does not fit."""
-        self._problem, self.clock = problem, Clock(share_time)
-        self.number, self.goal, self.generator = number, goal, problem.generator()
-        problem.check(goal)
-        # Not this search itself: a cycle would keep the tower in memory after the search.
-        self.tracker = problem.tracker(problem, goal, self.clock)
-        self.round = self._idle = 0
-        # A refinement swaps about every token once.
-        config = problem.config
-        self.expected = config.rounds * (config.steps + config.refine * problem.count)
-        self._before = -float("inf")  # the best value at the end of the round before
-        self.stopped = ""
-
-    @property
-    def step(self) -> int:
-        return self.clock.step
-
-    @property
-    def seconds(self) -> float:
-        return self.clock.seconds
-
-    def report(self, phase: str) -> None:
-        """Calls the callback, and ends the search if the callback or the time limit says so."""
-        if self._problem.notify(self, phase) is False:
-            self.stopped = "user"
-        limit = self._problem.config.seconds
-        if limit is not None and not self.stopped and self.seconds >= limit:
-            self.stopped = "seconds"
-
-    def end_round(self) -> None:
-        """Counts the round, and ends the search after the last one or on a plateau."""
-        config, value = self._problem.config, self.tracker.value
-        self._idle = 0 if value > self._before + LEAST_GAIN else self._idle + 1
-        self._before = value
-        self.round += 1
-        if config.patience is not None and self._idle >= config.patience:
-            self.stopped = "plateau"
-        elif self.round == config.rounds:
-            self.stopped = "steps"
-
-    def result(self) -> R | PezError:
-        """What the problem makes of the search, or an error if it found no text."""
-        kind = OPTIMIZERS[self._problem.config.optimizer]
-        if self.tracker.best is None and kind.unfinished and self.stopped != "steps":
-            return kind.has_nothing(self.step)
-        return self._problem.result(self)
-
-
 class SearchBatch(Generic[G, R]):
     """The searches that run together."""
 
     def __init__(self, problem: Problem[G, R]) -> None:
         self._problem, self._config = problem, problem.config
-        self._running: list[Search[G, R]] = []
+        self._running: list[Search] = []
         self._shared = time.perf_counter()  # the time up to here has been shared out
 
     def run(self, goals: Iterable[G], concurrency: int = 1) -> Iterator[tuple[int, R | PezError]]:
@@ -104,7 +47,7 @@ class SearchBatch(Generic[G, R]):
             while len(self._running) < concurrency and (next_goal := next(source, None)):
                 number, goal = next_goal
                 try:
-                    self._running.append(Search(self._problem, number, goal, self._share_time))
+                    self._running.append(self._begin(number, goal))
                 except PezError as error:
                     yield number, error
             if not self._running:
@@ -112,9 +55,45 @@ class SearchBatch(Generic[G, R]):
             self._shared = time.perf_counter()  # the caller's own time is not counted
             with torch.inference_mode(False):
                 self._run_round()
-                results = [(s.number, s.result()) for s in self._running if s.stopped]
+                results = [(s.number, self._result(s)) for s in self._running if s.stopped]
             self._running = [search for search in self._running if not search.stopped]
             yield from results
+
+    def _begin(self, number: int, goal: G) -> Search:
+        """A search. Raises PezError for a goal that does not fit."""
+        problem, config, clock = self._problem, self._config, Clock(self._share_time)
+        problem.check(goal)
+        # The tracker knows the clock, not the search: a cycle would keep the tower in memory.
+        tracker = problem.tracker(problem, goal, clock)
+        # A refinement swaps about every token once.
+        expected = config.rounds * (config.steps + config.refine * problem.count)
+        return Search(number, goal, problem.generator(), tracker, clock, expected)
+
+    def _report(self, search: Search, phase: str) -> None:
+        """Calls the callback, and ends the search if the callback or the time limit says so."""
+        if self._problem.notify(search, phase) is False:
+            search.stopped = "user"
+        limit = self._config.seconds
+        if limit is not None and not search.stopped and search.seconds >= limit:
+            search.stopped = "seconds"
+
+    def _end_round(self, search: Search) -> None:
+        """Counts the round, and ends the search after the last one or on a plateau."""
+        config, value = self._config, search.tracker.value
+        search.idle = 0 if value > search.before + LEAST_GAIN else search.idle + 1
+        search.before = value
+        search.round += 1
+        if config.patience is not None and search.idle >= config.patience:
+            search.stopped = "plateau"
+        elif search.round == config.rounds:
+            search.stopped = "steps"
+
+    def _result(self, search: Search) -> R | PezError:
+        """What the problem makes of the search, or an error if it ended before a prompt."""
+        kind = OPTIMIZERS[self._config.optimizer]
+        if search.tracker.best is None and kind.unfinished and search.stopped != "steps":
+            return kind.has_nothing(search.step)
+        return self._problem.result(search)
 
     def _share_time(self) -> None:
         """Adds the time since the last call to the running searches, in equal parts."""
@@ -124,7 +103,7 @@ class SearchBatch(Generic[G, R]):
             search.clock.spent += (now - self._shared) / len(live)
         self._shared = now
 
-    def _live(self) -> list[Search[G, R]]:
+    def _live(self) -> list[Search]:
         return [search for search in self._running if not search.stopped]
 
     def _run_round(self) -> None:
@@ -132,7 +111,7 @@ class SearchBatch(Generic[G, R]):
         if self._config.refine:
             self._refine()
         for search in self._live():
-            search.end_round()
+            self._end_round(search)
 
     def _move(self) -> None:
         """The optimiser's steps of a round."""
@@ -146,7 +125,7 @@ class SearchBatch(Generic[G, R]):
                 self._update(optimizer, searches, before)
             for search in before:
                 search.clock.step, search.expected = search.step + 1, search.expected - 1
-                search.report("pez")
+                self._report(search, "pez")
             # A search that ends between two updates keeps what it has reached since the last.
             self._update(optimizer, searches, [search for search in before if search.stopped])
             if not self._live():
@@ -155,8 +134,8 @@ class SearchBatch(Generic[G, R]):
     def _update(
         self,
         optimizer: Optimizer,
-        searches: Sequence[Search[G, R]],
-        wanted: Sequence[Search[G, R]],
+        searches: Sequence[Search],
+        wanted: Sequence[Search],
     ) -> None:
         """Hands the best prompts so far to some searches. Waits for the device."""
         if not wanted:
@@ -190,7 +169,7 @@ class SearchBatch(Generic[G, R]):
                     if left[place] > 1:  # the last is kept: nobody knows how many it takes
                         left[place], search.expected = left[place] - 1, search.expected - 1
                 for search in dict.fromkeys(chosen[place][0] for place in moved):
-                    search.report("refine")
+                    self._report(search, "refine")
                 for place, (search, _) in enumerate(chosen):
                     refine.done[place] = refine.done[place] or bool(search.stopped)
         for (search, _), rest in zip(chosen, left, strict=True):
@@ -199,6 +178,6 @@ class SearchBatch(Generic[G, R]):
     def _check_interrupt(self) -> None:
         """Between two passes of a long step: reports, and breaks it off when all have stopped."""
         for search in self._live():
-            search.report("refine")
+            self._report(search, "refine")
         if not self._live():
             raise _AllStopped

@@ -32,7 +32,8 @@ from .objective import Penalty
 from .problem import TowerProblem
 from .progress import Callback, StepInfo
 from .projection import TokenTable, token_table
-from .search_batch import Search, SearchBatch
+from .search_batch import SearchBatch
+from .state import Search
 
 __all__ = [
     "Callback", "SearchOptions", "Searcher", "StepInfo", "learn_prompt", "learn_prompts",
@@ -153,7 +154,7 @@ class Searcher(TowerProblem):
             found.append(Scored(candidate, candidate.similarity + fluency - penalties[row].item()))
         return found
 
-    def result(self, search: Search[Targets, LearnedPrompt]) -> LearnedPrompt | PezError:
+    def result(self, search: Search) -> LearnedPrompt | PezError:
         """The best candidates; those that keep away from what they should, if there are any."""
         ranked: list[Candidate] = search.tracker.ranked(self.config.candidates)
         if not ranked:
