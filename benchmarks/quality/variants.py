@@ -16,7 +16,7 @@ from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Optimizer, Pez
 from pez_core.search.projection import TokenTable
 from pez_core.search.refine import LEAST_GAIN, Refine
-from pez_core.search.search_batch import SearchBatch
+from pez_core.search.search_loop import SearchLoop
 from pez_core.search.searcher import Searcher
 from pez_core.search.slots import Slots
 from pez_core.search.state import Search
@@ -61,7 +61,7 @@ class Falling(Searcher):
         return FallingPez(objective, self.table, self.config, [s.generator for s in searches])
 
 
-class Halving(SearchBatch[Any, Any]):
+class Halving(SearchLoop[Any, Any]):
     """Successive halving: after every quarter of the steps the worse half of the restarts ends."""
 
     def _move(self) -> None:
@@ -111,7 +111,7 @@ class Seeded(Searcher):
         return pez
 
 
-class Kicked(SearchBatch[Any, Any]):
+class Kicked(SearchLoop[Any, Any]):
     """After the first round: draw three positions of the best prompt anew, and refine it again."""
 
     def _move(self) -> None:
@@ -152,7 +152,7 @@ class Beam(Refine):
 class Beamed(Searcher):
     """Refine the best prompts of a round as one beam, which keeps the best swaps of all of them."""
 
-    refine = Beam
+    refine_type = Beam
 
 
 class HalvedRefine(Refine):
@@ -185,7 +185,7 @@ class Shrinking(Searcher):
     """In refinement each position tries 32 tokens and keeps the better half of them for the next
     step. When none improves the prompt, the gradient is computed again."""
 
-    refine = HalvedRefine
+    refine_type = HalvedRefine
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Variant:
     name: str
     config: SearchConfig = ENDLESS
     problem: type[Searcher] = Searcher
-    batch: type[SearchBatch[Any, Any]] = SearchBatch
+    batch: type[SearchLoop[Any, Any]] = SearchLoop
     nearest: int = 0
 
 

@@ -1,7 +1,8 @@
 """The command `pez`. Each verb is one file with `add_parser` and `run`. Results go to stdout,
 everything else to stderr.
 
-`run` turns the parsed arguments into a frozen dataclass of the verb. Nothing else takes them.
+`run` turns the parsed arguments into a frozen dataclass of the verb, by functions that only read
+them. Nothing else takes them.
 `options` and `text_options` add the options that verbs share, `request` reads them, and
 `option_table` writes them into the docs. `searching` and `progress` show a running search.
 

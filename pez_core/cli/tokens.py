@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from ..prompt import SCHEMA
 from ..text.template import MOST_TOKENS
 from ..text.vocabulary import Vocabulary, clip_vocabulary
 from .options import add_option
@@ -33,7 +34,7 @@ def describe(text: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """The tokens of a text, and whether the text of its ids tokenises to the same ids."""
     ids = vocabulary.encode(text)
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "text": text,
         "tokens": [
             {"id": t.id, "text": t.text, "ends_word": t.ends_word} for t in vocabulary.tokens(ids)

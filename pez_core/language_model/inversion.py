@@ -1,6 +1,6 @@
 """`invert_sentence`: the hard prompt whose embedding is nearest to that of a sentence.
 
-The loop is that of every search (`pez_core.search.search_batch`). A sentence encoder is its text
+The loop is that of every search (`pez_core.search.search_loop`). A sentence encoder is its text
 tower.
 """
 
@@ -18,7 +18,7 @@ from ..search.best_tracker import EveryTextTracker, Scored
 from ..search.problem import TowerProblem
 from ..search.progress import Callback
 from ..search.projection import TokenTable, token_table
-from ..search.search_batch import SearchBatch
+from ..search.search_loop import SearchLoop
 from ..search.state import Search
 from ..targets import Targets, make_targets
 from .sentence_encoder import SentenceEncoder
@@ -52,7 +52,7 @@ def invert_sentence(
     targets = make_targets(target[None]).to(encoder.tower.device)
     table = token_table(encoder.tower.token_embedding, learnable(encoder.tokenizer, vocabulary))
     problem = SentenceProblem(encoder, table, config, tokens, vocabulary, seed, callback)
-    ((_, result),) = SearchBatch(problem).run([targets])
+    ((_, result),) = SearchLoop(problem).run([targets])
     if isinstance(result, PezError):
         raise result
     return result
@@ -62,7 +62,7 @@ class SentenceProblem(TowerProblem):
     """One target embedding. A prompt is the learned tokens between [CLS] and [SEP]."""
 
     captures = False
-    tracker = EveryTextTracker
+    tracker_type = EveryTextTracker
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """`learn_text_prompt`: from labelled examples to ranked prompts for a language model.
 
-The loop is that of every search (`pez_core.search.search_batch`). The optimiser uses mini-batches.
+The loop is that of every search (`pez_core.search.search_loop`). The optimiser uses mini-batches.
 Every few steps its prompts are written as text, tokenised again and scored, always on the same
 examples. The best text is kept. The search does not use the holdout.
 """
@@ -19,7 +19,7 @@ from ..search.best_tracker import EveryTextTracker, Scored
 from ..search.optimizers import Optimizer
 from ..search.problem import Problem
 from ..search.projection import token_table
-from ..search.search_batch import SearchBatch
+from ..search.search_loop import SearchLoop
 from ..search.state import Search
 from .examples import Example, Question, split
 from .label_loss import LabelLoss
@@ -83,7 +83,7 @@ def learn_text_prompt(
     problem = LabelProblem(
         model, list(examples), list(holdout), question, tokens, config, seed, callback
     )
-    ((_, result),) = SearchBatch(problem).run([None])
+    ((_, result),) = SearchLoop(problem).run([None])
     if isinstance(result, PezError):
         raise result
     return result
@@ -100,7 +100,7 @@ class LabelProblem(Problem[None, LearnedText]):
     """One search on labelled examples."""
 
     captures = False
-    tracker = EveryTextTracker
+    tracker_type = EveryTextTracker
 
     @torch.inference_mode(False)
     def __init__(

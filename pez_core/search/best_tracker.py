@@ -73,11 +73,11 @@ class BestTracker:
         self.value = LEAST
         self.history: list[tuple[int, float, Any]] = []
 
-    def update(self, number: int, scores: Sequence[float], token_indices: Tensor) -> None:
+    def update(self, round_number: int, scores: Sequence[float], token_indices: Tensor) -> None:
         """Takes over what the restarts of a round have reached. scores: R; token_indices: (R, n)"""
         # The best first, so that the others need not be scored as texts.
         for restart, score in sorted(enumerate(scores), key=lambda pair: -pair[1]):
-            key = (number, restart)
+            key = (round_number, restart)
             if score > self._seen.get(key, LEAST):
                 self._seen[key] = score
                 self.put(key, token_indices[restart], score)
@@ -99,13 +99,13 @@ class BestTracker:
             if score > self.value:
                 self._improve(text)
 
-    def best_of_round(self, number: int, count: int) -> list[Lineage]:
-        own = [lineage for key, lineage in self._lineages.items() if key[0] == number]
+    def best_of_round(self, round_number: int, count: int) -> list[Lineage]:
+        own = [lineage for key, lineage in self._lineages.items() if key[0] == round_number]
         return sorted(own, key=lambda lineage: -lineage.score)[:count]
 
     def ranked(self, count: int) -> list[Any]:
-        """Candidates of different text, best first: of the best lineages, scored as texts. At least
-        `count`, if there are so many, as texts may rank differently from tokens."""
+        """Candidates of different text, best first: the texts of the best `2 * count` lineages, as
+        texts may rank differently from tokens."""
         lineages = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
         texts = dict.fromkeys(lineage.text for lineage in lineages[: 2 * count])
         if self.best is not None:
@@ -128,10 +128,10 @@ class EveryTextTracker(BestTracker):
         super().__init__(*arguments)
         self._scored: dict[str, Scored] = {}
 
-    def update(self, number: int, scores: Sequence[float], token_indices: Tensor) -> None:
+    def update(self, round_number: int, scores: Sequence[float], token_indices: Tensor) -> None:
         for restart, score in sorted(enumerate(scores), key=lambda pair: -pair[1]):
             if score > LEAST:
-                self.put((number, restart), token_indices[restart], score)
+                self.put((round_number, restart), token_indices[restart], score)
 
     def put(self, key: tuple[int, int], token_indices: Tensor, score: float) -> None:
         text = self._scorer.text(self._scorer.table.ids[token_indices].tolist())

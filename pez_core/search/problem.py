@@ -1,6 +1,6 @@
 """The questions of the search loop: what moves prompts, and what the score of a text is.
 
-The loop (`search_batch`) moves prompts in rounds within a budget and knows them as indices into a
+The loop (`search_loop`) moves prompts in rounds within a budget and knows them as indices into a
 token table. A `Problem` says the rest. Its objective proposes prompts; its `score` is that of a
 text, and only that leaves the search. CLIP's problem is `searcher.Searcher`; those of a sentence
 encoder and of a language model are in `language_model`.
@@ -38,14 +38,14 @@ class Problem(ABC, Generic[G, R]):
 
     table: the tokens that may be learned. update_every: steps between two updates of the best; each
     waits for the device, and 5 steps of ViT-L-14 take 8 ms on a GPU. captures: whether a step may
-    be recorded as a CUDA graph. tracker: what keeps the best prompts.
+    be recorded as a CUDA graph. tracker_type: what keeps the best prompts.
     """
 
     config: SearchConfig
     table: TokenTable
     update_every: int = 5
     captures: bool = True
-    tracker: type[BestTracker] = BestTracker
+    tracker_type: type[BestTracker] = BestTracker
 
     @property
     @abstractmethod
@@ -119,7 +119,7 @@ class TowerProblem(Problem[Targets, LearnedPrompt]):
     tower: Tower
     seed: int
     callback: Callback | None
-    refine: ClassVar[type[Refine]] = Refine
+    refine_type: ClassVar[type[Refine]] = Refine
 
     @property
     @abstractmethod
@@ -160,7 +160,7 @@ class TowerProblem(Problem[Targets, LearnedPrompt]):
     ) -> Refine:
         means = torch.stack([mean_target(search.goal) for search, _ in chosen])
         start = torch.stack([lineage.token_indices for _, lineage in chosen])
-        return self.refine(
+        return self.refine_type(
             self.tower, self.table, self.layout, means, start, swaps=self.config.swaps,
             fluency=self.fluency, penalty=self.penalty, permits=self.permits,
             check_interrupt=check_interrupt,

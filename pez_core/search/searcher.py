@@ -3,7 +3,7 @@ them.
 
 A search is anytime: its best prompt so far is always valid, so a callback, a time limit or a
 plateau ends it with a result. Several searches move in step and share each pass through the tower
-(`search_batch`). Each draws from a generator of its own, so it returns what it would return alone.
+(`search_loop`). Each draws from a generator of its own, so it returns what it would return alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..compute.precision import arithmetic_of
 from ..config import DEFAULT, SearchConfig
 from ..errors import ConfigError, PezError, SearchError
 from ..guard.guard import Guard
-from ..prompt import Candidate, LearnedPrompt, Nearness
-from ..targets import Targets, weighted_similarity
+from ..prompt import Candidate, LearnedPrompt
+from ..targets import Targets
 from ..text.template import Template, parse_template
 from ..text.vocabulary import TokenMask, make_mask
 from .best_tracker import Scored
@@ -32,8 +32,9 @@ from .objective import Penalty
 from .problem import TowerProblem
 from .progress import Callback, StepInfo
 from .projection import TokenTable, token_table
-from .search_batch import SearchBatch
+from .search_loop import SearchLoop
 from .state import Search
+from .text_score import score_texts
 
 __all__ = [
     "Callback", "SearchOptions", "Searcher", "StepInfo", "learn_prompt", "learn_prompts",
@@ -79,7 +80,6 @@ class Searcher(TowerProblem):
             raise result
         return result
 
-    @torch.inference_mode(False)  # ComfyUI calls its nodes in inference mode, without gradients
     def learn_many(
         self, goals: Iterable[Targets], at_once: int = 8
     ) -> Iterator[tuple[int, LearnedPrompt | PezError]]:
@@ -88,7 +88,7 @@ class Searcher(TowerProblem):
             raise ConfigError(f"at_once must be at least 1, got {at_once}")
         if not 0 <= self.seed < 2**64:
             raise ConfigError(f"seed must be between 0 and 2^64 - 1, got {self.seed}")
-        return SearchBatch(self).run((goal.to(self.model.device) for goal in goals), at_once)
+        return SearchLoop(self).run((goal.to(self.model.device) for goal in goals), at_once)
 
     def with_template(self, template: str) -> Searcher:
         """The same for another template. Raises as `parse_template` does."""
@@ -97,6 +97,10 @@ class Searcher(TowerProblem):
     @property
     def layout(self) -> Tensor:
         return torch.tensor(self.template.layout)
+
+    @property
+    def count(self) -> int:
+        return self.template.learned
 
     @cached_property
     def fluency(self) -> Fluency | None:
@@ -136,23 +140,7 @@ class Searcher(TowerProblem):
         return self.model.vocabulary.encode(text) == self.template.fill(list(ids))
 
     def score(self, goal: Targets, texts: Sequence[str]) -> list[Scored]:
-        """The similarity of each text's own encoding is the candidate's. Its value adds fluency and
-        subtracts the guard's penalty."""
-        model, guard = self.model, self.guard
-        features = model.encode_texts(texts)
-        similarities = weighted_similarity(features, goal)
-        penalties = torch.zeros_like(similarities)
-        near: list[dict[str, Nearness]] = [{} for _ in texts]
-        if guard is not None:
-            penalties, near = guard.penalty(features, margin=0.0), guard.measure(features, texts)
-        each = model.similarities(features, goal)
-        found = []
-        for row, text in enumerate(texts):
-            ids = tuple(model.vocabulary.encode(text))
-            candidate = Candidate(text, ids, similarities[row].item(), each[row], near[row])
-            fluency = self.fluency.of_text(ids) if self.fluency else 0.0
-            found.append(Scored(candidate, candidate.similarity + fluency - penalties[row].item()))
-        return found
+        return score_texts(self.model, goal, texts, self.guard, self.fluency)
 
     def result(self, search: Search) -> LearnedPrompt | PezError:
         """The best candidates; those that keep away from what they should, if there are any."""
@@ -221,7 +209,8 @@ def learn_prompt(
     every step, and within long ones; returning False stops the search with the best so far. dtype:
     of the tower's weights while searching; scores returned are always computed in float32.
     settings: more entries for the result's `settings`.
-    Raises TargetError and GuardError when the targets or the guard belong to another model,
+    Raises TargetError for targets of other dimensions than the model's, GuardError for the guard of
+    another model,
     ConfigError for a seed out of range, SearchError when no text can be returned, and what
     `parse_template` and `make_mask` raise.
     """

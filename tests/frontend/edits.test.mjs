@@ -1,4 +1,4 @@
-// The rules of web/js/edits.js, held to the same fixture as pez_core/edits.py.
+// The rules of web/js/edits.js, held to the same fixture as pez_core/text/edits.py.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

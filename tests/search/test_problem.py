@@ -16,7 +16,7 @@ CONFIG = SearchConfig(steps=10, restarts=4, refine=0, rounds=2)
 class ShortWords(Searcher):
     """Scores a text by its length, as a painter would score it by what it paints."""
 
-    tracker = EveryTextTracker
+    tracker_type = EveryTextTracker
     asked: list[str] = []  # noqa: RUF012
 
     def score(self, goal: Targets, texts: Sequence[str]) -> list[Scored]:

@@ -29,7 +29,7 @@ class _AllStopped(Exception):
     """Ends a long step when no search waits for it."""
 
 
-class SearchBatch(Generic[G, R]):
+class SearchLoop(Generic[G, R]):
     """The searches that run together."""
 
     def __init__(self, problem: Problem[G, R]) -> None:
@@ -53,7 +53,7 @@ class SearchBatch(Generic[G, R]):
             if not self._running:
                 return
             self._shared = time.perf_counter()  # the caller's own time is not counted
-            with torch.inference_mode(False):
+            with torch.inference_mode(False):  # ComfyUI calls its nodes in it, without gradients
                 self._run_round()
                 results = [(s.number, self._result(s)) for s in self._running if s.stopped]
             self._running = [search for search in self._running if not search.stopped]
@@ -64,7 +64,7 @@ class SearchBatch(Generic[G, R]):
         problem, config, clock = self._problem, self._config, Clock(self._share_time)
         problem.check(goal)
         # The tracker knows the clock, not the search: a cycle would keep the tower in memory.
-        tracker = problem.tracker(problem, goal, clock)
+        tracker = problem.tracker_type(problem, goal, clock)
         # A refinement swaps about every token once.
         expected = config.rounds * (config.steps + config.refine * problem.count)
         return Search(number, goal, problem.generator(), tracker, clock, expected)
