@@ -21,7 +21,8 @@ from ..errors import ConfigError
 from ..guard.guard import Guard
 from ..prompt import Candidate, LearnedPrompt
 from ..search.searcher import Searcher, SearchOptions, prepare_search
-from ..targets import Targets, make_targets, weighted_similarity
+from ..search.text_score import score_texts
+from ..targets import Targets, make_targets
 from ..text.edits import Word, join, split_words
 from ..text.template import MOST_TOKENS, plain_template
 from ..text.text_parts import text_parts
@@ -167,11 +168,10 @@ def measured(
 ) -> Candidate:
     """A text as a Candidate: with the similarity of its own encoding and its nearness to a guard's
     concepts."""
-    features, goals = model.encode_texts([text]), targets.to(model.device)
-    (each,) = model.similarities(features, goals)
-    score = weighted_similarity(features, goals).item()
-    near = guard.check(model, [text])[0] if guard else {}
-    return Candidate(text, tuple(model.vocabulary.encode(text)), score, each, near)
+    (scored,) = score_texts(model, targets.to(model.device), [text])
+    candidate: Candidate = scored.candidate
+    # Not by the guard of `score_texts`, which reads a text as CLIP does: only its first 75 tokens.
+    return replace(candidate, guard=guard.check(model, [text])[0]) if guard else candidate
 
 
 def _join(parts: Sequence[Sequence[Placed]], model: ClipModel) -> list[Placed]:

@@ -31,9 +31,10 @@ def shown_default(name: str, default: object = None) -> str:
     if name not in SETTINGS:
         return "" if default in (None, []) else f"{default}"
     usual = getattr(DEFAULT, name)
-    others = {preset: getattr(config, name) for preset, config in PRESETS.items()}
-    changed = [f"; {value} with {preset}" for preset, value in others.items() if value != usual]
-    return f"{usual:g}" if isinstance(usual, float) else f"{usual}{''.join(changed)}"
+    values = {preset: getattr(config, name) for preset, config in PRESETS.items()}
+    shown = [f"{value} with {preset}" for preset, value in values.items() if value != usual]
+    first = f"{usual:g}" if isinstance(usual, float) else f"{usual}"
+    return "; ".join([first, *shown])
 
 
 def add_search_options(

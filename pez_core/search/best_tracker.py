@@ -136,7 +136,7 @@ class EveryTextTracker(BestTracker):
     def put(self, key: tuple[int, int], token_indices: Tensor, score: float) -> None:
         text = self._scorer.text(self._scorer.table.ids[token_indices].tolist())
         if text is not None:
-            self._lineages[key] = Lineage(key, token_indices, text, score)
+            self._lineages[key] = Lineage(key, token_indices.clone(), text, score)
             if text not in self._scored:
                 self._scored[text] = self._improve(text)
 

@@ -210,9 +210,8 @@ def learn_prompt(
     of the tower's weights while searching; scores returned are always computed in float32.
     settings: more entries for the result's `settings`.
     Raises TargetError for targets of other dimensions than the model's, GuardError for the guard of
-    another model,
-    ConfigError for a seed out of range, SearchError when no text can be returned, and what
-    `parse_template` and `make_mask` raise.
+    another model, ConfigError for a seed out of range, SearchError when no text can be returned,
+    and what `parse_template` and `make_mask` raise.
     """
     return prepare_search(
         model, template, config=config, mask=mask, guard=guard, seed=seed, callback=callback,

@@ -17,7 +17,7 @@ class ShortWords(Searcher):
     """Scores a text by its length, as a painter would score it by what it paints."""
 
     tracker_type = EveryTextTracker
-    asked: list[str] = []  # noqa: RUF012
+    asked: list[str] = []
 
     def score(self, goal: Targets, texts: Sequence[str]) -> list[Scored]:
         self.asked.extend(texts)
