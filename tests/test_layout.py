@@ -1,196 +1,20 @@
-"""Who may import whom, what a wheel holds, and that no file knows the machine it was written on."""
+"""What a wheel holds, what the tiers and CI run, and that no file knows the machine it was written
+on."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 import pez_core
-
-ROOT = Path(__file__).resolve().parent.parent
-COMFYUI = {
-    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server", "nodes",
-    "execution", "node_helpers", "latent_preview",
-}  # fmt: skip
-OWN = {"pez_core", "nodes", "tests", "benchmarks", "training"}
-
-
-def sources(folder: str) -> list[Path]:
-    found = sorted((ROOT / folder).rglob("*.py"))
-    assert found, f"no sources in {folder}"
-    return found
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Every import of a file, wherever it stands: level (0 = absolute) and module."""
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.level, node.module
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((node.level, alias.name) for alias in node.names)
-
-
-def absolute(path: Path) -> set[str]:
-    """The top-level packages that a file imports absolutely."""
-    return {module.partition(".")[0] for level, module in imports(path) if level == 0}
-
-
-def relative_targets(path: Path) -> set[Path]:
-    """The folders or files, without suffix, that the relative imports of a file lead to."""
-    found = set()
-    for level, module in imports(path):
-        if level:
-            found.add(path.parents[level - 1].joinpath(*module.split(".")))
-    return found
-
-
-def test_the_core_knows_nothing_of_comfyui() -> None:
-    """pez_core imports no module of ComfyUI's, not even inside a function."""
-    for path in sources("pez_core"):
-        assert not COMFYUI & absolute(path), path
-
-
-@pytest.mark.parametrize("folder", ["pez_core", "nodes"])
-def test_own_modules_are_imported_relatively(folder: str) -> None:
-    """ComfyUI loads the pack under a name like a path, where an absolute import of its own modules
-    fails or finds another pack's."""
-    for path in [*sources(folder), ROOT / "__init__.py"]:
-        assert not (OWN - {"nodes"}) & absolute(path), path
-        assert "nodes" not in absolute(path) or path.parent == ROOT / "nodes", path
-
-
-def test_imports_lead_one_way() -> None:
-    """pez_core → nodes → __init__, never back; nobody imports tests, benchmarks or training."""
-    core, nodes = ROOT / "pez_core", ROOT / "nodes"
-    for path in sources("pez_core"):
-        assert all(core in target.parents for target in relative_targets(path)), path
-    for path in sources("nodes"):
-        allowed = {core, nodes}
-        targets = relative_targets(path)
-        assert all(allowed & {target, *target.parents} for target in targets), path
-    assert relative_targets(ROOT / "__init__.py") <= {nodes}
-
-
-# The rooms of pez_core from the cellar to the roof. Rooms of one floor do not import each other.
-FLOORS = (
-    {"errors"},
-    {"compute", "hub"},
-    {"version", "config", "options", "prompt", "targets", "pictures"},
-    {"text"},
-    {"clip"},
-    {"guard"},
-    {"search"},
-    {"applications", "batch", "language_model"},
-    {"evaluation"},
-    {"cli"},
-)
-NOUNS = FLOORS[0] | FLOORS[2]  # what users name; they lie in no room
-
-
-def room(target: Path) -> str:
-    """The room of a module, by its path without a suffix; that of a noun is its own name."""
-    return target.relative_to(ROOT / "pez_core").parts[0]
-
-
-def floor(name: str) -> int:
-    (number,) = (number for number, rooms in enumerate(FLOORS) if name in rooms)
-    return number
-
-
-def test_the_tree_is_the_architecture() -> None:
-    """No file lies outside a room but the public nouns, and every room stands on a floor."""
-    core = ROOT / "pez_core"
-    assert {path.stem for path in core.glob("*.py")} == NOUNS | {"__init__"}
-    rooms = {path.name for path in core.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert rooms - {"demo_model"} == set().union(*FLOORS) - NOUNS
-
-
-def test_a_room_imports_only_what_stands_below_it() -> None:
-    core, arrows = ROOT / "pez_core", set()
-    for path in sources("pez_core"):
-        if path.parent == core and path.stem == "__init__":
-            continue  # the front door opens on every floor
-        own = room(path.with_suffix(""))
-        for target in relative_targets(path):
-            if target == core:
-                continue  # the pack itself, for its version
-            assert (
-                room(target) == own
-                or floor(room(target)) < floor(own)
-                or ({room(target), own} <= NOUNS)
-            ), f"{path.relative_to(ROOT)} imports {target.relative_to(ROOT)}"
-            arrows.add((own, room(target)))
-    assert len(arrows) > 50
-
-
-def test_the_rooms_of_the_nodes_import_only_what_stands_below() -> None:
-    """interrupt, models, run and the schema, the files of the nodes, and on top what lists them."""
-    nodes = ROOT / "nodes"
-    floors = {"interrupt": 0, "models": 1, "run": 2, "schema": 2, "__init__": 4}
-    arrows = set()
-    for path in sources("nodes"):
-        own = path.relative_to(nodes).with_suffix("").parts[0]
-        for target in relative_targets(path):
-            if nodes not in target.parents:
-                continue  # pez_core
-            name = target.relative_to(nodes).parts[0]
-            allowed = name == own or floors.get(name, 3) < floors.get(own, 3)
-            assert allowed, f"{path.relative_to(ROOT)} imports {target.relative_to(ROOT)}"
-            arrows.add((own, name))
-    assert {("models", "interrupt"), ("run", "models"), ("token_viewer", "run")} <= arrows
-
-
-def test_every_public_name_is_there_and_has_a_home() -> None:
-    """`__all__`, the table of homes and what the type checker is told are one list."""
-    tree = parsed(ROOT / "pez_core" / "__init__.py")
-    checked = {
-        alias.name: node.module
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert set(pez_core.__all__) == {*checked, "__version__"}
-    assert pez_core.__version__
-    for name, home in checked.items():
-        own = importlib.import_module(f"pez_core.{home}")
-        assert getattr(pez_core, name) is getattr(own, name), name
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = pez_core.nonsense
-
-
-def test_no_test_needs_the_file_of_another() -> None:
-    """A test module imports what `support` holds, or a helper of its own room; no helper imports a
-    test module."""
-    seen, tests = 0, ROOT / "tests"
-    for path in sources("tests"):
-        for level, module in imports(path):
-            if level or module.partition(".")[0] != "tests":
-                continue
-            target = ROOT.joinpath(*module.split("."))
-            assert not target.name.startswith(("test_", "conftest")), path
-            assert target.with_suffix(".py").is_file(), path
-            assert target.parent in (tests / "support", path.parent), path
-            seen += 1
-    assert seen > 100
+from tests.support.sources import ROOT, absolute, parsed, sources
 
 
 def test_what_the_first_tier_leaves_out_is_there() -> None:
@@ -203,17 +27,6 @@ def test_what_the_first_tier_leaves_out_is_there() -> None:
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         assert any(function.startswith("test_") for function in functions), name
         assert not test or (test in functions and file not in named), name
-
-
-def test_relative_imports_lead_to_files() -> None:
-    """So that the checks above have looked at what is really imported."""
-    seen = 0
-    for path in [*sources("pez_core"), *sources("nodes")]:
-        for target in relative_targets(path):
-            names = (target.with_suffix(".py"), target / "__init__.py")
-            assert any(name.is_file() for name in names), (path, target)
-            seen += 1
-    assert seen > 30
 
 
 def test_importing_the_core_is_light() -> None:
