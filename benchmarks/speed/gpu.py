@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,87 +25,25 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from pez_core import PRESETS, ClipModel, SearchConfig, learn_prompt, load_model, make_targets
 from pez_core.batch.inverter import Inverter, Job, Picture
 from pez_core.clip.text_tower import TextTower
-from pez_core.compute.devices import find_dtype
 from pez_core.search.cuda_graph import graphed
 from pez_core.search.objective import Cosine
 from pez_core.search.optimizers import Pez
 from pez_core.search.projection import token_table
 from pez_core.search.reference import Reference
-from pez_core.targets import Targets
 from pez_core.text.vocabulary import clip_vocabulary, make_mask
 
 from ..measure import PeakMemory, allocated, machine, markdown
+from .gpu_bench import Bench, bandwidth, floor
 from .precision import of_precision
-from .random_models import write_model
 
 MODELS = ("ViT-L-14-quickgelu", "ViT-H-14", "ViT-L-14-quickgelu+ViT-bigG-14")
 RESTARTS = (1, 8, 16)
 TOKENS = 8
 Row = dict[str, Any]
-
-
-class Bench:
-    """The device, and the models that a section needs, which are written on first use."""
-
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.device, self.dry, self._folder = options.device, options.dry, folder
-        self.models: list[str] = options.models
-        self.single = list(dict.fromkeys(part for name in self.models for part in name.split("+")))
-
-    def path(self, name: str, pictures: bool = True) -> str:
-        """The name by which `load_model` finds a model of random weights. pictures: with its image
-        tower, which is the larger part."""
-        found, folder = [], self._folder / ("whole" if pictures else "text")
-        for part in name.split("+"):
-            where = folder / part
-            if not where.is_dir():
-                write_model(part, folder, torch.float16, pictures)
-            found.append(str(where))
-        return "+".join(found)
-
-    def model(self, name: str, as_stored: bool = True) -> ClipModel:
-        """The text tower of a model."""
-        return load_model(self.path(name, pictures=False), self.device, as_stored=as_stored)
-
-    def dtype(self) -> torch.dtype:
-        """The precision that `--dtype auto` chooses here."""
-        return find_dtype("auto", torch.device(self.device))
-
-    def wait(self) -> None:
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-
-    def seconds(self, run: Callable[[], object]) -> float:
-        self.wait()
-        start = time.perf_counter()
-        run()
-        self.wait()
-        return time.perf_counter() - start
-
-    def target(self, model: ClipModel, seed: int = 0) -> Targets:
-        generator = torch.Generator().manual_seed(seed)
-        feature = torch.randn(1, model.tower.embed_dim, generator=generator)
-        return make_targets(F.normalize(feature, dim=-1).to(model.device))
-
-
-def bandwidth(bench: Bench) -> float:
-    """Bytes a second of a copy on the device; read and written bytes both count."""
-    size = 2**20 if bench.dry else 2**30
-    source = torch.ones(size, dtype=torch.uint8, device=bench.device)
-    target = torch.empty_like(source)
-    times = [bench.seconds(lambda: target.copy_(source)) for _ in range(10)]
-    return 2 * size / median(times)
-
-
-def floor(tower: TextTower, speed: float) -> float:
-    """Seconds to read the blocks' weights twice, in their own precision."""
-    tensors = [t for block in tower.blocks for t in vars(block).values() if t is not None]
-    return 2 * sum(t.numel() * t.element_size() for t in tensors) / speed
 
 
 def of_steps(bench: Bench) -> Iterator[Row]:
