@@ -63,8 +63,8 @@ def test_the_commands_are_found() -> None:
     assert counts["README.md"] >= 9 and counts["docs/options.md"] >= 13
     assert counts["docs/paper_tables.md"] >= 8 and sum(map(bool, counts.values())) >= 6
     readme = commands(read("README.md"))
-    assert "invert examples/watermelon.png" in readme  # behind `&&`, in a folder
-    assert "invert examples/watermelon.png --dtype float32" in readme  # behind `$`
+    assert "invert examples/watermelon.png" in readme  # after `&&`, in a folder
+    assert "invert examples/watermelon.png --dtype float32" in readme  # after `$`
 
 
 @pytest.mark.parametrize("page", PAGES)

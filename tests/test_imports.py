@@ -115,7 +115,7 @@ def test_the_rooms_of_the_nodes_import_only_what_stands_below() -> None:
 
 
 def test_every_public_name_is_there_and_has_a_home() -> None:
-    """`__all__`, the table of homes and what the type checker is told are one list."""
+    """`__all__`, the table of homes and the names that the type checker sees are one list."""
     tree = parsed(ROOT / "pez_core" / "__init__.py")
     checked = {
         alias.name: node.module

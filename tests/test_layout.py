@@ -31,7 +31,7 @@ def test_what_the_first_tier_leaves_out_is_there() -> None:
 
 def test_importing_the_core_is_light() -> None:
     """Neither open_clip, nor transformers, nor the hub's client is imported before it is used, and
-    no thread and no log handler is left behind."""
+    no thread and no log handler remains."""
     code = (
         "import logging, sys, threading, pez_core; "
         "print(sorted({'open_clip', 'transformers', 'huggingface_hub'} & set(sys.modules)), "
@@ -107,7 +107,7 @@ def test_a_wheel_holds_the_core_and_its_model_alone(tmp_path: Path) -> None:
 
 
 def test_ci_runs_the_readmes_commands(root: Path) -> None:
-    """What CI runs is what a reader of the README is told to run."""
+    """CI runs the commands that the README gives."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     script = (root / ".ci" / "run").read_text(encoding="utf-8")
     setup, tests = (line for line in readme.splitlines() if line.startswith("python3 -m venv"))

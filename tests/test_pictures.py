@@ -92,7 +92,7 @@ def test_16_bit_grey_is_scaled_not_clipped(suffix: str, tmp_path: Path) -> None:
 
 
 def test_floating_point_grey_is_scaled(tmp_path: Path) -> None:
-    """0..1 as it is; any other range by its own ends; what is no number is refused."""
+    """0..1 as it is; any other range by its own ends; what is not a number is refused."""
     values = np.zeros((24, 40), dtype=np.float32)
     values[:, :20] = 0.5
     path = tmp_path / "float.tif"
@@ -165,7 +165,7 @@ def test_a_large_picture_is_reduced_in_every_mode(
     mode: str, left: object, right: object, suffix: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """To about the working size, with the colours it would have had in full."""
+    """To about the working size, with the colours of the full picture."""
     image, path = halves(mode, left, right, (400, 300)), tmp_path / f"large.{suffix}"
     if mode == "P":
         image.putpalette([*RED, *GREEN])
@@ -185,7 +185,7 @@ def test_a_very_large_drawing_is_reduced(tmp_path: Path) -> None:
     assert_halves(image, (0, 0, 0), WHITE)
 
 
-def test_an_open_file_is_not_left_behind(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_no_file_stays_open(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     """The file can be deleted at once, and the picture lives on."""
     path = tmp_path / "gone.png"
     image = reopened(halves("RGB", RED, GREEN), path)

@@ -1,4 +1,4 @@
-"""Files that are no picture, half a picture or too large a one: an error that names the file."""
+"""Files that are not a picture, half a picture or too large: an error that names the file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_immense_picture_is_refused_by_its_size(size: tuple[int, int], tmp_pa
     assert "bomb" not in str(told.value)  # it is the user's own picture, not an attack
 
 
-def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
+def test_what_is_not_a_picture_is_refused_by_name(tmp_path: Path) -> None:
     """Missing, a folder, an empty file, and a text named like a picture."""
     text, empty = tmp_path / "text.png", tmp_path / "empty.jpg"
     text.write_text("this is a text")

@@ -84,7 +84,7 @@ def test_weights_that_mean_nothing_are_refused(weights: list[float]) -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 0.0])
-def test_features_that_are_no_direction_are_refused_by_name(bad: float) -> None:
+def test_features_without_a_direction_are_refused_by_name(bad: float) -> None:
     """NaN, infinity and zeros; the message names the picture or text it came of."""
     features = random(3, 4)
     features[1] = bad
@@ -94,7 +94,7 @@ def test_features_that_are_no_direction_are_refused_by_name(bad: float) -> None:
 
 @pytest.mark.parametrize("shape", [(4,), (0, 4), (1, 2, 4)])
 def test_features_have_to_be_a_matrix(shape: tuple[int, ...]) -> None:
-    """A vector, nothing, or a batch of matrices; the shape is told."""
+    """A vector, nothing, or a batch of matrices; the error states the shape."""
     with pytest.raises(TargetError, match=rf"matrix, got the shape {re.escape(str(shape))}"):
         make_targets(torch.ones(shape))
 

@@ -1,5 +1,5 @@
-"""From targets to ranked hard prompts: `learn_prompt`, `learn_prompts`, and the `Searcher` behind
-them.
+"""From targets to ranked hard prompts: `learn_prompt`, `learn_prompts`, and the `Searcher` that
+they use.
 
 A search is anytime: its best prompt so far is always valid, so a callback, a time limit or a
 plateau ends it with a result. Several searches move in step and share each pass through the tower

@@ -1,4 +1,4 @@
-"""What each token does and what could stand in its place, against open_clip's own reading of the
+"""What each token does and which tokens could replace it, against open_clip's own reading of the
 changed texts."""
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_a_long_text_is_read_to_its_end(oracle: DemoOracle) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, LONG])
-def test_the_similarity_is_that_of_the_text_handed_out(text: str, oracle: DemoOracle) -> None:
+def test_the_similarity_is_that_of_the_returned_text(text: str, oracle: DemoOracle) -> None:
     result = distill(DEMO, text, "{3}", config=QUICK)
     targets = text_targets(DEMO, text)
     for candidate in result.candidates:
@@ -115,7 +115,7 @@ def test_the_lengths_of_a_curve_double_below_the_texts_own(
     assert curve_lengths(length) == expected
 
 
-def test_a_point_is_a_prompt_beside_the_cut_text(oracle: DemoOracle) -> None:
+def test_a_point_is_a_prompt_and_the_cut_text(oracle: DemoOracle) -> None:
     targets, own = text_targets(DEMO, TEXT), tokens(TEXT)
     points = list(distillation_curve(DEMO, TEXT, config=QUICK, seed=5))
     assert [point.tokens for point in points] == curve_lengths(own)
@@ -131,7 +131,7 @@ def test_a_point_is_a_prompt_beside_the_cut_text(oracle: DemoOracle) -> None:
     assert points[-1].similarity > points[0].similarity
 
 
-def test_a_curve_ends_when_it_is_told_to() -> None:
+def test_a_curve_ends_on_request() -> None:
     """With the point it was at, which says so."""
     asked: list[StepInfo] = []
 

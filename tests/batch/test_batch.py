@@ -181,7 +181,7 @@ def test_a_picture_without_a_prompt_is_recorded_alone(
 def test_what_concerns_all_pictures_ends_the_run(
     job: Job, pictures: list[tuple[str, Opener]], tmp_path: Path
 ) -> None:
-    """A bad template, seed, device or model is no matter of one picture, and is raised."""
+    """A bad template, seed, device or model does not concern one picture only, so it is raised."""
     for change, kind in (
         ({"template": "no slot"}, TemplateError),
         ({"seed": -1}, ConfigError),

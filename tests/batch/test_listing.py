@@ -49,14 +49,14 @@ def test_links_lead_nowhere_twice(tmp_path: Path) -> None:
 @posix
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file names have to be text")
 def test_names_of_any_bytes_are_kept(tmp_path: Path) -> None:
-    """Also those that are no text, and of two lines."""
+    """Also those that are not text, and those of two lines."""
     for name in (b"bad\xff.png", b"two\nlines.png"):
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).touch()
     assert list_pictures(tmp_path)[0] == ["bad\udcff.png", "two\nlines.png"]
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
-    """As is a missing one, and a picture in its place; each says which."""
+    """So are a missing folder and a file given as a folder; each error says which."""
     touch(tmp_path, "notes.txt", ".hidden.png", "full/a.png")
     (tmp_path / "empty").mkdir()
     for name, message in (
@@ -70,7 +70,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_cannot_be_read_is_told(
+def test_a_folder_that_cannot_be_read_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And left out."""

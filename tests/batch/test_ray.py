@@ -123,7 +123,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
 
 @pytest.mark.usefixtures("cluster")
 def test_what_a_worker_raises_is_raised_here(job: Job, pictures: Paths) -> None:
-    """As itself, so that it is told in one line: a model that the worker cannot find."""
+    """Unchanged, so that one line reports it: a model that the worker cannot find."""
     lost = Job(**{**vars(job), "model": "none.safetensors"})
     with Cluster(lost, workers=1) as workers, pytest.raises(ModelError, match="unknown model"):
         list(workers.records(pictures))
@@ -154,7 +154,7 @@ def test_a_cluster_is_started_where_none_is_named(tmp_path: Path) -> None:
     assert "pez: 2 pictures in" in result.stderr
 
 
-def test_a_cluster_that_is_not_there_is_told(job: Job) -> None:
+def test_a_cluster_that_is_not_there_is_reported(job: Job) -> None:
     """At once, where Ray itself would try for minutes; and what kind of address is of no use."""
     for address, message in (
         ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1: .*refused"),

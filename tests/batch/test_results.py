@@ -48,7 +48,7 @@ def test_a_file_cut_anywhere_keeps_its_whole_lines(tmp_path: Path) -> None:
         assert path.read_bytes() == kept + json.dumps(result("next")).encode() + b"\n", cut
 
 
-def test_a_torn_line_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_line_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Once, with its length; zeros, as a power cut may leave them, are such a line."""
     path = tmp_path / "r.jsonl"
     content = saved(path, result("a.png"))
@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
 
 
 def test_odd_names_come_back_as_they_were(tmp_path: Path) -> None:
-    """Newlines, quotes, and bytes that are no text: one line each, in ASCII."""
+    """Newlines, quotes, and bytes that are not text: one line each, in ASCII."""
     path = tmp_path / "r.jsonl"
     content = saved(path, *(result(name) for name in ODD))
     assert content.isascii() and content.count(b"\n") == len(ODD)
@@ -173,7 +173,7 @@ def test_lines_may_be_told_apart_by_more_than_the_picture(tmp_path: Path) -> Non
 
 
 @posix
-def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     """A folder, a pipe (which would wait for a reader), a folder that is missing or a file."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()

@@ -107,7 +107,7 @@ def test_the_similarities_of_the_curve_are_true(saved: dict[str, Any], oracle: D
         assert float(cut) == pytest.approx(oracle.similarity(plain, targets), abs=2e-4)
 
 
-def test_markers_that_are_missing_are_told() -> None:
+def test_markers_that_are_missing_are_reported() -> None:
     page = "a\n<!-- x -->\nold\n<!-- end of x -->\nb\n"
     assert with_blocks(page, {"x": r"\1 new"}) == page.replace("old", r"\1 new")
     for broken in ("", page + page):
@@ -116,7 +116,7 @@ def test_markers_that_are_missing_are_told() -> None:
 
 
 def test_the_pages_python_runs(page: str, root: Path) -> None:
-    """All its blocks, one behind the other, where a reader would run them."""
+    """All its blocks, one after the other, where a reader would run them."""
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == len(APPLICATIONS)
     run = subprocess.run(

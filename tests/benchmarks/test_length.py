@@ -1,5 +1,5 @@
 """benchmarks/quality/length.py and length_steps.py: the positions that are stretched, the
-differences that are told, and a run that goes on from its parts."""
+differences that are reported, and a run that goes on from its parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def positions() -> torch.Tensor:
     return tower.positional_embedding
 
 
-def test_positions_behind_the_longest_caption_are_as_they_were_drawn(
+def test_positions_after_the_longest_caption_are_as_they_were_drawn(
     positions: torch.Tensor,
 ) -> None:
     """open_clip draws them with a deviation of 0.01; those that were trained are longer."""

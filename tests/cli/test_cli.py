@@ -161,7 +161,7 @@ def test_without_json_a_line_is_a_prompt(pez: Pez) -> None:
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_asked_for(preset: str, pez: Pez) -> None:
-    """Its settings are those of the run, less what is given beside it."""
+    """The run uses its settings, except for those that other options give."""
     code, out, _ = pez(
         "invert", "--text", "a", "--preset", preset, "--seconds", "0.000001", "--json",
         "--lr", "0.2", "--weight-decay", "0.01",
@@ -213,7 +213,7 @@ def test_models_lists_every_preset(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["invert", "--help"], ["--version"]])
-def test_help_and_version_are_no_errors(arguments: list[str], pez: Pez) -> None:
+def test_help_and_version_are_not_errors(arguments: list[str], pez: Pez) -> None:
     """On stdout, with exit code 0."""
     code, out, err = pez(*arguments)
     assert (code, err) == (0, "")

@@ -122,7 +122,7 @@ def test_few_examples_are_as_many_of_each_label() -> None:
 @pytest.mark.parametrize(
     "name", ["adam", "pez,0.003", "pez,fluency=much", "pez,tokens=3", "pez,lr=1,lr=2", ""]
 )
-def test_a_method_that_is_none_is_told(name: str) -> None:
+def test_what_is_not_a_method_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="is not a method: write OPTIMIZER"):
         text_method(name, TextConfig())
 
@@ -135,7 +135,7 @@ def test_a_method_changes_what_it_names_alone() -> None:
 
 
 @pytest.mark.parametrize("verb", ["compare-text", "learn-text"])
-def test_what_was_learned_is_told_where_another_model_cannot_be_had(
+def test_what_was_learned_is_printed_where_another_model_is_unavailable(
     pez: Pez, instructed_folder: Path, files: tuple[str, str], tmp_path: Path, verb: str
 ) -> None:
     seeds = ["--seeds", "1", "--methods", "pez"] if verb == "compare-text" else []
@@ -147,7 +147,7 @@ def test_what_was_learned_is_told_where_another_model_cannot_be_had(
     assert "pez: error: " in err.splitlines()[-1] and "none" in err.splitlines()[-1]
 
 
-def test_too_many_shots_are_told_before_a_model_is_looked_for(
+def test_too_many_shots_are_reported_before_a_model_is_looked_for(
     pez: Pez, files: tuple[str, str]
 ) -> None:
     code, out, err = pez(

@@ -80,8 +80,8 @@ def test_the_curve_is_a_field_and_a_table(pez: Pez, demo: ClipModel) -> None:
 def test_ctrl_c_ends_it_with_the_best_so_far(
     steps: int, stopped: str, points: list[str], pez: Pez, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the search or in the curve behind it: exit code 130, one valid object; and the handler
-    from before is back."""
+    """In the search or in the curve after it: exit code 130 and one valid object. The handler from
+    before is back."""
     seen: list[StepInfo] = []
 
     def show(self: searching.Progress, info: StepInfo) -> None:
@@ -109,12 +109,14 @@ def test_ctrl_c_ends_it_with_the_best_so_far(
         ((), "the following arguments are required: TEXT"),
     ],
 )
-def test_wrong_use_is_told(pez: Pez, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_use_is_reported(pez: Pez, arguments: tuple[str, ...], message: str) -> None:
     code, out, err = pez("distill", *arguments)
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
 
 
-def test_standard_input_that_is_no_text_is_told(pez: Pez, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_that_is_not_text_is_reported(
+    pez: Pez, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
     code, _, err = pez("distill", "-")
     assert code == 2 and "standard input is not text" in err

@@ -64,7 +64,7 @@ def test_pictures_go_in_and_a_table_comes_out(pez: Pez, evaluate: Command, tmp_p
 def test_a_method_may_have_a_bank_of_words_of_its_own(
     pez: Pez, evaluate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The paper's row with a keyword bank stands beside the one without, in one table."""
+    """One table has the paper's row with a keyword bank and the row without."""
     monkeypatch.chdir(tmp_path)
     bank = ["square", "circle", "red", "blue", "green", "yellow", "drawing"]
     (tmp_path / "bank.txt").write_text("\n".join(bank))
@@ -84,7 +84,7 @@ def test_a_method_may_have_a_bank_of_words_of_its_own(
     assert code == 2 and "cannot read the list none.txt" in err
 
 
-def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(
+def test_a_run_cut_anywhere_ends_like_one_without_a_cut(
     pez: Pez, evaluate: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each file of lines in turn is cut in the middle of its second one, and what comes later is
@@ -113,8 +113,8 @@ def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(
 
 
 def test_what_cannot_be_done_is_a_line(pez: Pez, evaluate: Command, tmp_path: Path) -> None:
-    """A picture that is none, and a pipeline of NaN: the rest goes on, exit code 1, and once they
-    are mended --retry-errors does them alone."""
+    """A file that is not a picture, and a pipeline of NaN: the rest goes on, with exit code 1. Once
+    they are mended, --retry-errors does them alone."""
     pipeline, bad = tmp_path / "broken", tmp_path / "pictures" / "bad.png"
     bad.write_text("no picture")
     shutil.copytree(evaluate("x")[evaluate("x").index("--pipeline") + 1], pipeline)

@@ -1,4 +1,4 @@
-"""`pez explain`: what tokens add and what could stand in their place, as a table and as JSON."""
+"""`pez explain`: what tokens add and which tokens could replace them, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_table_has_a_line_for_each_token(pez: Pez, picture: str) -> None:
         (("cat", "--alternatives", "-1"), "at least 0, got -1"),
     ],
 )
-def test_wrong_use_is_told(
+def test_wrong_use_is_reported(
     pez: Pez, picture: str, arguments: tuple[str, ...], message: str
 ) -> None:
     code, out, err = pez("explain", *arguments, "--picture", picture)

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_a_line_is_what_invert_prints(pez: Pez, folder: Folder, tmp_path: Path) -> None:
-    """Behind "picture"; the only difference within is how the picture is named."""
+    """After "picture"; the only other difference is how the picture is named."""
     where, names = folder
     options = [*QUICK, "--seed", "3", "--ban", "heart*", "--candidates", "2"]
     code, out, err = pez("invert-folder", str(where), "--out", str(tmp_path / "r"), *options)

@@ -1,4 +1,4 @@
-"""`pez check` and `--avoid`: exit codes, JSON, and that a search tells what `check` tells."""
+"""`pez check` and `--avoid`: exit codes, JSON, and that a search reports what `check` reports."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_search_tells_what_check_tells(pez: Pez, picture: str) -> None:
 
 
 def test_a_word_counts_whatever_the_text_means(pez: Pez) -> None:
-    """The text is clear of the meaning, but a guarded search would not hand it out."""
+    """The text is clear of the meaning, but a guarded search would not return it."""
     code, out, _ = pez("check", "pizza golfing", "--avoid", "pizza", "--avoid", "dog")
     says, dog = out.splitlines()[1:]
     assert code == 1 and dog.split()[0] == "clear"
@@ -89,7 +89,7 @@ def test_another_picture_of_the_same_name_is_another_setting(
     assert code == 2 and "is a folder: name the pictures in it" in err
 
 
-def test_a_template_that_says_it_is_told(
+def test_a_template_that_says_it_is_reported(
     pez: Pez, picture: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     arguments = ("--template", "a pizza golfing {1}", "--avoid", "pizza", "--preset", "fast")
@@ -110,7 +110,7 @@ def test_a_list_of_concepts_may_be_a_pipe(pez: Pez, picture: str, tmp_path: Path
     assert code == 0 and json.loads(out)["settings"]["avoid"] == ["pizza"]
 
 
-def test_a_concept_that_the_model_does_not_know_is_told(
+def test_a_concept_that_the_model_does_not_know_is_reported(
     pez: Pez, caplog: pytest.LogCaptureFixture
 ) -> None:
     code, out, _ = pez("check", "a castle", "--avoid", "nude", "--avoid", "dog")
@@ -148,7 +148,7 @@ def test_a_folder_keeps_away_too(pez: Pez, tmp_path: Path, picture: str) -> None
     assert code == 2 and "avoid" in err
 
 
-def test_what_cannot_be_checked_is_told_in_one_line(pez: Pez, tmp_path: Path) -> None:
+def test_what_cannot_be_checked_is_reported_in_one_line(pez: Pez, tmp_path: Path) -> None:
     for arguments, message in (
         (("  ", "--avoid", "dog"), "nothing to check"),
         (("a cat",), "nothing to keep away from"),

@@ -129,12 +129,12 @@ def test_without_something_to_come_near_to_nothing_is_joined(demo: ClipModel) ->
         ("x@", "x@", 1.0),
     ],
 )
-def test_a_weight_stands_behind_a_name(concept: str, name: str, weight: float) -> None:
+def test_a_weight_stands_after_a_name(concept: str, name: str, weight: float) -> None:
     assert split_weight(concept) == (name, weight)
 
 
-def test_a_weight_that_is_no_number_behind_a_file_is_told(tmp_path: Path) -> None:
-    """A text may hold an @; behind the name of a picture it means a weight."""
+def test_a_weight_that_is_not_a_number_after_a_file_is_refused(tmp_path: Path) -> None:
+    """A text may hold an @; after the name of a picture it means a weight."""
     path = tmp_path / "fox.png"
     path.write_bytes(b"")
     for number in ("0,7", "", "heavy"):
@@ -153,7 +153,7 @@ def test_a_file_that_is_called_so_is_that_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("concept", ["cat@0", "cat@inf", "cat@nan", "@2", " ", ""])
-def test_a_weight_or_a_name_that_cannot_be_is_told(concept: str) -> None:
+def test_an_impossible_weight_or_name_is_refused(concept: str) -> None:
     with pytest.raises(TargetError, match="must be a number other than 0|is empty"):
         split_weight(concept)
 
@@ -171,6 +171,6 @@ def test_a_weight_or_a_name_that_cannot_be_is_told(concept: str) -> None:
         ([], "the following arguments are required"),
     ],
 )
-def test_wrong_use_is_told(pez: Pez, arguments: list[str], message: str) -> None:
+def test_wrong_use_is_reported(pez: Pez, arguments: list[str], message: str) -> None:
     code, out, err = pez("mix", *arguments)
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1

@@ -28,7 +28,7 @@ def test_an_unknown_one_is_refused(pez: Pez) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_soft_prompt_that_is_stopped_early_has_no_words(pez: Pez) -> None:
-    """It has tokens only behind its last step, and the error says so."""
+    """It has tokens only after its last step, and the error says so."""
     code, out, err = pez(
         "invert", "--text", "a", "--optimizer", "soft", "--steps", "1000000", "--seconds", "0.01"
     )

@@ -77,7 +77,7 @@ def test_output_that_cannot_be_written_is_an_error() -> None:
 
 
 @posix
-def test_a_reader_that_has_gone_is_no_error() -> None:
+def test_a_reader_that_has_gone_is_not_an_error() -> None:
     """As `pez models | head -0`."""
     read, write = os.pipe()
     os.close(read)

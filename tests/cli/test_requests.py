@@ -1,4 +1,4 @@
-"""The parsed arguments end in `run`: everything behind it takes a frozen dataclass."""
+"""The parsed arguments end in `run`: everything after it takes a frozen dataclass."""
 
 from __future__ import annotations
 

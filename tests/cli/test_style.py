@@ -39,7 +39,7 @@ def test_every_similarity_is_that_of_its_text(
 
 
 def test_the_json_is_that_of_invert(pez: Pez, pictures: list[str]) -> None:
-    """And the very same search; `applied` stands behind it, if asked for."""
+    """The search is the same; `applied` follows if it is requested."""
     plain = json.loads(pez("style", *pictures, *QUICK, "--json")[1])
     learned = json.loads(pez("invert", *pictures, *QUICK, "--json")[1])
     assert list(plain) == list(learned) and list(plain["settings"]) == list(learned["settings"])
@@ -61,7 +61,7 @@ def test_subjects_stand_below_the_styles(pez: Pez, pictures: list[str]) -> None:
     ]  # fmt: skip
 
 
-def test_a_subject_that_clip_does_not_read_is_told(
+def test_a_subject_that_clip_does_not_read_is_reported(
     pez: Pez, pictures: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     code, _, _ = pez("style", *pictures, "--subject", "fox " * 75, "--tokens", "2", *QUICK)
@@ -77,7 +77,7 @@ def test_a_subject_that_clip_does_not_read_is_told(
         (["--tokens", "0"], "between 1 and 75, got 0"),
     ],
 )
-def test_wrong_use_is_told(
+def test_wrong_use_is_reported(
     pez: Pez, pictures: list[str], arguments: list[str], message: str
 ) -> None:
     code, out, err = pez("style", *pictures, *arguments)

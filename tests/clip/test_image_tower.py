@@ -141,7 +141,7 @@ def test_several_towers_are_open_one_after_the_other(
 def test_towers_that_are_held_are_not_read_again(
     two: JointSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever holds them gets the same features, and every pass is told."""
+    """The features are the same, and every pass is reported."""
     expected, told = encode_pictures(two, PICTURES, "cpu"), list[int]()
     towers = {part.name: load_image_tower(part) for part in two.parts}
     monkeypatch.setattr(image_tower, "WeightsFile", None)
@@ -153,7 +153,7 @@ def test_towers_that_are_held_are_not_read_again(
 
 
 def test_no_picture_is_an_error(demo: ClipModel) -> None:
-    """An empty list is told, not answered with an empty matrix."""
+    """An empty list raises an error; it does not give an empty matrix."""
     with pytest.raises(PictureError, match="no picture.*at least one"):
         demo.encode_pictures([])
 
@@ -186,7 +186,7 @@ def test_every_missing_tensor_of_the_image_tower_is_noticed(tmp_path: Path) -> N
 
 
 def test_an_image_tower_of_another_size_does_not_fit(tmp_path: Path) -> None:
-    """The configuration of a wider tower is told apart."""
+    """The configuration of a wider tower is refused."""
     arch = architecture()
     path = written(open_clip_model(arch), tmp_path)
     assert arch.vision is not None
@@ -197,7 +197,7 @@ def test_an_image_tower_of_another_size_does_not_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_damaged_image_tower_gives_no_feature(value: float, tmp_path: Path) -> None:
-    """Weights that are no numbers are refused, as those of the text tower are."""
+    """Weights that are not numbers are refused, as those of the text tower are."""
     arch = architecture()
     model = open_clip_model(arch)
     bad = model.visual.proj.clone()

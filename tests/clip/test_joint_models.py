@@ -74,8 +74,8 @@ def joint(pair: Pair) -> ClipModel:
 def test_every_similarity_is_that_of_open_clips_models(
     pair: Pair, weights: tuple[float, float]
 ) -> None:
-    """Of each by itself and of both, for the text that is handed out; of pictures, and of a text
-    to keep away from."""
+    """Of each by itself and of both, for the text that is returned; of pictures, and of a text to
+    keep away from."""
     model = load_model("+".join(f"{n}@{w}" for n, w in zip(pair.names, weights, strict=True)))
     away = model.encode_texts(["a cat"])
     features = torch.cat([model.encode_pictures(PICTURES), away])
@@ -198,7 +198,7 @@ def test_what_is_on_disk_keeps_its_name(tmp_path: Path) -> None:
         ("demo+ViT-L-14:nobody", "no weights 'nobody' for ViT-L-14"),
     ],
 )
-def test_a_sum_that_is_none_is_told_as_such(
+def test_an_invalid_sum_is_refused(
     name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEZ_MODELS", str(tmp_path))

@@ -72,7 +72,7 @@ def test_a_text_encoder_alone_has_no_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", ["tiny.json", "open_clip_config.json", "config.json"])
-def test_a_file_finds_its_configuration_beside_it(config: str, tmp_path: Path) -> None:
+def test_a_file_finds_its_configuration_next_to_it(config: str, tmp_path: Path) -> None:
     """Under its own name, or under the names that folders use."""
     model = open_clip_model(ARCH)
     path = save(model, tmp_path / "tiny.safetensors")
@@ -152,7 +152,7 @@ def test_without_network_a_preset_says_what_to_place_where(tmp_path: Path) -> No
         ("xlm-roberta-base-ViT-B-32:laion5b_s13b_b90k", "xlm-roberta.*not CLIP's causal"),
     ],
 )
-def test_a_name_that_is_no_model_is_told_as_such(name: str, message: str) -> None:
+def test_a_name_that_is_not_a_model_is_refused(name: str, message: str) -> None:
     """Unknown names, tags and architectures, and models with other text encoders."""
     refused(name, message)
 

@@ -62,7 +62,7 @@ def test_a_file_without_projection_says_where_to_find_one() -> None:
     refused(state, "no clip_l.transformer.text_projection: .*without the projection.*give the CLIP")
 
 
-def test_a_wrong_shape_is_told_with_both_shapes(good: State) -> None:
+def test_a_wrong_shape_is_reported_with_both_shapes(good: State) -> None:
     """A file of another size than its configuration says."""
     state = {**good, "ln_final.weight": torch.ones(40)}
     refused(state, r"ln_final\.weight has the shape \(40,\).*\(32,\).*give the configuration")
@@ -71,7 +71,7 @@ def test_a_wrong_shape_is_told_with_both_shapes(good: State) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_weight_that_is_no_number_is_refused(good: State, value: float) -> None:
+def test_a_weight_that_is_not_a_number_is_refused(good: State, value: float) -> None:
     """One bad value among a million is found, and its tensor named."""
     table = good["token_embedding.weight"].clone()
     table[-1, -1] = value
@@ -159,14 +159,14 @@ DAMAGED = _damaged(save({"a": torch.ones(100), "b": torch.ones(3)}))
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
-    """Cut, empty or overwritten files are told as such, with the file's name."""
+    """The error for a cut, empty or overwritten file says so and names the file."""
     path = tmp_path / "damaged.safetensors"
     path.write_bytes(DAMAGED[damage])
     with pytest.raises(WeightsError, match=rf"{re.escape(str(path))}.*(copy|download).*again"):
         WeightsFile(path)
 
 
-def test_a_missing_file_and_a_folder_are_no_file(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_not_a_file(tmp_path: Path) -> None:
     """Neither is an OSError with a traceback."""
     for path in (tmp_path / "none.safetensors", tmp_path):
         with pytest.raises(WeightsError, match=f"{re.escape(str(path))}.*no such file"):

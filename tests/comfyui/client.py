@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Prompt = dict[str, dict[str, Any]]
 ENDINGS = ("execution_success", "execution_error", "execution_interrupted")
-BINARY = "binary"  # the type given to messages that are no JSON
+BINARY = "binary"  # the type given to messages that are not JSON
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Client:
     # -- websocket
 
     async def listen(self, open_now: Future[None], stop: asyncio.Event) -> None:
-        """Collects messages until told to stop."""
+        """Collects messages until it is asked to stop."""
         import aiohttp  # comes with ComfyUI: without one these tests are only skipped
 
         address = f"{self.url}/ws?clientId={self.client_id}".replace("http", "ws", 1)

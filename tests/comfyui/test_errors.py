@@ -73,7 +73,7 @@ def test_weights_that_cancel_out(client: Client) -> None:
     assert "Error: " in error_of(client, graph)
 
 
-def test_edits_that_are_no_json(client: Client) -> None:
+def test_edits_that_are_not_json(client: Client) -> None:
     graph = {"text": text("a cat"), "node": view(prompt=["text", 0], edits="{nonsense")}
     assert "EditsError: " in error_of(client, graph)
 

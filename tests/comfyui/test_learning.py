@@ -53,7 +53,7 @@ def test_a_picture_gives_a_prompt(
 
 
 def test_the_defaults_of_the_widgets_run(client: Client) -> None:
-    """As a node freshly put into a graph. Every input tells what it is for."""
+    """As a node freshly put into a graph. Every input says what it is for."""
     inputs = client.get("/object_info")[LEARN]["input"]
     for name, (_, *options) in {**inputs["required"], **inputs["optional"]}.items():
         assert options and options[0].get("tooltip"), name
@@ -146,7 +146,7 @@ def test_a_second_run_is_served_from_the_cache(client: Client) -> None:
     assert second.output("learner") == outputs[0][0]
 
 
-def test_progress_is_told_and_not_too_often(client: Client) -> None:
+def test_progress_is_reported_and_not_too_often(client: Client) -> None:
     """Three seconds of a fast model: at most 10 messages a second, 3 of them our own. A slow
     machine sends fewer."""
     run = client.run(noise_and_learner(**GOING_ON, seconds=3.0, seed=5))

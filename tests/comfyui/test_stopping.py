@@ -13,8 +13,8 @@ from tests.support.payloads import assert_learned
 pytestmark = pytest.mark.comfyui
 
 GOING_ON: dict[str, Any] = {"preset": "paper", "steps": 100_000}
-# Messages of progress behind the answer to a request that ends a run: one is on its way, one is
-# being made. A run that does not hear goes on for many more.
+# Messages of progress after the answer to a request that ends a run: one is on its way, one is
+# being made. A run that ignores the request sends many more.
 LATE = 2
 
 
@@ -37,7 +37,7 @@ def started(client: Client, prompt: Prompt, phase: str = "pez") -> tuple[str, Me
 
 
 def late(run: Run, before: int) -> int:
-    """How many messages of progress have come behind the first so many of them."""
+    """How many messages of progress have come after the first `before` of them."""
     return len(run.of_type("pez.progress")) - before
 
 
@@ -50,7 +50,7 @@ def told(client: Client, prompt_id: str) -> int:
 
 
 @pytest.mark.parametrize("model", ["demo (offline)", CLIP_L_CHOICE])
-def test_an_interrupt_is_heard_within_a_step(client: Client, model: str) -> None:
+def test_an_interrupt_takes_effect_within_a_step(client: Client, model: str) -> None:
     prompt_id, _ = started(client, graph(**GOING_ON, model=model))
     client.post("/interrupt", {})
     before = told(client, prompt_id)
@@ -60,7 +60,7 @@ def test_an_interrupt_is_heard_within_a_step(client: Client, model: str) -> None
     assert "learner" not in run.history["outputs"]
 
 
-def test_an_interrupt_is_heard_while_the_prompt_is_refined(client: Client) -> None:
+def test_an_interrupt_takes_effect_while_the_prompt_is_refined(client: Client) -> None:
     """With a model of true size, where the swaps of one refinement step take long; a step that
     found nothing is followed by one with more swaps."""
     prompt = graph(preset="default", steps=2, restarts=2, tokens=16, model=CLIP_L_CHOICE)

@@ -103,7 +103,7 @@ def test_what_was_learned_arrives_with_its_picture(client: Client) -> None:
 
 
 def test_what_to_avoid_arrives_with_what_was_learned(client: Client) -> None:
-    """And any prompt is checked against what the viewer itself is told."""
+    """Any prompt is checked against the viewer's own input."""
     graph = {
         "picture": picture(),
         "learner": learn(["picture", 0], avoid="a horse, text"),

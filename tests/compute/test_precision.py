@@ -45,7 +45,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_cpu_is_fast_in_what_it_has_hardware_for(
     cpu: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told by torch or by the system; bfloat16 needs oneDNN as well."""
+    """Torch or the system reports it; bfloat16 needs oneDNN as well."""
     cpu()
     assert best_dtype("cpu") == torch.float32
     cpu("_is_amx_tile_supported")

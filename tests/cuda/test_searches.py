@@ -45,7 +45,7 @@ def test_features_are_those_of_the_cpu(demo: ClipModel, root: Path) -> None:
 
 @pytest.mark.parametrize("preset", ["fast", "default", "thorough"])
 @pytest.mark.parametrize("name", ["demo", "both"])
-def test_the_similarities_handed_out_are_those_of_the_texts(
+def test_the_returned_similarities_are_those_of_the_texts(
     demo: ClipModel, name: str, preset: str, root: Path
 ) -> None:
     """Read again on the CPU, by one encoder and by two, with a guard and fluency."""

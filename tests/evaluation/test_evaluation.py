@@ -30,7 +30,7 @@ def test_noise_belongs_to_the_picture_and_the_number() -> None:
     seeds = {noise_seed(s, p, j) for s in (0, 1) for p in ("a.png", "b.png") for j in range(3)}
     assert len(seeds) == 12 and max(seeds) < 2**53
     assert noise_seed(0, "a.png", 1) == noise_seed(0, "a.png", 1)
-    noise_seed(0, "bad\udcff.png", 0)  # a name that is no text
+    noise_seed(0, "bad\udcff.png", 0)  # a name that is not text
 
 
 def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
@@ -106,7 +106,7 @@ def test_pictures_of_no_numbers_are_refused(
     assert to_picture(np.full((8, 8, 3), 0.5)).getpixel((0, 0)) == (128, 128, 128)
 
 
-def test_pipelines_that_cannot_be_had(
+def test_pipelines_that_are_unavailable(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No folder, no pipeline in it, pickles in place of safetensors, an unknown scheduler."""
@@ -149,7 +149,8 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The owner's name first; which one painted is told and kept, and so is that none was there."""
+    """It tries the owner's name first, and reports and keeps the name of the one that painted.
+    Where neither is available, the error names both."""
     diffusers = pytest.importorskip("diffusers")
     hub = Hub(pipeline, kept)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)

@@ -151,7 +151,7 @@ def test_two_methods_need_two_names(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:
-    """Whole, in their places, at the size of rows and columns; a cell without one is pale."""
+    """Whole, each in its cell, at the size of rows and columns; a cell without one is pale."""
     wide = Image.radial_gradient("L").convert("RGB").resize((300, 100))
     wide.save(tmp_path / "wide.png")
     path = tmp_path / "wide.png"

@@ -31,7 +31,7 @@ CONCEPTS = ("pizza", "umbrella", "text watermark", "red heart", "dog", "castle")
 
 @pytest.fixture(scope="module")
 def fresh(demo: ClipModel) -> list[str]:
-    """Neutral prompts of another seed, less those that the guards have seen."""
+    """Neutral prompts of another seed, without those that the guards have seen."""
     seen = set(neutral_prompts())
     return [text for text in sample_captions(demo.vocabulary, FRESH, seed=1) if text not in seen]
 
@@ -131,7 +131,7 @@ def test_the_gradient_leads_away_from_what_is_too_near_and_from_nothing_else() -
     assert bool((moved[near] < guard.cosines(features)[near]).all())
 
 
-def test_what_the_model_does_not_know_is_told(
+def test_what_the_model_does_not_know_is_reported(
     demo: ClipModel, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The names of pictures that it never saw mean something to it, all but one; of words that it
@@ -153,7 +153,7 @@ def test_what_the_model_does_not_know_is_told(
 
 
 def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:
-    """CLIP reads 75 tokens, and a generator paints what stands behind them all the same."""
+    """CLIP reads 75 tokens, but a generator also paints the words after them."""
     guard = make_guard(demo, ["pizza", "dog"])
     filler = "castle " * 75
     (alone,) = guard.check(demo, ["a hot slice of pizza"])
@@ -164,7 +164,7 @@ def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:
     assert guard.check(demo, [""])[0]["dog"].near is False
 
 
-def test_what_is_no_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
+def test_what_is_not_a_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="at least one concept"):
         make_guard(demo)
     with pytest.raises(GuardError, match="an empty text is not a concept"):

@@ -41,8 +41,8 @@ def guard(demo: ClipModel) -> Guard:
 def test_a_guarded_search_ends_clear_where_the_plain_one_and_a_ban_may_not(
     demo: ClipModel, pizza: Targets, guard: Guard, oracle: DemoOracle
 ) -> None:
-    """What is told is the text's similarity to the picture, and `check` says of the text the same
-    as the search."""
+    """The result has the text's similarity to the picture, and `check` says of the text the same as
+    the search."""
     plain = learn_prompt(demo, pizza)
     guarded = learn_prompt(demo, pizza, guard=guard)
     (before,) = guard.check(demo, [plain.best.text])

@@ -132,7 +132,7 @@ def test_word_pieces_do_not_spell_one(demo: ClipModel) -> None:
     assert not any(guard.says(candidate.text) for candidate in result.candidates)
 
 
-def test_bans_of_both_hold_and_nothing_left_is_told(
+def test_bans_of_both_hold_and_nothing_left_is_an_error(
     demo: ClipModel, guard: Guard, pizza: Targets
 ) -> None:
     mask = make_mask(demo.vocabulary, ban=["cheese*"], words=demo.source.words)

@@ -1,4 +1,4 @@
-"""Weights from the hub: a download is told of as it goes, and can be ended."""
+"""Weights from the hub: a download reports its progress and can be ended."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO())
 
 
-def test_a_download_is_told_of(hub: None, tmp_path: Path) -> None:
+def test_a_download_reports_its_progress(hub: None, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     path = download("some", TRAINED, tmp_path / "x", lambda *now: told.append(now))
     assert path == Path("/cache/somebody/some-model/open_clip_model.safetensors")
@@ -50,7 +50,7 @@ def test_a_download_is_told_of(hub: None, tmp_path: Path) -> None:
 
 
 def test_what_progress_raises_ends_the_download(hub: None, tmp_path: Path) -> None:
-    """As itself: ComfyUI's interrupt is no failed download."""
+    """Unchanged: ComfyUI's interrupt is not a failed download."""
 
     def progress(done: int, total: int) -> None:
         if done == 30:

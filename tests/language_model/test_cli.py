@@ -1,4 +1,4 @@
-"""`pez learn-text`, and what its prompt is worth to a model with another tokenizer."""
+"""`pez learn-text`, and how its prompt scores on a model with another tokenizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user can do wrong with a language model, and what is told."""
+"""What a user can do wrong with a language model, and the errors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_missing_folder_is_not_looked_for_on_the_hub(name: str) -> None:
         load_language_model(name)
 
 
-def test_what_is_no_model_is_told(untrained: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_refused(untrained: Path, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes((untrained / "model.safetensors").read_bytes())
     with pytest.raises(ModelError, match="cannot be read as a language model: "):
         load_language_model(str(tmp_path))
@@ -149,7 +149,7 @@ def test_both_kinds_of_files_are_read(tmp_path: Path) -> None:
     ("a.jsonl", "[" * 200_000, "a line is nested too deeply"),
     ("a.csv", f"text,label\n{'x' * 140_000},y\n", "cannot be read: field larger"),
 ])  # fmt: skip
-def test_files_that_cannot_be_read_are_told(
+def test_files_that_cannot_be_read_are_reported(
     tmp_path: Path, name: str, content: str | bytes, message: str
 ) -> None:
     path = tmp_path / name

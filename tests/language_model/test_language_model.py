@@ -47,7 +47,7 @@ def test_a_learned_prompt_beats_none_and_random_ones(instructed: LanguageModel, 
         assert result.best.holdout.accuracy > other + 4 * deviation
 
 
-def test_what_is_told_is_the_texts_own(instructed: LanguageModel) -> None:
+def test_what_is_reported_is_the_texts_own(instructed: LanguageModel) -> None:
     held, training = reviews("food", 50, seed=6), reviews("food", 60, seed=5)
     result = learn_text_prompt(
         instructed, training, VERBALIZERS, holdout=held, after=AFTER, tokens=3, config=SHORT

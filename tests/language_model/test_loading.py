@@ -91,7 +91,7 @@ def test_a_head_that_is_the_embedding_is_not_missing(whole: Path) -> None:
     assert network.lm_head.weight is network.transformer.wte.weight
 
 
-def test_an_encoder_is_no_language_model_though_a_sentence_encoder(bert: Path) -> None:
+def test_an_encoder_is_not_a_language_model_though_a_sentence_encoder(bert: Path) -> None:
     """It has no head; and no pooler, which the mean over tokens does not ask for."""
     with pytest.raises(
         ModelError, match=r"weights of a BertLMHeadModel are missing .*cls\.predictions"
@@ -121,7 +121,7 @@ def test_a_file_cut_short_is_damaged(broken: Path, size: int) -> None:
         load_language_model(str(broken))
 
 
-def test_a_folder_without_a_tokenizer_is_told(broken: Path) -> None:
+def test_a_folder_without_a_tokenizer_is_refused(broken: Path) -> None:
     for file in broken.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(ModelError, match="broken has no tokenizer: put the model's"):

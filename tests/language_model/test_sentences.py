@@ -86,7 +86,7 @@ def test_no_other_pair_of_words_comes_nearer(encoder: SentenceEncoder) -> None:
     assert found.best.text == pairs[int(similarities.argmax())]
 
 
-def test_what_is_told_is_the_texts_own(encoder: SentenceEncoder) -> None:
+def test_what_is_reported_is_the_texts_own(encoder: SentenceEncoder) -> None:
     target = encoder.encode_texts(["the quiet dog sleeps near water"])[0]
     first, again = (invert_sentence(encoder, target, tokens=4, config=QUICK) for _ in range(2))
     texts = [candidate.text for candidate in first.candidates]
@@ -138,7 +138,7 @@ def test_the_command_gives_what_the_call_gives(
     assert (code, out) == (2, "") and "TEXT is empty" in err
 
 
-def test_what_cannot_be_inverted_is_told(encoder: SentenceEncoder) -> None:
+def test_what_cannot_be_inverted_is_refused(encoder: SentenceEncoder) -> None:
     target = encoder.encode_texts(["red"])[0]
     with pytest.raises(ConfigError, match="tokens must be between 1 and 18, got 19"):
         invert_sentence(encoder, target, tokens=19)
@@ -148,7 +148,7 @@ def test_what_cannot_be_inverted_is_told(encoder: SentenceEncoder) -> None:
         invert_sentence(encoder, 0 * target)
 
 
-def test_folders_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_read_are_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has no model.safetensors"):
         load_sentence_encoder(tmp_path)
     for file in folder.iterdir():

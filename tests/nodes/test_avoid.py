@@ -28,7 +28,7 @@ def searched(comfy: Comfy, **inputs: Any) -> Any:
     return comfy.learn(image_of(example()), tokens=4, steps=20, restarts=4, **inputs)
 
 
-def test_without_anything_to_avoid_nothing_is_told(comfy: Comfy) -> None:
+def test_without_anything_to_avoid_nothing_is_reported(comfy: Comfy) -> None:
     out = comfy.learn(image_of(example()), avoid=" ,\n ")
     assert assert_learned(out.ui)["guard"] == [] and out.result[2].avoid == ()
 
@@ -57,7 +57,7 @@ def test_meanings_are_listed_with_commas_or_lines_each_once(comfy: Comfy) -> Non
 def test_where_nothing_keeps_away_the_node_says_so(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best there is is handed on all the same."""
+    """The node still returns the best prompt that there is."""
     encoder = comfy.module("nodes.models.encoder")
     true_guard = encoder.make_guard
 
@@ -90,7 +90,7 @@ def test_a_concatenation_says_where_it_is_too_near(comfy: Comfy) -> None:
 
 
 def test_the_viewer_checks_any_prompt(comfy: Comfy, demo: ClipModel, guard: Guard) -> None:
-    """And tells what each word adds, measured on the texts without it."""
+    """It states what each word adds, measured on the texts without it."""
     words = ["a", "green", "watermelon", "slice"]
     shown = viewed(comfy.view(prompt=" ".join(words), model=DEMO, avoid=f"{FRUIT}, a horse"))
     fruit, horse = shown["guard"]
@@ -170,14 +170,14 @@ def test_neutral_prompts_are_read_once_and_can_be_cancelled(
     assert ran == ["begun", "begun", "done"]
 
 
-def test_a_word_that_says_it_is_told_whatever_the_whole_means(comfy: Comfy) -> None:
+def test_a_word_that_says_it_is_reported_whatever_the_whole_means(comfy: Comfy) -> None:
     """The words of a template are the user's."""
     out = comfy.learn(image_of(example()), template="a watermelon golfing {1}", avoid=FRUIT)
     (kept,) = assert_learned(out.ui)["guard"]
     assert kept["says"] == [FRUIT] and not kept["near"]
 
 
-def test_what_the_model_does_not_know_is_told(comfy: Comfy) -> None:
+def test_what_the_model_does_not_know_is_reported(comfy: Comfy) -> None:
     shown = viewed(comfy.view(prompt="a castle", model=DEMO, avoid="nude, a dog"))
     assert [kept["known"] for kept in shown["guard"]] == [False, True]
     assert not any(kept["near"] for kept in shown["guard"])

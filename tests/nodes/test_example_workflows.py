@@ -28,7 +28,7 @@ def is_widget(given: Any) -> bool:
     return given.io_type in WIDGETS and not given.options.get("force_input")
 
 
-def test_there_are_example_workflows_and_nothing_else_beside_them() -> None:
+def test_the_folder_holds_example_workflows_and_nothing_else() -> None:
     """ComfyUI lists every .json there; one left without its thumbnail would show as a blank."""
     assert WORKFLOWS
     files = {path.name for path in (ROOT / "example_workflows").iterdir()}

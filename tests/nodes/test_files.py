@@ -129,7 +129,7 @@ def test_of_two_towers_the_one_with_a_projection_is_taken(comfy: Comfy) -> None:
 
 
 def test_a_tower_whose_name_holds_anothers(comfy: Comfy) -> None:
-    """An encoder without a prefix, beside one with: the one that is meant is loaded."""
+    """An encoder without a prefix and one with a prefix: the one that is meant is loaded."""
     wide = replace(ARCH, width=128, heads=2, mlp_width=512)
     state = {**hugging_face_text(wide).state, **behind("other.", hugging_face_text(ARCH).state)}
     comfy.put("text_encoders/two.safetensors", state)
@@ -138,7 +138,7 @@ def test_a_tower_whose_name_holds_anothers(comfy: Comfy) -> None:
 
 
 def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
-    """In the list and in the models held: its time or its size tells."""
+    """In the list and in the models held: a new time or size shows the change."""
     label = "text_encoders/clip.safetensors"
     path = comfy.put(label, hugging_face_text(ARCH).state)
     first = comfy.mix(model=label, prompt_1="a red cat", prompt_2="a dog")

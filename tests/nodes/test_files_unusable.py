@@ -1,4 +1,4 @@
-"""Files in ComfyUI's folders that are no CLIP: not offered, and no harm to those that are."""
+"""Files in ComfyUI's folders that are not a CLIP: not offered, and no harm to those that are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def without(part: str, state: dict[str, Tensor]) -> State:
     return {key: value for key, value in state.items() if not key.startswith(part)}
 
 
-def test_what_is_no_clip_is_not_offered(comfy: Comfy) -> None:
+def test_what_is_not_a_clip_is_not_offered(comfy: Comfy) -> None:
     """Without a projection, an image model, a damaged file, a pickle, a broken link, an empty
     one."""
     state, whole = hugging_face_text(SMALL).state, hugging_face_model(SMALL).state_dict()

@@ -99,7 +99,8 @@ def test_the_tower_is_read_once(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_of_several_encoders_the_one_that_fits_is_taken(comfy: Comfy) -> None:
-    """The picture's dimensions tell; without a picture the one that a checkpoint brings whole."""
+    """The picture's dimensions decide. Without a picture it is the one that is
+    whole in a checkpoint."""
     small, other = text_model(), text_model(replace(SMALL, embed_dim=40), 2)
     clip = Clip(comfy, clip_l=small, clip_g=other, t5xxl=nn.Linear(2, 2), clip_h=None)
     find = comfy.module("nodes.models.graph_clip").find_tower
@@ -111,7 +112,7 @@ def test_of_several_encoders_the_one_that_fits_is_taken(comfy: Comfy) -> None:
         find(clip, 77)
 
 
-def test_a_language_model_is_no_clip(comfy: Comfy) -> None:
+def test_a_language_model_is_not_a_clip(comfy: Comfy) -> None:
     """T5 alone, as for some video models: said so by every node."""
     clip = Clip(comfy, t5xxl=nn.Linear(2, 2), clip_l=None)
     for run in (
@@ -167,7 +168,7 @@ def test_a_model_of_another_size_is_refused(comfy: Comfy) -> None:
             read(comfy, clip, label)
 
 
-def test_a_file_that_cannot_be_had_is_explained(
+def test_a_file_that_is_unavailable_is_explained(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No network, say: what the projection is for, and what went wrong."""

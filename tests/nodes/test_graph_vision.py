@@ -1,4 +1,4 @@
-"""The CLIP_VISION of a graph, alone and beside its CLIP: they have to be of one CLIP."""
+"""The CLIP_VISION of a graph, alone and with its CLIP: both have to be parts of one CLIP."""
 
 from __future__ import annotations
 

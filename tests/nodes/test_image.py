@@ -27,7 +27,7 @@ def of(oracle: DemoOracle, *names: str, weights: list[float] | None = None) -> T
 
 
 def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle) -> None:
-    """The similarity is that of the text handed out; the message is JSON as the front end reads
+    """The similarity is that of the returned text. The message is JSON as the front end reads
     it."""
     out = comfy.learn(image_of(example()))
     prompt, similarity, tokens, candidates = out.result
@@ -46,7 +46,7 @@ def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle) -> None
     assert (payload["model"], payload["note"], payload["stopped"]) == ("demo", "", "steps")
 
 
-def test_what_travels_to_the_viewer_is_no_part_of_the_model(comfy: Comfy) -> None:
+def test_what_travels_to_the_viewer_is_not_part_of_the_model(comfy: Comfy) -> None:
     """Plain values and the targets, as normal tensors: the graph keeps them after the run."""
     tokens = comfy.learn(image_of(example()), template="a {2}").result[2]
     assert tokens.fixed == {0} and tokens.encoder.request.label == "demo (offline)"

@@ -53,7 +53,7 @@ def each(models: list[Any], text: str, goals: list[Tensor]) -> list[float]:
 
 
 def of_each(note: str) -> list[float]:
-    """The similarities that a note tells."""
+    """The similarities that a note states."""
     found = re.fullmatch(r"CLIP-L (-?\d\.\d{4}), CLIP-G (-?\d\.\d{4})", note)
     assert found, note
     return [float(number) for number in found.groups()]
@@ -188,8 +188,8 @@ def test_one_encoder_can_be_chosen(comfy: Comfy, files: Files) -> None:
 
 
 def test_the_viewer_measures_with_both(comfy: Comfy, files: Files) -> None:
-    """What a token adds is the mean of what it adds for each, and each one's own similarity, of the
-    text passed on, is told."""
+    """What a token adds is the mean of what it adds for each encoder. The message has each
+    encoder's own similarity to the text that is passed on."""
     clip, theirs = graph(comfy)
     learned = comfy.learn(image_of(example()), model="SDXL", clip=clip)
     message = viewed(comfy.view(tokens=learned.result[2]))

@@ -43,7 +43,7 @@ def listen(comfy: Comfy, hear: Any) -> None:
     comfy.server.send_sync = lambda event, data, sid=None: hear(data)
 
 
-def test_the_page_that_asked_is_told(comfy: Comfy, clock: Clock) -> None:
+def test_the_page_that_asked_gets_the_messages(comfy: Comfy, clock: Clock) -> None:
     comfy.learn(image_of(example()), template="a {2}", **LONG)
     assert len(comfy.server.sent) > 3
     for event, data, page in comfy.server.sent:
@@ -59,7 +59,7 @@ def test_the_page_that_asked_is_told(comfy: Comfy, clock: Clock) -> None:
 
 
 def test_at_most_three_messages_a_second(comfy: Comfy, clock: Clock) -> None:
-    """In 3 seconds' worth of steps, but not only one; the bar moves as often."""
+    """During 3 seconds of steps, but not only one message; the bar moves as often."""
     heard: list[float] = []
     listen(comfy, lambda data: heard.append(clock.now))
     comfy.learn(image_of(example()), **LONG)
@@ -92,14 +92,14 @@ def test_no_server_is_needed(
 
 
 def test_no_queue_is_needed(comfy: Comfy, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a script calls a node: there is no prompt then."""
+    """As when a script calls a node; there is no prompt then."""
     monkeypatch.setattr(comfy.stub("comfy_execution.utils"), "context", None)
     comfy.learn(image_of(example()), **LONG)
     assert {data["prompt_id"] for _, data, _ in comfy.server.sent} == {None}
 
 
 @pytest.mark.parametrize("after", [1, 2, 5, 8])
-def test_cancelling_is_heard_at_every_step(comfy: Comfy, after: int) -> None:
+def test_cancelling_takes_effect_at_every_step(comfy: Comfy, after: int) -> None:
     """While PEZ steps (5) and while a prompt is refined; the next run knows nothing of it."""
     expected = comfy.learn(image_of(example())).result[:2]
     comfy.mm.interrupt_after = after
@@ -122,7 +122,7 @@ def test_the_viewer_can_be_cancelled(comfy: Comfy) -> None:
         comfy.view(prompt="a red car", model="demo (offline)")
 
 
-def test_an_error_leaves_nothing_behind(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_remains_after_an_error(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **options: Any) -> None:
         raise ValueError("as it happens")
 

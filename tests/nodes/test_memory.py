@@ -196,7 +196,7 @@ NO_MEMORY = [
 def test_without_memory_fewer_restarts_are_used(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """And the user is told; what was found is that of as many restarts."""
+    """A note tells the user. The result equals that of a run with as many restarts."""
     expected = comfy.learn(image_of(example()), restarts=2)
     device = Device(comfy, 2, error)
     monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", device.learn_prompt)
@@ -219,7 +219,9 @@ def test_no_memory_even_for_one_restart(comfy: Comfy, monkeypatch: pytest.Monkey
     assert comfy.learn(image_of(example())).ui["pez"][0]["note"] == ""
 
 
-def test_another_error_is_no_lack_of_memory(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_error_is_not_a_lack_of_memory(
+    comfy: Comfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     device = Device(comfy, 0, RuntimeError("CUDA error: device-side assert triggered"))
     monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", device.learn_prompt)
     with pytest.raises(RuntimeError, match="device-side assert"):
@@ -227,7 +229,7 @@ def test_another_error_is_no_lack_of_memory(comfy: Comfy, monkeypatch: pytest.Mo
     assert device.tried == [4]
 
 
-def test_cancelling_is_heard_between_the_attempts(
+def test_cancelling_takes_effect_between_the_attempts(
     comfy: Comfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = Device(comfy, 0, NO_MEMORY[0])

@@ -180,7 +180,7 @@ def test_a_longer_text_than_clip_reads_is_shortened(comfy: Comfy, vocabulary: Vo
 def test_a_longer_prompt_is_read_in_parts_that_share_its_weight(
     comfy: Comfy, oracle: DemoOracle
 ) -> None:
-    """What stands behind the 75 tokens that CLIP reads counts as well."""
+    """The words after the 75 tokens that CLIP reads count as well."""
     halves = ["a watermelon " * 37 + "fruit", "a penguin " * 30 + "bird"]
     out = comfy.mix(prompt_1=" ".join(halves), prompt_1_weight=0.5, tokens=4)
     shares = [75 / 136, 61 / 136]

@@ -78,7 +78,7 @@ print(json.dumps([loaded, new, list(nodes.EXTENSION_WEB_DIRS.values())]))
 
 @pytest.mark.comfyui
 def test_comfyuis_own_loader_takes_the_pack(root: Path) -> None:
-    """`load_custom_node` finds the nodes and the web folder, beside ComfyUI's module `nodes`."""
+    """`load_custom_node` finds the nodes and the web folder, next to ComfyUI's module `nodes`."""
     checkout = comfyui()
     path = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

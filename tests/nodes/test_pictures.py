@@ -1,5 +1,5 @@
-"""What a graph can send as IMAGE that is no picture: refused before CLIP sees it, by the name of
-the input."""
+"""What a graph can send as IMAGE that is not a picture. It is refused before CLIP sees it, and the
+error names the input."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_it_is_refused_by_the_others(comfy: Comfy, case: str) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_no_numbers_are_refused(comfy: Comfy, value: float) -> None:
+def test_values_that_are_not_numbers_are_refused(comfy: Comfy, value: float) -> None:
     """One of them is enough, in the last picture of a batch."""
     image = torch.rand(2, 32, 32, 3)
     image[1, 31, 31, 2] = value

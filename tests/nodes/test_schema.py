@@ -61,7 +61,7 @@ def test_everything_is_explained(comfy: Comfy, name: str) -> None:
 
 @pytest.mark.parametrize("name", NODES)
 def test_every_widget_has_a_default_within_its_range(comfy: Comfy, name: str) -> None:
-    """And no text is changed on its way in: braces of a template are no dynamic prompt."""
+    """No text is changed on its way in: braces of a template are not a dynamic prompt."""
     for part in comfy.nodes[name].define_schema().inputs:
         options = part.options
         if options.get("force_input") or part.io_type not in ("INT", "FLOAT", "STRING", "COMBO"):

@@ -25,7 +25,7 @@ ODD = [
 @pytest.mark.parametrize("prompt", ODD)
 @pytest.mark.parametrize("of", ["", "another text"])
 def test_an_unedited_prompt_is_passed_on_as_it_came(comfy: Comfy, prompt: str, of: str) -> None:
-    """Byte for byte: also beside edits that belong to another text."""
+    """Byte for byte, also with edits that belong to another text."""
     given = edits(of, locked=[0], replaced={"0": "new"}) if of else ""
     out = comfy.view(prompt=prompt, edits=given)
     assert out.result[0] == prompt and out.result[2] == ""

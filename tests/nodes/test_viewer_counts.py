@@ -73,12 +73,12 @@ class LanguageModel(Clip):
 
 
 def test_tokens_are_counted_without_a_model(comfy: Comfy, vocabulary: Vocabulary) -> None:
-    """That says "tokens only", so an encoder that cannot be measured with is no error."""
+    """It says "tokens only", so an encoder that cannot measure is not an error."""
     shown = viewed(comfy.view(prompt="a cat", clip=LanguageModel(vocabulary)))
     assert shown["counts"] == [{"encoder": "T5-XXL", "tokens": 3}]
 
 
-def test_an_embedding_is_no_token(counted: Any, vocabulary: Vocabulary) -> None:
+def test_an_embedding_is_not_a_token(counted: Any, vocabulary: Vocabulary) -> None:
     clip = Clip(vocabulary)
     tokens = clip.tokenize("a cat")
     tokens["l"][0].insert(2, ([0.1, 0.2], 1.0))  # type: ignore[arg-type]

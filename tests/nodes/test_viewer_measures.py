@@ -1,4 +1,4 @@
-"""Token Viewer: what each token adds and what could stand in its place, measured by open_clip on
+"""Token Viewer: what each token adds and which tokens could replace it, measured by open_clip on
 the texts themselves."""
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def test_edits_of_a_learned_prompt_take_the_templates_place(comfy: Comfy) -> Non
     assert [word["locked"] for word in viewed(other)["words"]] == [True] * 3 + [False] * 2
 
 
-def test_another_prompt_beside_the_tokens(comfy: Comfy) -> None:
+def test_another_prompt_with_the_tokens(comfy: Comfy) -> None:
     """It is shown, compared with what the tokens were learned for."""
     learned = comfy.learn(image_of(example()), template="a {2}")
     shown = viewed(comfy.view(prompt="a red cat", tokens=learned.result[2]))
@@ -118,7 +118,7 @@ def test_beyond_75_tokens_nothing_is_measured(comfy: Comfy) -> None:
     assert [bool(word["alternatives"]) for word in shown["words"]] == measured
 
 
-def test_a_banned_word_is_no_alternative(comfy: Comfy) -> None:
+def test_a_banned_word_is_not_an_alternative(comfy: Comfy) -> None:
     prompt = "silent penguin watermelon"
     shown = viewed(comfy.view(prompt=prompt, model=DEMO))
     offered = shown["words"][0]["alternatives"][0]["text"]

@@ -1,7 +1,7 @@
 """What a search may cost: passes through the text tower, encoded texts, and waits for the device.
 
-The bounds are formulas of the settings. None holds the number of steps beside a wait: a step of the
-optimiser waits for nothing, only every fifth one is looked at.
+The bounds are formulas of the settings. A bound on waits counts the looks of the optimiser, not its
+steps: a step waits for nothing, and only every fifth one is looked at.
 """
 
 from __future__ import annotations

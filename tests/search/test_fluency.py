@@ -1,5 +1,5 @@
-"""The bigram prior: probabilities that sum to one, exact changes, and that it tells captions from
-shuffled words."""
+"""The bigram prior: probabilities that sum to one, exact changes, and that it distinguishes
+captions from shuffled words."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_file_is_small() -> None:
 def test_what_may_follow_sums_to_one(
     prior: BigramPrior, vocabulary: Vocabulary, context: str | None
 ) -> None:
-    """Over the whole vocabulary, behind the start, frequent, rare and unknown tokens."""
+    """Over the whole vocabulary, after the start, frequent, rare and unknown tokens."""
     first = START if context is None else vocabulary.encode(context)[-1]
     everything = prior.numbers(torch.arange(vocabulary.size))
     chances = prior.between(prior.numbers(torch.tensor(first)), everything).double().exp()
@@ -70,7 +70,7 @@ def test_a_text_has_the_product_of_its_pairs(prior: BigramPrior, vocabulary: Voc
 def test_unknown_tokens_are_improbable_and_alike(
     prior: BigramPrior, vocabulary: Vocabulary
 ) -> None:
-    """They are neither forbidden nor told from each other."""
+    """They are not forbidden, and the prior does not distinguish them from each other."""
     known = text_score(prior, vocabulary, "a cat")
     unknown = [vocabulary.encode(word) for word in ("parliament", "chelsea")]
     batch = torch.tensor([[320, *ids] for ids in unknown])

@@ -75,7 +75,7 @@ def test_an_unknown_optimizer_is_refused() -> None:
 @pytest.mark.parametrize("batch_size", [None, 1])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_best_score_is_that_of_the_best_tokens(name: str, batch_size: int | None) -> None:
-    """Of all targets, whatever mini-batch the step had; and the same seed gives the same again."""
+    """Of all targets, whatever the step's mini-batch; and the same seed gives the same again."""
     targets = make_targets(unit_rows(4, 32, 5))
     first = run_all(make(name, [targets], batch_size=batch_size))
     again = run_all(make(name, [targets], batch_size=batch_size))
@@ -242,7 +242,7 @@ def test_projecting_a_soft_prompt_loses_most_of_it() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_search_runs_with_every_optimizer(name: str, demo: ClipModel) -> None:
-    """Also with refinement; what is told is the text's own similarity, and the setting is kept."""
+    """Also with refinement. The result has the text's own similarity, and it keeps the setting."""
     targets = make_targets(demo.encode_texts(["a red heart"]))
     config = PRESETS["default"].replace(optimizer=name, steps=5, restarts=2)
     result = learn_prompt(demo, targets, "{3}", config=config)

@@ -160,7 +160,7 @@ def test_reference_forward_is_open_clips(activation: str) -> None:
 
 @pytest.mark.parametrize("length", [2, 3, 18, 77])
 def test_the_cut_context_gives_the_feature_of_the_whole_one(length: int) -> None:
-    """Nothing behind the end token changes the feature, whatever stands there."""
+    """Nothing after the end token changes the feature."""
     tower = small_tower("quick_gelu")
     generator = torch.Generator().manual_seed(length)
     whole = torch.randn(2, 77, 64, generator=generator, dtype=torch.float64)

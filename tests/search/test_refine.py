@@ -73,7 +73,7 @@ def refine(
 def test_a_step_never_lowers_the_score(
     tower: TextTower, targets: Targets, seed: int, swaps: int
 ) -> None:
-    """And the score it tells is that of its tokens, after each step."""
+    """The score that it reports is that of its tokens, after each step."""
     climb = refine(tower, targets, seed, swaps)
     last = scores(tower, targets, climb.token_indices[0][None]).item()
     start = last

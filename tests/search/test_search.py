@@ -1,4 +1,4 @@
-"""What `learn_prompt` hands out is true: each similarity is what open_clip's own model gives for
+"""What `learn_prompt` returns is true: each similarity is what open_clip's own model gives for
 the text."""
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def test_a_result_says_how_it_was_made(demo: ClipModel, several: Targets) -> Non
 
 
 def test_targets_of_another_model_are_refused(demo: ClipModel) -> None:
-    """Both dimensions are told."""
+    """The error states both dimensions."""
     with pytest.raises(TargetError, match="targets have 768 dimensions.*192.*the same model"):
         learn_prompt(demo, make_targets(torch.ones(1, 768)))
 
@@ -191,8 +191,8 @@ def test_a_template_without_slot_is_refused(demo: ClipModel, apple: Targets) -> 
 def test_a_ban_does_not_concern_the_words_one_has_written(
     kind: str, demo: ClipModel, apple: Targets, oracle: DemoOracle
 ) -> None:
-    """A banned word that the template itself holds: either the words one wrote stay, or the
-    contradiction is told; never a result without a prompt."""
+    """A banned word that the template itself holds: either the words one wrote stay, or an
+    error names the contradiction; never a result without a prompt."""
     mask = make_mask(demo.vocabulary, kind, ban=["red"])
     try:
         result = learn_prompt(demo, apple, "a red {3}", config=SHORT, mask=mask)
@@ -204,7 +204,7 @@ def test_a_ban_does_not_concern_the_words_one_has_written(
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_pieces_that_spell_a_banned_word_are_never_handed_out(
+def test_pieces_that_spell_a_banned_word_are_never_returned(
     steps: int, demo: ClipModel, apple: Targets, oracle: DemoOracle
 ) -> None:
     """With two pieces whose likeliest join is banned: another prompt, or an error that says so."""

@@ -1,4 +1,4 @@
-"""With fluency a search prefers what reads like a caption; it still tells the similarity."""
+"""With fluency a search prefers what reads like a caption; it still reports the similarity."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_a_wrong_goal_is_a_result_and_ends_no_other(demo: ClipModel, goals: list
 def test_the_callback_stops_one_search_and_the_others_go_on(
     demo: ClipModel, goals: list[Targets]
 ) -> None:
-    """Each is told of its own steps, under its number."""
+    """The callback gets the steps of each search, under its number."""
     told: dict[int, list[int]] = {0: [], 1: [], 2: []}
 
     def callback(info: StepInfo) -> bool:
@@ -120,6 +120,6 @@ def test_the_time_is_shared_out(demo: ClipModel, goals: list[Targets], clock: Ti
     assert all(result.candidates for result in limited.values())
 
 
-def test_no_place_is_no_search(demo: ClipModel, goals: list[Targets]) -> None:
+def test_no_place_means_no_search(demo: ClipModel, goals: list[Targets]) -> None:
     with pytest.raises(ConfigError, match="at_once"):
         learn_prompts(demo, goals, at_once=0)

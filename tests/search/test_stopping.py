@@ -1,4 +1,4 @@
-"""A search ends when it is told to, says why, and always has a prompt."""
+"""A search stops on request, says why, and always has a prompt."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def test_only_false_stops(demo: ClipModel, targets: Targets) -> None:
     assert result.stopped == "steps"
 
 
-def test_the_callback_is_told_the_truth(
-    demo: ClipModel, targets: Targets, oracle: DemoOracle
-) -> None:
+def test_the_callback_gets_the_truth(demo: ClipModel, targets: Targets, oracle: DemoOracle) -> None:
     """Steps count up within the total, both phases occur, and the best is real and never falls."""
     infos: list[StepInfo] = []
     result = learn_prompt(demo, targets, config=CONFIG, callback=infos.append)

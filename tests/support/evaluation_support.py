@@ -13,7 +13,7 @@ Command = Callable[..., list[str]]  # of the fixture `evaluate`
 
 
 def contents(out: Path) -> dict[str, Any]:
-    """What a run has left: files, and the records of the line files less their seconds."""
+    """What a run has left: files, and the records of the line files without their seconds."""
     found: dict[str, Any] = {}
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         name = path.relative_to(out).as_posix()

@@ -28,7 +28,7 @@ def import_pack(folder: str) -> ModuleType:
 
 
 async def describe(module: ModuleType) -> dict[str, Any]:
-    """What ComfyUI asks the entry point for, and what the import has left behind."""
+    """What ComfyUI asks the entry point for, and what remains after the import."""
     from comfy_api.latest import ComfyExtension
 
     extension = await module.comfy_entrypoint()

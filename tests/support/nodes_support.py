@@ -22,7 +22,7 @@ from tests.support.load_pack import import_pack
 from tests.support.payloads import assert_viewed
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTROL = "control_after_generate"  # the widget that the front end puts behind a seed
+CONTROL = "control_after_generate"  # the widget that the front end puts after a seed
 STUBS = Path(__file__).parents[1] / "stubs"
 NODE, PROMPT = "3:2", "a prompt's id"
 DEMO = "demo (offline)"
@@ -101,7 +101,7 @@ class Comfy:
         return path
 
     def offered(self) -> list[str]:
-        """The entries of the drop-down of models behind the presets."""
+        """The entries after the presets in the drop-down of models."""
         inputs = self.nodes["PEZ_PromptMixer"].define_schema().inputs
         (options,) = (part.options["options"] for part in inputs if part.id == "model")
         assert options[: len(PRESETS)] == PRESETS

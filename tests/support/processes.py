@@ -24,7 +24,7 @@ class Moment:
     """When a process is interrupted, and by which signal.
 
     file: the name of a results file. line: which of the lines that this process adds to it. at:
-    before its write, in the middle of it, behind it, or when it has been forced to the disk.
+    before its write, in the middle of it, after it, or when it has been forced to the disk.
     """
 
     file: str

@@ -113,7 +113,7 @@ def test_an_immense_slot_is_refused_like_a_large_one(digits: int, vocabulary: Vo
 
 @pytest.mark.parametrize("text", ["", "   ", "a photo", "{{8}}", "{{}}"])
 def test_a_template_needs_a_slot(text: str, vocabulary: Vocabulary) -> None:
-    """Doubled braces are no slot."""
+    """Doubled braces are not a slot."""
     with pytest.raises(TemplateError, match=r"has no slot: write \{8\}"):
         parse_template(text, vocabulary)
 
@@ -145,7 +145,7 @@ def test_only_plain_digits_size_a_slot(digit: str, vocabulary: Vocabulary) -> No
 
 
 @pytest.mark.parametrize("special", ["<start_of_text>", "<END_OF_TEXT>", "&lt;end_of_text&gt;"])
-def test_the_models_own_tokens_are_no_text(special: str, vocabulary: Vocabulary) -> None:
+def test_the_models_own_tokens_are_not_text(special: str, vocabulary: Vocabulary) -> None:
     """The feature would be read in the middle of the prompt."""
     with pytest.raises(TemplateError, match="start or end token.*remove it"):
         parse_template(f"a {special} {{4}}", vocabulary)

@@ -96,7 +96,7 @@ def test_the_kinds_hold_what_they_say(vocabulary: Vocabulary) -> None:
 
 
 def test_a_models_own_words_decide_what_a_word_is(vocabulary: Vocabulary) -> None:
-    """Listed words, also short ones; what is no single token is not in the vocabulary."""
+    """Listed words, also short ones. A word of several tokens is not in the mask."""
     mask = make_mask(vocabulary, "words", words=["ox", "dog", "xylographer", "Cat"])
     assert texts(mask) == {"ox", "dog"}
     assert set(make_mask(vocabulary, "ascii", words=["ox"]).ids) == set(mask_of("ascii").ids)
@@ -133,7 +133,7 @@ def test_several_bans_add_up_and_blank_ones_do_nothing(vocabulary: Vocabulary) -
 
 
 @pytest.mark.parametrize("ban", ["two words", "*", "**"])
-def test_a_ban_that_is_no_word_is_refused(ban: str, vocabulary: Vocabulary) -> None:
+def test_a_ban_that_is_not_a_word_is_refused(ban: str, vocabulary: Vocabulary) -> None:
     """It would ban nothing, or everything."""
     with pytest.raises(VocabularyError, match=f"cannot ban {re.escape(repr(ban))}.*single words"):
         make_mask(vocabulary, ban=[ban])
@@ -160,7 +160,7 @@ def test_whole_texts_are_checked_for_banned_words(text: str, permitted: bool) ->
 
 
 def test_an_allowed_list_is_the_papers_keyword_bank(vocabulary: Vocabulary) -> None:
-    """Only tokens of its lines are left; lines that are no tokens of the kind are reported."""
+    """Only tokens of its lines are left. Lines that are not tokens of the kind are reported."""
     lines = ["dog", "red car", "xylographer", "naïve", "🐶", ""]
     mask = make_mask(vocabulary, "words", allow=lines)
     assert texts(mask) == {"dog", "red", "car"}
@@ -209,7 +209,7 @@ def test_an_unknown_kind_is_an_error(vocabulary: Vocabulary) -> None:
 
 
 def test_word_lists_are_read_with_comments_and_any_line_ends(tmp_path: Path) -> None:
-    """UTF-8 with or without a byte order mark; blank lines and comments are no words."""
+    """UTF-8 with or without a byte order mark; blank lines and comments are not words."""
     path = tmp_path / "words.txt"
     path.write_bytes("\ufeff# birds\r\nowl\r\n\r\n  great tit \nüber".encode())
     assert read_lines(path, VocabularyError) == ["owl", "great tit", "über"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEVICE = torch.device("cpu")
 memory = 2**40  # bytes of the device
 current_loaded_models: list[LoadedModel] = []
-asked: list[int] = []  # the memory that was asked for beside the weights, at each load
+asked: list[int] = []  # the extra memory, besides the weights, that each load requested
 interrupt_after: int | None = None  # looks at the cancel button until it is found pressed
 
 
