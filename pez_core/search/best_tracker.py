@@ -104,10 +104,11 @@ class BestTracker:
         return sorted(own, key=lambda lineage: -lineage.score)[:count]
 
     def ranked(self, count: int) -> list[Any]:
-        """Candidates of different text, best first: the texts of the best `2 * count` lineages, as
-        texts may rank differently from tokens."""
+        """Candidates of different text, best first: the best `2 * count` texts by the search's own
+        scores, as texts may rank differently from tokens."""
         lineages = sorted(self._lineages.values(), key=lambda lineage: -lineage.score)
-        texts = dict.fromkeys(lineage.text for lineage in lineages[: 2 * count])
+        different = dict.fromkeys(lineage.text for lineage in lineages)
+        texts = dict.fromkeys([*different][: 2 * count])
         if self.best is not None:
             texts[self.best.text] = None
         return _best_first(self._scorer.score(self._goal, list(texts)))
