@@ -14,8 +14,9 @@ from ..pez_core.config import PRESETS
 from ..pez_core.errors import TargetError
 from ..pez_core.prompt import LearnedPrompt
 from ..pez_core.targets import Targets, join_targets, make_targets
+from ..pez_core.text.bans import split_bans
 from ..pez_core.text.template import plain_template
-from ..pez_core.text.vocabulary import clip_vocabulary, make_mask, split_bans
+from ..pez_core.text.vocabulary import clip_vocabulary, make_mask
 from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, TextEncoder, open_encoder

@@ -10,6 +10,10 @@ class ConfigError(PezError):
     """A search setting is out of range."""
 
 
+class TextError(PezError):
+    """A text is longer than can be read."""
+
+
 class TemplateError(PezError):
     """A prompt template cannot be parsed or does not fit the context."""
 

@@ -15,8 +15,9 @@ from ...pez_core.errors import SearchError
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.search.searcher import learn_prompt
 from ...pez_core.targets import Targets
+from ...pez_core.text.bans import split_bans
 from ...pez_core.text.template import parse_template
-from ...pez_core.text.vocabulary import clip_vocabulary, make_mask, split_bans
+from ...pez_core.text.vocabulary import clip_vocabulary, make_mask
 from ..interrupt import check_cancelled
 from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory

@@ -13,8 +13,9 @@ from ...pez_core.clip.models import ClipModel
 from ...pez_core.guard.guard import Guard
 from ...pez_core.prompt import Nearness
 from ...pez_core.targets import Targets, make_targets
+from ...pez_core.text.bans import escape_ban
 from ...pez_core.text.edits import Edits, Word, edited_words
-from ...pez_core.text.vocabulary import escape_ban, make_mask
+from ...pez_core.text.vocabulary import make_mask
 from ..interrupt import check_cancelled
 from ..models.encoder import ModelRequest, TextEncoder, open_encoder
 from .connection import PromptTokens

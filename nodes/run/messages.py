@@ -9,9 +9,10 @@ from typing import Any
 
 from ...pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
 from ...pez_core.search.searcher import StepInfo
+from ...pez_core.text.bans import escape_ban
 from ...pez_core.text.edits import Edits, Word, template
 from ...pez_core.text.template import MOST_TOKENS
-from ...pez_core.text.vocabulary import Vocabulary, escape_ban
+from ...pez_core.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from ..compute.devices import find_device, find_dtype
 from ..config import PRESETS, SearchConfig
 from ..errors import VocabularyError
 from ..options import SETTINGS
+from ..text.bans import split_bans
 from ..text.line_files import read_lines
 from ..text.template import plain_template
-from ..text.vocabulary import TokenMask, Vocabulary, make_mask, split_bans
+from ..text.vocabulary import TokenMask, Vocabulary, make_mask
 from .avoid import AvoidRequest, avoid_request
 from .options import TOKENS
 

@@ -50,11 +50,7 @@ class ClipModel:
         check_interrupt: called between passes."""
         start, end = self.vocabulary.start, self.vocabulary.end
         most = min(part.arch.context_length for part in self.source.parts) - 2
-        sequences = []
-        for text in texts:
-            ids = self.vocabulary.encode(text)[:most]
-            # CLIP reads its feature at the first end token, so no token after it counts.
-            sequences.append([start, *(ids[: ids.index(end)] if end in ids else ids), end])
+        sequences = [[start, *self.vocabulary.encode(text)[:most], end] for text in texts]
         return self.tower.encode_ids(sequences, check_interrupt)
 
     def score(

@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from torch import Tensor
 
-from ..text.vocabulary import WORD_END, Vocabulary, words_in
+from ..text.bans import words_in
+from ..text.bpe import WORD_END
+from ..text.vocabulary import Vocabulary
 
 Near = Callable[[Sequence[str]], Tensor]  # N texts → (N, C) bool: which concepts each is near
 

@@ -35,8 +35,9 @@ from ..clip.text_tower import no_op
 from ..errors import GuardError
 from ..prompt import Nearness
 from ..targets import make_targets
+from ..text.bans import escape_ban, words_in
+from ..text.reading import readings, respelt, valid
 from ..text.text_parts import text_parts
-from ..text.vocabulary import escape_ban, words_in
 from .concept_words import concept_words
 from .neutral import Calibration, NeutralSpace, calibrate
 
@@ -86,8 +87,8 @@ class Guard:
 
     def says(self, text: str) -> dict[str, tuple[str, ...]]:
         """The words in a text that name a concept literally, by the concept's name; {} if there are
-        none. They are compared by spelling, whatever the text means."""
-        there = words_in(text)
+        none. They are compared by spelling, in every reading of the text, whatever it means."""
+        there = {word for reading in readings(text) for word in words_in(reading)}
         said = {n: tuple(word for word in ws if word in there) for n, ws in self.words.items()}
         return {name: words for name, words in said.items() if words}
 
@@ -107,32 +108,40 @@ class Guard:
         margin: the penalty starts this far below a threshold; with 0 it applies only to texts that
         are too near. A negative target affects every prompt; a guard only excludes a region.
         """
-        excess = (self.cosines(features) - self.thresholds + margin).clamp_min(0)  # (…, C)
+        return self.penalty_of(self.cosines(features), margin)
+
+    def penalty_of(self, cosines: Tensor, margin: float = 0.0) -> Tensor:
+        """The same for cosines with the concepts. (…, C) → (…)"""
+        excess = (cosines - self.thresholds + margin).clamp_min(0)  # (…, C)
         return SLOPE * excess.sum(dim=-1) + STEP * (excess > 0).any(dim=-1)
 
-    def measure(self, features: Tensor, texts: Sequence[str]) -> list[dict[str, Nearness]]:
-        """How near each of N texts is to each concept, by the concept's name. (N, E) → N dicts"""
-        rows = zip(self.cosines(features).tolist(), texts, strict=True)
-        return [self._nearness(cosines, text) for cosines, text in rows]
-
     def check(self, model: ClipModel, texts: Sequence[str]) -> list[dict[str, Nearness]]:
-        """`measure` of texts, encoded by the model of the guard. A text longer than CLIP's context
-        is read in parts; the result is that of the nearest part.
+        """How near each of N texts is to each concept, by the concept's name, encoded by the model
+        of the guard. The nearest of a text's readings counts (see `text.reading`), and of a text
+        longer than CLIP's context the nearest part.
 
-        Raises GuardError for a model of other dimensions.
+        Raises GuardError for a model of other dimensions, and TextError for a text that is too
+        long.
         """
-        rows = zip(self.nearest(model, texts).tolist(), texts, strict=True)
-        return [self._nearness(cosines, text) for cosines, text in rows]
+        return self.nearness(self.nearest(model, texts), texts)
+
+    def nearness(self, cosines: Tensor, texts: Sequence[str]) -> list[dict[str, Nearness]]:
+        """The cosines of N texts with the concepts, and what each text says. (N, C) → N dicts"""
+        rows = zip(cosines.tolist(), texts, strict=True)
+        return [self._nearness(each, text) for each, text in rows]
 
     def nearest(
         self, model: ClipModel, texts: Sequence[str], check_interrupt: Callable[[], None] = no_op
     ) -> Tensor:
-        """The largest cosine of each text's parts with each concept, N texts → (N, C).
-        check_interrupt: called between passes. Raises as `check` does."""
+        """The largest cosine of the parts of each text's readings with each concept, N texts → (N,
+        C). check_interrupt: called between passes. Raises as `check` does."""
         self.require(model)
         if not texts:
             return self.thresholds.new_empty(0, len(self.names))
-        parts = [text_parts(text, model.vocabulary) or [""] for text in texts]
+        parts = [
+            [p for r in readings(text) for p in text_parts(r, model.vocabulary) or [""]]
+            for text in texts
+        ]
         features = model.encode_texts([part for some in parts for part in some], check_interrupt)
         cosines = self.to(model.device).cosines(features)
         return torch.stack([each.amax(dim=0) for each in cosines.split([len(p) for p in parts])])
@@ -200,9 +209,9 @@ def make_guard(
 def _concepts(
     texts: Sequence[str], pictures: Mapping[str, Image.Image]
 ) -> tuple[list[str], Mapping[str, Image.Image]]:
-    """The names of the texts, each once, and the pictures. Raises GuardError as `make_guard`
-    does."""
-    named = list(dict.fromkeys(text.strip() for text in texts))
+    """The names of the texts, each once, and the pictures. A text with look-alike letters or
+    invisible signs is followed by what it reads as. Raises GuardError as `make_guard` does."""
+    named = list(dict.fromkeys(valid(text).strip() for text in texts))
     if not named and not pictures:
         raise GuardError(
             "nothing to keep away from: give at least one concept, a text or a picture"
@@ -212,7 +221,12 @@ def _concepts(
     twice = [name for name in pictures if name in named]
     if twice:
         raise GuardError(f"{twice[0]!r} is the name of a text and of a picture: rename one")
-    return named, pictures
+    meant = {reads: name for name in named if (reads := respelt(name))}
+    known = {*named, *pictures}
+    more = [reads for reads in meant if reads not in known]
+    for reads in more:
+        log.warning("%a reads as %r, which is avoided as well", meant[reads], reads)
+    return [*named, *more], pictures
 
 
 def _with_words(guard: Guard, model: ClipModel, named: Sequence[str]) -> Guard:

@@ -10,6 +10,7 @@ from ..clip.models import ClipModel
 from ..guard.guard import Guard
 from ..prompt import Candidate, Nearness
 from ..targets import Targets, weighted_similarity
+from ..text.reading import readings
 from .best_tracker import Scored
 from .fluency import Fluency
 
@@ -31,7 +32,11 @@ def score_texts(
     penalties = torch.zeros_like(similarities)
     near: list[dict[str, Nearness]] = [{} for _ in texts]
     if guard is not None:
-        penalties, near = guard.penalty(features, margin=0.0), guard.measure(features, texts)
+        cosines = guard.cosines(features)
+        odd = [row for row, text in enumerate(texts) if len(readings(text)) > 1]
+        if odd:
+            cosines[odd] = guard.nearest(model, [texts[row] for row in odd])
+        penalties, near = guard.penalty_of(cosines), guard.nearness(cosines, texts)
     each = model.similarities(features, targets)
     found = []
     for row, text in enumerate(texts):

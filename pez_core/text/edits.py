@@ -8,14 +8,18 @@ front end implements the same rules in JavaScript; `tests/fixtures/edits.json` t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import EditsError
 from ..prompt import SCHEMA
+from .bpe import WORD_END
 from .template import CLOSING
-from .vocabulary import WORD_END, Vocabulary
+from .vocabulary import Vocabulary
+
+_INK = re.compile(r"\S")
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,20 @@ def split_words(text: str, vocabulary: Vocabulary) -> list[Word]:
     HTML) come out normalised.
     """
     words: list[Word] = []
+    lowered = text.lower()
     at = 0
     for ids in _pieces(vocabulary.encode(text), vocabulary):
         piece = vocabulary.decode(ids)
-        start = at + len(text[at:]) - len(text[at:].lstrip())
+        found = _INK.search(text, at)
+        start = found.start() if found else len(text)
         end = start + len(piece)
         if text[start:end].lower() == piece:
             words.append(Word(text[at:start] if words else "", text[start:end], ids))
             at = end
         else:
             words.append(Word(" " if words else "", piece, ids))
-            found = text.lower().find(piece, start)
-            at = at if found < 0 else found + len(piece)
+            place = lowered.find(piece, start)
+            at = at if place < 0 else place + len(piece)
     return words
 
 

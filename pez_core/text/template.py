@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError, TemplateError
+from .reading import valid
 from .vocabulary import Vocabulary
 
 CONTEXT = 77  # positions of every CLIP text encoder, including start and end
 MOST_TOKENS = CONTEXT - 2  # of a text
 _PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
 CLOSING = frozenset(",.;:!?")  # may follow a slot without a space
-_MARKS = ("<|startoftext|>", "<|endoftext|>")  # OpenAI's and ComfyUI's spelling of start and end
+# What ComfyUI reads in a prompt as something other than words: its tokeniser's start and end, after
+# which it reads nothing, and the name of an embedding. Learned words beside them would not count as
+# measured. <start_of_text> and <end_of_text> are words to it, and so to us.
+_NOT_WORDS = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|embedding:\S*")
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,10 @@ def parse_template(text: str, vocabulary: Vocabulary) -> Template:
     """The template of `text`.
 
     Raises TemplateError without a slot, for an empty slot, for a stray brace, for fixed text that
-    contains CLIP's start or end token, and when fixed and learned tokens together exceed the 75
-    tokens of CLIP's context.
+    ComfyUI would not read as words, and when fixed and learned tokens together exceed the 75 tokens
+    of CLIP's context.
     """
+    text = valid(text)
     parts = tuple(_parts(text, vocabulary))
     if not any(isinstance(part, Slot) for part in parts):
         raise TemplateError(
@@ -137,8 +142,10 @@ def _fixed(literal: str, vocabulary: Vocabulary) -> list[Fixed | Slot]:
     if not literal.strip():
         return []
     ids = tuple(vocabulary.encode(literal))
-    if vocabulary.special.intersection(ids) or any(mark in literal for mark in _MARKS):
+    not_words = _NOT_WORDS.search(literal)
+    if not_words:
         raise TemplateError(
-            f"the text {literal!r} contains CLIP's own start or end token: remove it"
+            f"the template contains {not_words.group()!r}, which ComfyUI does not read as words: "
+            "remove it; an embedding can be added to the learned prompt"
         )
     return [Fixed(literal, ids)]

@@ -16,11 +16,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ..errors import VocabularyError
-from ..hub.open_clip_files import part
 from ..prompt import Token
+from .bans import Bans, make_bans
+from .bpe import WORD_END, load_byte_pairs
+from .reading import clean
 
 KINDS = ("ascii", "words", "all")
-WORD_END = "</w>"
 # The tokeniser splits text into these pieces before BPE (contractions, letters, single digits,
 # punctuation).
 _PIECE = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[a-z]+|[0-9]|[^\sa-z0-9]+")
@@ -28,24 +29,22 @@ _WORD = re.compile(r"[a-z]{3,}")
 
 
 class Vocabulary:
-    """CLIP's BPE vocabulary of 49,408 tokens, from open_clip's tokeniser."""
+    """CLIP's BPE vocabulary of 49,408 tokens. Raises VocabularyError without open_clip's files."""
 
     def __init__(self) -> None:
-        self._tokenizer: Any = part("tokenizer").SimpleTokenizer()
-        self.start: int = self._tokenizer.sot_token_id
-        self.end: int = self._tokenizer.eot_token_id
-        self.size: int = self._tokenizer.vocab_size
+        self._pairs = load_byte_pairs()
+        self.size = len(self._pairs.symbols)
+        self.start, self.end = self.size - 2, self.size - 1
         self.special = frozenset((self.start, self.end))
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, without the start and end tokens."""
-        ids: list[int] = self._tokenizer.encode(text)
-        return ids
+        """The ids of `text`, without the start and end tokens, which no text spells. Raises
+        TextError for a text that is too long, see `text.reading`."""
+        return self._pairs.encode(clean(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`. But: bytes that are not valid UTF-8 become U+FFFD."""
-        text: str = self._tokenizer.decode(list(ids))
-        return text.strip()
+        return self._pairs.decode(ids).strip()
 
     def round_trips(self, ids: Sequence[int]) -> bool:
         """Whether the text of `ids` tokenises to the same ids."""
@@ -53,8 +52,7 @@ class Vocabulary:
 
     def symbol(self, token_id: int) -> str:
         """The token as the BPE file spells it, `</w>` included."""
-        symbol: str = self._tokenizer.decoder[token_id]
-        return symbol
+        return self._pairs.symbols[token_id]
 
     def token(self, token_id: int) -> Token:
         symbol = self.symbol(token_id)
@@ -71,7 +69,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def clip_vocabulary() -> Vocabulary:
-    """The vocabulary that every CLIP of this package shares; built once (0.1 s)."""
+    """The vocabulary that every CLIP of this package shares; built once, in 0.1 s."""
     return Vocabulary()
 
 
@@ -92,15 +90,14 @@ class TokenMask:
     kind: the vocabulary that they come from, one of KINDS.
     removed: the tokens that the banned words removed.
     unusable: lines of an allowed list that hold anything other than allowed tokens.
-    ban: the pattern of the banned words, for checks of whole texts: word pieces can spell a banned
-    word.
+    ban: the banned words, for checks of whole texts: word pieces can spell a banned word.
     """
 
     ids: tuple[int, ...]
     kind: str
     removed: tuple[Token, ...] = ()
     unusable: tuple[str, ...] = ()
-    ban: re.Pattern[str] | None = None
+    ban: Bans | None = None
 
     @property
     def closed(self) -> bool:
@@ -108,8 +105,8 @@ class TokenMask:
         return self.kind != "all"
 
     def permits(self, text: str) -> bool:
-        """Whether `text` contains no banned word."""
-        return not _holds_banned(text, self.ban)
+        """Whether `text` contains no banned word in any of its readings, see `text.reading`."""
+        return self.ban is None or not self.ban.read_in(text)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -130,15 +127,13 @@ class TokenMask:
 
     def less(self, vocabulary: Vocabulary, ban: Sequence[str]) -> TokenMask:
         """The mask without further words, with `make_mask`'s rules and errors."""
-        pattern = _ban_pattern(ban)
-        gone: list[Token] = []
-        if pattern:
-            gone = [t for t in vocabulary.tokens(self.ids) if _holds_banned(t.text, pattern)]
+        bans = make_bans(ban)
+        gone = [t for t in vocabulary.tokens(self.ids) if bans.spelt_in(t.text)] if bans else []
         removed = (*self.removed, *gone)
         left = tuple(sorted(set(self.ids) - {token.id for token in gone}))
-        if pattern and self.ban:
-            pattern = re.compile(f"{self.ban.pattern}|{pattern.pattern}")
-        return replace(self, ids=left, removed=removed, ban=pattern or self.ban)._with_some()
+        if bans and self.ban:
+            bans = self.ban | bans
+        return replace(self, ids=left, removed=removed, ban=bans or self.ban)._with_some()
 
     def _with_some(self) -> TokenMask:
         if not self.ids:
@@ -205,46 +200,3 @@ def _within(
         if not words or len(known) < len(words):
             unusable.append(line)
     return [i for i in ids if i in usable], unusable
-
-
-def split_bans(text: str) -> list[str]:
-    """The words of a list of bans, separated by commas or line breaks; `\\,` bans a comma."""
-    return [word.strip() for word in re.findall(r"(?:\\.|[^,\n\\])+", text) if word.strip()]
-
-
-def escape_ban(word: str) -> str:
-    """A word escaped for a list of bans, where `,`, `*` and the backslash have a meaning."""
-    return re.sub(r"([\\,*])", r"\\\1", word)
-
-
-def _ban_pattern(ban: Sequence[str]) -> re.Pattern[str] | None:
-    """One pattern for all banned words; `*` matches any characters of a word, `\\*` a star."""
-    words = [b.strip().lower() for b in ban if b.strip()]
-    for word in words:
-        if len(word.split()) > 1 or not word.strip("*"):
-            raise VocabularyError(
-                f"cannot ban {word!r}: give single words, several of them separated by commas"
-            )
-    if not words:
-        return None
-    return re.compile("|".join(_word_pattern(word) for word in words))
-
-
-def _word_pattern(word: str) -> str:
-    parts = re.findall(r"\\.|.", word)
-    return "".join(r"\S*" if part == "*" else re.escape(part[-1]) for part in parts)
-
-
-def _holds_banned(text: str, pattern: re.Pattern[str] | None) -> bool:
-    """Whether any word of `text`, with or without the punctuation around it, is banned."""
-    if pattern is None:
-        return False
-    return any(pattern.fullmatch(word) for word in words_in(text))
-
-
-def words_in(text: str) -> list[str]:
-    """The words of `text` in lower case, each once, with and without surrounding punctuation and
-    digits."""
-    lowered = text.lower()
-    pieces = (lowered.split(), re.findall(r"\w+", lowered), re.findall(r"[^\W\d_]+", lowered))
-    return list(dict.fromkeys(word for words in pieces for word in words))

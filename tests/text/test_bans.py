@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pez_core.clip.models import ClipModel
-from pez_core.text.vocabulary import clip_vocabulary, escape_ban, make_mask, split_bans
+from pez_core.text.bans import escape_ban, split_bans
+from pez_core.text.vocabulary import clip_vocabulary, make_mask
 
 signs = st.text(st.sampled_from("ab*,\\:)("), min_size=1, max_size=6)
 

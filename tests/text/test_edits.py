@@ -13,9 +13,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pez_core.errors import EditsError
+from pez_core.text.bans import escape_ban
 from pez_core.text.edits import Edits, Word, edited_text, parse_edits, split_words, template
 from pez_core.text.template import Fixed, Slot, parse_template
-from pez_core.text.vocabulary import Vocabulary, clip_vocabulary, escape_ban
+from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "edits.json"
 WORDS = clip_vocabulary()

@@ -144,11 +144,31 @@ def test_only_plain_digits_size_a_slot(digit: str, vocabulary: Vocabulary) -> No
     assert template.learned == int(digit)
 
 
-@pytest.mark.parametrize("special", ["<start_of_text>", "<END_OF_TEXT>", "&lt;end_of_text&gt;"])
-def test_the_models_own_tokens_are_not_text(special: str, vocabulary: Vocabulary) -> None:
-    """The feature would be read in the middle of the prompt."""
-    with pytest.raises(TemplateError, match="start or end token.*remove it"):
+@pytest.mark.parametrize(
+    "special", ["<|startoftext|>", "<|endoftext|>", "embedding:x", "embedding:EasyNegative,"]
+)
+def test_what_comfyui_does_not_read_as_words_is_refused(
+    special: str, vocabulary: Vocabulary
+) -> None:
+    """The painter would read another prompt than the one that was measured."""
+    match = f"contains '{re.escape(special)}'.*not read as words: remove it"
+    with pytest.raises(TemplateError, match=match):
         parse_template(f"a {special} {{4}}", vocabulary)
+
+
+@pytest.mark.parametrize("mark", ["<start_of_text>", "<END_OF_TEXT>", "&lt;end_of_text&gt;"])
+def test_marks_that_are_words_to_comfyui_are_words(mark: str, vocabulary: Vocabulary) -> None:
+    """And nothing behind them is lost."""
+    template = parse_template(f"a {mark} cat {{4}}", vocabulary)
+    assert not vocabulary.special.intersection(template.layout[1:-1])
+    assert vocabulary.decode(template.layout[1:-5]).endswith("> cat")
+
+
+def test_a_template_that_is_not_utf8_can_be_printed(vocabulary: Vocabulary) -> None:
+    template = parse_template("caf\udce9 {1}", vocabulary)
+    assert (
+        template.render(learned(vocabulary, "dog"), vocabulary).encode() == "caf\ufffd dog".encode()
+    )
 
 
 @pytest.mark.parametrize("text", ["Ã {2}", "MAÇÃ {1} Â", "{1} 0\x85", "Ã{1}©", "â€™ {1} 東京"])
