@@ -18,7 +18,12 @@ from torch import Tensor
 from ...pez_core.clip.source import Source
 from ...pez_core.clip.tensor_shapes import CLIP_L_WIDTH, architecture_of_shapes
 from ...pez_core.clip.text_tower import TextTower
-from ...pez_core.clip.weights import load_projection, load_text_tower, text_towers
+from ...pez_core.clip.weights import (
+    HUGGING_FACE,
+    load_projection,
+    load_text_tower,
+    text_towers,
+)
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import ModelError, PezError
 from ..interrupt import Downloading
@@ -85,10 +90,10 @@ def _towers(clip: Any) -> list[Source]:
         if not hasattr(transformer, "text_model"):
             continue
         tensors = transformer.state_dict()
-        if text_towers(tensors.keys()) != {"": True}:
+        if text_towers(tensors.keys()) != {"": HUGGING_FACE}:
             continue
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-        arch = architecture_of_shapes(shapes.get, "", True)
+        arch = architecture_of_shapes(shapes.get, "", HUGGING_FACE)
         if arch:
             found.append(Source(f"{_TITLES.get(name, name)} of the graph", arch, None, tower=name))
     # An SDXL graph has several: the one that its checkpoint stores with a projection is best.
