@@ -87,6 +87,11 @@ class WeightsFile(Mapping[str, Tensor]):
         """The shape of a tensor, from the file's header alone."""
         return self._places[key].shape
 
+    @property
+    def total(self) -> int:
+        """How many values all tensors have together."""
+        return sum(prod(place.shape) for place in self._places.values())
+
     def _read(self, key: str) -> Tensor:
         """A tensor as it is stored."""
         place = self._places[key]
