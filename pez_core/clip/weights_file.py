@@ -117,13 +117,14 @@ class WeightsFile(Mapping[str, Tensor]):
     def _unreadable(self, error: Exception) -> str:
         """The message for a file that is not a whole safetensors file."""
         head = _first_bytes(self.path)
-        # Checked only now: the length at the start of a safetensors file may equal these bytes.
-        if self.path.suffix in PICKLES or head[:2] == b"PK" or head[:1] == b"\x80":
+        # Checked only now: a safetensors file may begin with these bytes, the length of its header.
+        pickled = head[:2] == b"PK" or (head[:1] == b"\x80" and head[8:] != b"{")
+        if pickled or self.path.suffix in PICKLES:
             return (
                 f"{self.path} is a pickle, which can run code when loaded, so it is not read: "
                 "give the same model as a .safetensors file"
             )
-        if self.path.suffix == ".gguf" or head == b"GGUF":
+        if self.path.suffix == ".gguf" or head[:4] == b"GGUF":
             return (
                 f"{self.path} is a GGUF file, whose quantised weights are not read: give the same "
                 "model as a .safetensors file in float16 or float32"
@@ -184,6 +185,6 @@ def _checked(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
 def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(4)
+            return file.read(9)
     except OSError:  # the file may be unreadable, which the caller reports
         return b""
