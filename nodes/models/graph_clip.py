@@ -59,8 +59,15 @@ def find_tower(clip: Any, embed_dim: int | None) -> Source:
 def read_tower(clip: Any, source: Source, label: str) -> TextTower:
     """A copy of a tower in float32 on the CPU. label: the model whose file has the projection.
 
-    Raises ModelError when no trained projection is available.
+    Raises ModelError for quantised weights, and when no trained projection is available.
     """
+    transformer = getattr(clip.cond_stage_model, source.tower or "").transformer
+    if any(name.endswith(".comfy_quant") for name in transformer.state_dict()):
+        # ComfyUI's patcher does not give such weights out: it asks its layers for their scales.
+        raise ModelError(
+            f"the {title(source)} connected to `clip` is quantised: connect one in float16, or "
+            "disconnect `clip` and choose a model"
+        )
     arch, prefix = source.arch, f"{source.tower}.transformer."
     state = {
         name.removeprefix(prefix): _patched(patches, name)

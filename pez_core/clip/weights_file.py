@@ -63,7 +63,7 @@ class WeightsFile(Mapping[str, Tensor]):
         if not os.path.isfile(path):
             raise WeightsError(f"{self.path}: no such file")
         try:
-            with open(path, "rb") as file:
+            with self.path.open("rb") as file:
                 self._places = _read_header(file)
         except (OSError, ValueError) as error:
             raise WeightsError(self._unreadable(error)) from error
@@ -105,7 +105,7 @@ class WeightsFile(Mapping[str, Tensor]):
         if not tensor.numel():
             return tensor
         try:
-            with open(self.path, "rb") as file:
+            with self.path.open("rb") as file:
                 file.seek(place.begin)
                 count = file.readinto(tensor.view(-1).view(torch.uint8).numpy().data)
         except OSError as error:
