@@ -18,6 +18,7 @@ from ...pez_core.clip.tensor_shapes import largest_text_tower
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import ModelError, WeightsError
 from ...pez_core.hub.download import Progress
+from .known_files import KnownFiles
 
 PRESETS = {
     "SD 1.5": "sd15",
@@ -30,11 +31,19 @@ PRESETS = {
 # The text encoders of presets that have several: the model and feature dimensions of each.
 JOINT = {"SDXL": {"CLIP-L": ("sdxl-l", 768), "CLIP-G": ("sdxl-g", 1280)}}
 FOLDERS = ("text_encoders", "clip_vision", "checkpoints")
+KNOWN = KnownFiles()
 
 
 def choices() -> list[str]:
     """The presets, then the usable files as `folder/name`."""
-    return [*PRESETS, *(source.name for source in _files())]
+
+    def usable(path: Path) -> bool:
+        changed = stamp(path)
+        return KNOWN.usable(path, changed, lambda: _recognise(path, *changed) is not None)
+
+    files = [label for label, path in _files() if usable(path)]
+    KNOWN.save()
+    return [*PRESETS, *files]
 
 
 def find_source(label: str, encoder: str | None = None, progress: Progress | None = None) -> Source:
@@ -46,9 +55,11 @@ def find_source(label: str, encoder: str | None = None, progress: Progress | Non
     if label in PRESETS:
         name, _ = JOINT.get(label, {}).get(encoder or "", (PRESETS[label], 0))
         return find_one(name, progress)
-    for source in _files():
-        if source.name == label:
-            return source
+    path = next((path for found, path in _files() if found == label), None)
+    recognised = None if path is None else _recognise(path, *stamp(path))
+    if recognised:
+        arch, tower = recognised
+        return Source(label, arch, path, tower=tower)
     raise ModelError(
         f"{label} is not a usable CLIP file any more: press R and choose another model"
     )
@@ -69,18 +80,13 @@ def stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def _files() -> Iterator[Source]:
-    """The usable files of ComfyUI's folders, named `folder/name`."""
+def _files() -> Iterator[tuple[str, Path]]:
+    """The safetensors files of ComfyUI's folders, each with its label `folder/name`."""
     for folder in FOLDERS:
         for name in folder_paths.get_filename_list(folder):
             found = folder_paths.get_full_path(folder, name)
-            if found is None or not name.endswith(".safetensors"):
-                continue
-            path = Path(found)
-            recognised = _recognise(path, *stamp(path))
-            if recognised:
-                arch, tower = recognised
-                yield Source(f"{folder}/{name}", arch, path, tower=tower)
+            if found is not None and name.endswith(".safetensors"):
+                yield f"{folder}/{name}", Path(found)
 
 
 @cache

@@ -18,7 +18,12 @@ from torch import Tensor
 from ...pez_core.clip.source import Source
 from ...pez_core.clip.tensor_shapes import CLIP_L_WIDTH, architecture_of_shapes
 from ...pez_core.clip.text_tower import TextTower
-from ...pez_core.clip.weights import load_projection, load_text_tower, text_towers
+from ...pez_core.clip.weights import (
+    HUGGING_FACE,
+    load_projection,
+    load_text_tower,
+    text_towers,
+)
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import ModelError, PezError
 from ..interrupt import Downloading
@@ -54,8 +59,15 @@ def find_tower(clip: Any, embed_dim: int | None) -> Source:
 def read_tower(clip: Any, source: Source, label: str) -> TextTower:
     """A copy of a tower in float32 on the CPU. label: the model whose file has the projection.
 
-    Raises ModelError when no trained projection is available.
+    Raises ModelError for quantised weights, and when no trained projection is available.
     """
+    transformer = getattr(clip.cond_stage_model, source.tower or "").transformer
+    if any(name.endswith(".comfy_quant") for name in transformer.state_dict()):
+        # ComfyUI's patcher does not give such weights out: it asks its layers for their scales.
+        raise ModelError(
+            f"the {title(source)} connected to `clip` is quantised: connect one in float16, or "
+            "disconnect `clip` and choose a model"
+        )
     arch, prefix = source.arch, f"{source.tower}.transformer."
     state = {
         name.removeprefix(prefix): _patched(patches, name)
@@ -85,10 +97,10 @@ def _towers(clip: Any) -> list[Source]:
         if not hasattr(transformer, "text_model"):
             continue
         tensors = transformer.state_dict()
-        if text_towers(tensors.keys()) != {"": True}:
+        if text_towers(tensors.keys()) != {"": HUGGING_FACE}:
             continue
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-        arch = architecture_of_shapes(shapes.get, "", True)
+        arch = architecture_of_shapes(shapes.get, "", HUGGING_FACE)
         if arch:
             found.append(Source(f"{_TITLES.get(name, name)} of the graph", arch, None, tower=name))
     # An SDXL graph has several: the one that its checkpoint stores with a projection is best.

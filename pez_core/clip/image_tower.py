@@ -18,18 +18,21 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ModelError, PictureError, WeightsError
+from ..errors import ModelError, PictureError, WeightsError, first_line
+from ..hub.configuration import ascii_only
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .ensemble import join_features
 from .source import JointSource, Source
 from .text_tower import no_op
 from .vision import Transformer, plain, plain_preprocessing
 from .vision_weights import State, vision_state
+from .weights import count_layers
 from .weights_file import WeightsFile
 
 BATCH_SIZE = 4  # pictures in one pass: bounds the memory and the delay of a stop
 STREAMED_BATCH_SIZE = 16  # if each pass reads the tower again: 0.3 GB for a ViT-H-14
 BLOCKS = "transformer.resblocks."
+_POSITION_IDS = "vision_model.embeddings.position_ids"  # of old transformers: 0, 1, 2, …
 
 
 @torch.inference_mode(False)
@@ -110,8 +113,11 @@ def preprocessing(arch: Architecture) -> Any:
 def load_image_tower(source: Source) -> nn.Module:
     """The image tower of a file, on the CPU, in float32, without gradients. Raises ModelError and
     WeightsError as `encode_pictures` does."""
-    tower, state, path = _tower_and_state(source)
-    _fill(tower, {key: _wide(read()) for key, read in state.items()}, path)
+    return _filled(*_tower_and_state(source))
+
+
+def _filled(tower: nn.Module, state: State, path: Path) -> nn.Module:
+    _fill(tower, {key: stored.read() for key, stored in state.items()}, path)
     for name, buffer in list(tower.named_buffers()):
         if buffer.is_meta:  # only a norm's count of batches, which files leave out
             owner, _, key = name.rpartition(".")
@@ -125,8 +131,8 @@ def _open_tower(source: Source, device: torch.device | str) -> nn.Module:
     it is needed and overwrites the previous one."""
     tower, state, path = _tower_and_state(source)
     if not isinstance(tower, Transformer):
-        return load_image_tower(source).to(device)
-    own = {k: _wide(read()).to(device) for k, read in state.items() if not k.startswith(BLOCKS)}
+        return _filled(tower, state, path).to(device)
+    own = {k: v.read().to(device) for k, v in state.items() if not k.startswith(BLOCKS)}
     _fill(tower, own, path)
     # All blocks use the same memory. Memory allocated anew for each would fragment the heap by half
     # the tower's size.
@@ -146,11 +152,8 @@ def _reading(
     readers = {key: state[start + key] for key in shared}
 
     def read(module: nn.Module, _: Any) -> None:
-        for key, reader in readers.items():
-            tensor = reader()
-            if tensor.shape != shared[key].shape:
-                _fill(module, {key: tensor}, path)  # raises and names the tensor
-            shared[key].copy_(tensor)
+        for key, stored in readers.items():
+            shared[key].copy_(stored.read())
         _fill(module, shared, path)
 
     return read
@@ -164,17 +167,66 @@ def _tower_and_state(source: Source) -> tuple[nn.Module, State, Path]:
             f"{path or source.name} holds a text encoder alone: give a CLIP with an image tower, "
             "or use texts as targets"
         )
-    tower = _empty_tower(arch, arch.vision).requires_grad_(False).eval()
-    state = vision_state(WeightsFile(path), tower.state_dict())
-    missing = [
-        k for k in tower.state_dict() if k not in state and not k.endswith("num_batches_tracked")
-    ]
+    file = WeightsFile(path)
+    state = vision_state(file)
+    _require_layers(state, arch.vision, path)
+    tower = _empty_tower(arch, arch.vision, path)
+    wanted = tower.state_dict()
+    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
     if missing:
         raise WeightsError(
             f"{path} has no {missing[0]} ({len(missing)} tensors of the image tower are missing): "
             "give a complete CLIP file, or texts as targets"
         )
-    return tower, state, path
+    _require_same(state, tower, path)
+    if arch.vision.get("timm_model_name"):
+        # timm's towers create tensors that no file holds, so they cannot be filled on meta.
+        tower = _by_open_clip(arch, arch.vision, path, "cpu")
+    tower = tower.requires_grad_(False).eval()
+    return tower, {name: state[name] for name in wanted if name in state}, path
+
+
+def _require_layers(state: State, vision: dict[str, Any], path: Path) -> None:
+    """Raises WeightsError unless a file has as many blocks as its configuration says. Before the
+    tower is built, which takes time for each block."""
+    if not state:
+        raise WeightsError(
+            f"{path} has no image tower: give a complete CLIP file, or texts as targets"
+        )
+    layers = vision.get("layers")
+    if layers is None or vision.get("timm_model_name"):
+        return
+    if isinstance(layers, int):
+        said, found = [layers], [count_layers(state, BLOCKS)]
+    else:
+        said = list(layers)
+        found = [count_layers(state, f"layer{i}.") for i in range(1, len(said) + 1)]
+    if said != found:
+        raise WeightsError(
+            f"{path} has {_listed(found)} blocks in its image tower, but the configuration says "
+            f"{_listed(said)}: give the configuration of this file"
+        )
+
+
+def _require_same(state: State, tower: nn.Module, path: Path) -> None:
+    """Raises WeightsError for tensors of other shapes than the tower's, and for more of them: they
+    would change what it computes."""
+    wanted = tower.state_dict()
+    for name, stored in state.items():
+        if name in wanted and stored.shape != tuple(wanted[name].shape):
+            raise WeightsError(
+                f"{path}: the image tower does not fit its configuration: {ascii_only(name)} has "
+                f"the shape {stored.shape}, but the configuration says "
+                f"{tuple(wanted[name].shape)}: give the configuration of this file"
+            )
+    known = {*wanted, *(name for name, _ in tower.named_buffers()), _POSITION_IDS}
+    more = [name for name in state if name not in known]
+    if more:
+        raise WeightsError(
+            f"{path} has {ascii_only(more[0])} ({len(more)} tensors of its image tower are not "
+            "those of the configuration): it is another architecture or quantised in a way that is "
+            "not read; give the configuration of this file, or the model in float16 or float32"
+        )
 
 
 def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -182,31 +234,45 @@ def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         module.load_state_dict(state, strict=False, assign=True)
     except RuntimeError as error:
         raise WeightsError(
-            f"{path}: the image tower does not fit its configuration: {error}"
+            f"{path}: the image tower does not fit its configuration: {first_line(error)}"
         ) from error
     module.requires_grad_(False)
 
 
-def _empty_tower(arch: Architecture, vision: dict[str, Any]) -> nn.Module:
+def _empty_tower(arch: Architecture, vision: dict[str, Any], path: Path) -> nn.Module:
     """The tower without memory, where that is possible."""
     with torch.device("meta"):
         tower = plain(vision, arch.embed_dim, arch.activation)
     if tower is not None:
         return tower
+    try:
+        return _by_open_clip(arch, vision, path, "meta")
+    except ModelError:
+        if not vision.get("timm_model_name"):
+            raise
+        return _by_open_clip(arch, vision, path, "cpu")  # old versions of timm need it
+
+
+def _by_open_clip(arch: Architecture, vision: dict[str, Any], path: Path, device: str) -> nn.Module:
+    """The tower that open_clip builds, with no weights but random ones."""
     from open_clip import CLIP  # imported late: slow
 
     text = {"width": 64, "heads": 1, "layers": 1, "vocab_size": 8}  # unused, therefore small
     quick = arch.activation == "quick_gelu"
-    # timm's towers create tensors that no file holds, so only open_clip's own can be built on meta.
-    with torch.device("cpu" if vision.get("timm_model_name") else "meta"):
-        visual: nn.Module = CLIP(arch.embed_dim, vision, text, quick_gelu=quick).visual
+    described = {**vision, "timm_model_pretrained": False}
+    try:
+        with torch.device(device):
+            visual: nn.Module = CLIP(arch.embed_dim, described, text, quick_gelu=quick).visual
+    except Exception as error:  # from open_clip or timm, whose versions know different settings
+        raise ModelError(
+            f"{path}: open_clip cannot build the image tower of its configuration "
+            f"({first_line(error)}): use texts as targets, or another version of open_clip_torch"
+        ) from error
     return visual
 
 
-def _wide(tensor: Tensor) -> Tensor:
-    """The tensor in float32 and contiguous; integers, such as a norm's count of batches, stay
-    integers."""
-    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype).contiguous()
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _pooled(output: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -3,21 +3,27 @@ model. Every name resolves to an `Architecture` and a safetensors file."""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ModelError, VocabularyError
+from ..hub.configuration import Section, ascii_only
 from ..hub.download import Progress, download, placed_by_hand
 from ..hub.open_clip_files import model_config, part
 from ..text.line_files import read_lines
 from .architecture import Architecture, from_open_clip, read_architecture
 from .source import JointSource, Source
-from .weights_file import WeightsFile
+from .vision_config import checked_preprocess
+from .weights_file import PICKLES, WeightsFile
 
 DEMO_FOLDER = Path(__file__).parents[1] / "demo_model"
 CONFIG_NAMES = ("open_clip_config.json", "config.json")
 WEIGHTS_NAMES = ("open_clip_model.safetensors", "model.safetensors")
+_ENDINGS = (".safetensors", ".sft", ".gguf", *PICKLES)  # of files with weights
+_LONGEST_SHOWN = 300  # characters of a name in a message
+_ARCHITECTURE = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _WEIGHED = re.compile(r"(.+)@(\d+\.?\d*|\.\d+)")  # A@0.7
 
 
@@ -75,30 +81,58 @@ def find_one(name: str, progress: Progress | None = None) -> Source:
         if "+" in registered:
             raise ModelError(f"{name} stands for several models: name them, {registered}")
         return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = _path(name)
+    if os.path.isdir(path):
         return _in_folder(name, path)
-    if path.is_file():
+    if os.path.isfile(path):
         return _next_to_configuration(name, path)
+    if looks_like_a_path(name):
+        raise ModelError(
+            f"{_short(name)}: no such file or folder. A model is a safetensors file, a folder, an "
+            f"open_clip NAME:TAG, or one of {', '.join(PRESETS)}"
+        )
     architecture, colon, rest = name.partition(":")
     if not colon:
         raise ModelError(
-            f"unknown model {name!r}: give one of {', '.join(PRESETS)}, an open_clip NAME:TAG, "
-            "or a safetensors file"
+            f"unknown model {_short(name)!r}: give one of {', '.join(PRESETS)}, an open_clip "
+            "NAME:TAG, or a safetensors file"
         )
-    if rest.endswith(".safetensors") or Path(rest).expanduser().is_file():
-        return Source(name, _registered(architecture), Path(rest).expanduser())
+    arch = _registered(architecture)
+    if looks_like_a_path(rest) or os.path.isfile(_path(rest)):
+        return Source(name, arch, _path(rest))
     return _in_registry(name, architecture, rest, progress=progress)
+
+
+def looks_like_a_path(name: str) -> bool:
+    """Whether a name is meant as a path, on whatever system: it has a separator before any
+    NAME:, a drive letter, or the ending of a file with weights."""
+    before, _, _ = name.partition(":")
+    return (
+        any(separator in before for separator in "/\\")
+        or before == "~"
+        or (len(before) == 1 and ":" in name)
+        or (":" not in name and Path(name).suffix.lower() in _ENDINGS)
+    )
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # Path's own raises an error for an unknown ~user
+
+
+def _short(name: str) -> str:
+    """A name for a message."""
+    text = ascii_only(name)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _is_on_disk(name: str) -> bool:
     """Whether FILE, FOLDER or NAME:FILE exists: then a + or @ is part of its name."""
     paths = (name, name.partition(":")[2])
-    return any(Path(path).expanduser().exists() for path in paths if path)
+    return any(os.path.exists(_path(path)) for path in paths if path)
 
 
 def _in_folder(name: str, folder: Path) -> Source:
-    config = next((folder / n for n in CONFIG_NAMES if (folder / n).is_file()), None)
+    config = next((folder / n for n in CONFIG_NAMES if (folder / n).exists()), None)
     weights = next((folder / n for n in WEIGHTS_NAMES if (folder / n).is_file()), None)
     if config is None or weights is None:
         raise ModelError(
@@ -113,7 +147,7 @@ def _in_folder(name: str, folder: Path) -> Source:
 def _next_to_configuration(name: str, path: Path) -> Source:
     WeightsFile(path)  # a pickle or a damaged file is refused before a missing configuration
     names = (f"{path.stem}.json", *CONFIG_NAMES)
-    config = next((path.parent / n for n in names if (path.parent / n).is_file()), None)
+    config = next((path.parent / n for n in names if (path.parent / n).exists()), None)
     if config is None:
         raise ModelError(
             f"{path} has no configuration: name its open_clip architecture, as in "
@@ -123,10 +157,12 @@ def _next_to_configuration(name: str, path: Path) -> Source:
 
 
 def _registered(architecture: str) -> Architecture:
-    config = model_config(architecture)
+    # A name with a separator would be looked for as a file, or asked for from the hub.
+    config = model_config(architecture) if _ARCHITECTURE.fullmatch(architecture) else None
     if config is None:
         raise ModelError(
-            f"open_clip has no architecture {architecture!r}; `pez models` shows how to name one"
+            f"open_clip has no architecture {_short(architecture)!r}; `pez models` shows how to "
+            "name one"
         )
     return from_open_clip(config, name=architecture)
 
@@ -141,7 +177,9 @@ def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress |
     # The activation depends on the weights: some tags of one architecture were trained with
     # quick_gelu.
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
-    arch = replace(arch, activation=activation, preprocess=dict(trained))
+    arch = replace(
+        arch, activation=activation, preprocess=checked_preprocess(Section(trained, name))
+    )
     by_hand = placed_by_hand(architecture, tag)
     here = by_hand.is_file()
     path = by_hand if here else download(name, trained, by_hand, progress)

@@ -46,7 +46,8 @@ def plain(vision: dict[str, Any], embed_dim: int, activation: str) -> nn.Module 
     width, head_width = vision["width"], vision.get("head_width", 64)
     if isinstance(layers, list | tuple):
         return ResNet(tuple(layers), width, width * 32 // head_width, size, embed_dim)
-    patch, mlp = vision.get("patch_size"), int(width * vision.get("mlp_ratio", 4.0))
+    # The ratio may be a quotient of whole numbers, whose product falls just short of one.
+    patch, mlp = vision.get("patch_size"), int(width * vision.get("mlp_ratio", 4.0) + 1e-6)
     if not isinstance(patch, int):
         return None
     return Transformer(layers, width, width // head_width, mlp, size, patch, embed_dim, activation)

@@ -7,6 +7,7 @@ But: only safetensors are loaded, and no code that comes with a pipeline.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL import Image
 
 from ..errors import ModelError, PictureError, first_line
 from ..hub.bars import without_bars
+from ..language_model.folder_check import offline
+from .pipeline_check import check_pipeline
 from .plan import COPIES, Diffusion
 
 log = logging.getLogger(__name__)
@@ -42,8 +45,8 @@ def find_pipeline(name: str) -> tuple[str, Path]:
     Raises ModelError when none is available.
     """
     require_diffusers()
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(name))
+    if os.path.isdir(folder):
         if not (folder / "model_index.json").is_file():
             raise ModelError(f"the folder {name} is not a pipeline: it has no model_index.json")
         return name, folder
@@ -160,7 +163,8 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
     diffusers = require_diffusers()
     import transformers
 
-    with without_bars(diffusers, transformers):
+    check_pipeline(folder)
+    with without_bars(diffusers, transformers), offline():
         try:
             # A pipeline keeps its own safety checker, if it has one.
             pipeline = diffusers.DiffusionPipeline.from_pretrained(

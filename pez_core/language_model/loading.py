@@ -21,7 +21,7 @@ NAMED = 3  # weights that a message names
 # What transformers raises for files that it cannot read, or that need another package.
 UNREADABLE = (
     OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, ImportError,
-    ArithmeticError, SafetensorError,
+    ArithmeticError, RuntimeError, AssertionError, SafetensorError,
 )  # fmt: skip
 
 
@@ -42,7 +42,9 @@ def load_tokenizer(where: str, local_only: bool) -> Any:
     tokenizer = None
     # If the files are missing, transformers 4 raises TypeError, and 5 makes an empty tokenizer.
     with suppress(TypeError):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=local_only)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            where, local_files_only=local_only, trust_remote_code=False
+        )
     if tokenizer is None or len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"{where} has no tokenizer: put the model's tokenizer files into it, such as "
@@ -64,7 +66,7 @@ def load_network(
     with without_bars(load_transformers("models")):
         network, report = kind.from_pretrained(
             where, local_files_only=local_only, use_safetensors=True, dtype=dtype,
-            output_loading_info=True, ignore_mismatched_sizes=True,
+            output_loading_info=True, ignore_mismatched_sizes=True, trust_remote_code=False,
         )  # fmt: skip
     # A key is a name, or a name with its two sizes.
     other = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]

@@ -5,7 +5,9 @@ Weights are read only from safetensors. Code in a model's repository is not run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..hub.download import hub_answers
+from .folder_check import check_folder, offline
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
 
@@ -126,22 +129,27 @@ def load_language_model(
     tokenizer, or with weights that are missing or not finite.
     """
     transformers = load_transformers("language models")
-    local = Path(name).expanduser().is_dir()
-    if local and not any(Path(name).expanduser().glob("*.safetensors")):
+    local = os.path.isdir(os.path.expanduser(name))
+    if local and not any(Path(os.path.expanduser(name)).glob("*.safetensors")):
         raise ModelError(
             f"{name} has no safetensors file, and pickle files are not read: save the model again "
             "with save_pretrained"
         )
     if not local and (name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name):
         raise ModelError(f"{name}: no such folder: give one, or the name of a model on the hub")
-    where = str(Path(name).expanduser()) if local else name
+    where = os.path.expanduser(name) if local else name
+    if local:
+        check_folder(Path(where))
     try:
         local_only = local or not hub_answers()  # without a network, earlier downloads are used
-        config = transformers.AutoConfig.from_pretrained(where, local_files_only=local_only)
-        has_encoder = bool(getattr(config, "is_encoder_decoder", False))
-        causal, both = transformers.AutoModelForCausalLM, transformers.AutoModelForSeq2SeqLM
-        tokenizer = load_tokenizer(where, local_only)
-        network = load_network(both if has_encoder else causal, where, local_only, dtype)
+        with offline() if local else nullcontext():
+            config = transformers.AutoConfig.from_pretrained(
+                where, local_files_only=local_only, trust_remote_code=False
+            )
+            has_encoder = bool(getattr(config, "is_encoder_decoder", False))
+            causal, both = transformers.AutoModelForCausalLM, transformers.AutoModelForSeq2SeqLM
+            tokenizer = load_tokenizer(where, local_only)
+            network = load_network(both if has_encoder else causal, where, local_only, dtype)
     except UNREADABLE as error:
         raise loading_error(where, "language model", error) from error
     network = network.to(device).eval().requires_grad_(False)

@@ -8,7 +8,7 @@ that need only a tower work with it: slots, objective, optimisers and refinement
 from __future__ import annotations
 
 import copy
-import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,9 @@ from torch.nn import functional as F
 
 from ..clip.text_tower import Tower
 from ..errors import ModelError
+from ..hub.configuration import read_json, shown
 from ..targets import Targets, weighted_similarity
+from .folder_check import check_folder, offline
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
 
@@ -93,23 +95,26 @@ def load_sentence_encoder(
     incomplete encoder, and for one that is not a BERT or does not take the mean over positions.
     """
     transformers = load_transformers("sentence encoders")
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} has no model.safetensors: give a folder that has one")
+    check_folder(folder)
     _check_pooling(folder)
-    try:
-        tokenizer = load_tokenizer(str(folder), local_only=True)
-        # The mean uses the states, not the pooler after them.
-        network = load_network(
-            transformers.AutoModel, str(folder), True, torch.float32, unused="pooler."
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind != "bert":  # checked before anything is built
+        raise ModelError(
+            f"{folder} is a {kind if isinstance(kind, str) else shown(kind)}, and a sentence "
+            "encoder must be a BERT: choose one such as all-MiniLM-L6-v2"
         )
+    try:
+        with offline():
+            tokenizer = load_tokenizer(str(folder), local_only=True)
+            # The mean uses the states, not the pooler after them.
+            network = load_network(
+                transformers.AutoModel, str(folder), True, torch.float32, unused="pooler."
+            )
     except UNREADABLE as error:
         raise loading_error(str(folder), "sentence encoder", error) from error
-    if network.config.model_type != "bert":
-        raise ModelError(
-            f"{folder} is a {network.config.model_type}, and a sentence encoder must be a BERT: "
-            "choose one such as all-MiniLM-L6-v2"
-        )
     network = network.to(device).eval().requires_grad_(False)
     return SentenceEncoder(folder.name, SentenceTower(network), tokenizer)
 
@@ -117,9 +122,9 @@ def load_sentence_encoder(
 def _check_pooling(folder: Path) -> None:
     """Raises ModelError for a pooling other than the mean."""
     file = folder / "1_Pooling" / "config.json"
-    if not file.is_file():
+    if not file.exists():
         return
-    modes = json.loads(file.read_text(encoding="utf-8"))
+    modes = read_json(file)
     wanted = [name for name, on in modes.items() if name.startswith("pooling_mode_") and on is True]
     if wanted not in ([], ["pooling_mode_mean_tokens"]):
         raise ModelError(

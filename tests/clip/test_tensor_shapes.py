@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pez_core.clip.tensor_shapes import architecture_of_shapes
+from pez_core.clip.weights import HUGGING_FACE
 
 TABLE = "text_model.embeddings.token_embedding.weight"
 
@@ -18,7 +19,7 @@ def test_the_family_tells_the_activation() -> None:
         }
         for width in (768, 1024, 1280)
     }
-    found = [architecture_of_shapes(tensors.get, "", True) for tensors in shapes.values()]
+    found = [architecture_of_shapes(tensors.get, "", HUGGING_FACE) for tensors in shapes.values()]
     assert [(a.activation, a.heads, a.mlp_width, a.layers) for a in found if a] == [
         ("quick_gelu", 12, 3072, 1),
         ("gelu", 16, 4096, 1),

@@ -60,6 +60,5 @@ def test_a_file_that_may_not_be_read_does_no_harm(
     def refuse(*args: Any, **options: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("safetensors.safe_open", refuse)
     monkeypatch.setattr(Path, "open", refuse)
     assert comfy.offered() == []

@@ -30,6 +30,9 @@ def comfy(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     )
     for module, name in (("encoder", "TEXT_TOWERS"), ("vision", "IMAGE_TOWERS")):
         monkeypatch.setattr(comfy.module(f"nodes.models.{module}"), name, cache())
+    known = comfy.module("nodes.models.known_files").KnownFiles()
+    monkeypatch.setattr(comfy.module("nodes.models.clip_files"), "KNOWN", known)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", comfy.server)
     monkeypatch.setattr(execution, "context", execution.ExecutionContext(PROMPT, NODE, None))
     monkeypatch.setattr(comfy.mm, "memory", comfy.mm.memory)
