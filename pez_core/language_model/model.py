@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..hub.download import hub_answers
+from ..hub.download import why_unreachable
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
 
@@ -135,14 +135,15 @@ def load_language_model(
     if not local and (name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name):
         raise ModelError(f"{name}: no such folder: give one, or the name of a model on the hub")
     where = str(Path(name).expanduser()) if local else name
+    unreachable = None if local else why_unreachable(name, "config.json")
+    local_only = local or unreachable is not None  # earlier downloads are used
     try:
-        local_only = local or not hub_answers()  # without a network, earlier downloads are used
         config = transformers.AutoConfig.from_pretrained(where, local_files_only=local_only)
         has_encoder = bool(getattr(config, "is_encoder_decoder", False))
         causal, both = transformers.AutoModelForCausalLM, transformers.AutoModelForSeq2SeqLM
         tokenizer = load_tokenizer(where, local_only)
         network = load_network(both if has_encoder else causal, where, local_only, dtype)
     except UNREADABLE as error:
-        raise loading_error(where, "language model", error) from error
+        raise loading_error(where, "language model", error, unreachable) from error
     network = network.to(device).eval().requires_grad_(False)
     return (EncoderDecoder if has_encoder else LanguageModel)(name, network, tokenizer)
