@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from comfy.utils import ProgressBar
@@ -13,9 +15,11 @@ from ...pez_core.text.vocabulary import clip_vocabulary
 from ..interrupt import INTERVAL, check_cancelled
 from .messages import progress_message
 
-# By the node's id. Each update is three messages (the bar sends two, the chips one), so at most 10
-# messages are sent per second.
-RUNNING: dict[str, Live] = {}
+log = logging.getLogger(__name__)
+
+ROUTE = "/pez/finish"
+PACK = Path(__file__).parents[2]
+RUNNING: dict[str, Live] = {}  # by the node's id; see `_running`
 
 
 class Live:
@@ -32,16 +36,18 @@ class Live:
         self._sent = False
 
     def __enter__(self) -> Live:
-        RUNNING[self.node_id] = self
+        _running()[self.node_id] = self
         return self
 
     def __exit__(self, *error: object) -> None:
-        RUNNING.pop(self.node_id, None)
+        _running().pop(self.node_id, None)
 
     def __call__(self, info: StepInfo) -> bool:
         """Whether to continue. Raises ComfyUI's interrupt when the user has cancelled."""
         check_cancelled()
         now = time.monotonic()
+        # Each update is three messages (the bar sends two, the chips one), so at most 10 messages
+        # are sent per second.
         if now - self._last >= INTERVAL:
             self._last = now
             self._bar = self._bar or ProgressBar(info.total, node_id=self.node_id)
@@ -64,7 +70,7 @@ class Live:
 
 def finish(node_id: str, prompt_id: str | None) -> bool:
     """Ends a running node with its best prompt so far. Returns whether it was running."""
-    live = RUNNING.get(node_id)
+    live = _running().get(node_id)
     if live is None or prompt_id not in (None, live.prompt_id):
         return False
     live.finish = True
@@ -72,13 +78,31 @@ def finish(node_id: str, prompt_id: str | None) -> bool:
 
 
 def add_route() -> None:
-    """POST /pez/finish {"node", "prompt_id"}, which the button on the node sends."""
+    """POST /pez/finish {"node", "prompt_id"}, which the button on the node sends.
+
+    The route is added once: with two routes of one path ComfyUI may not start. If the pack is
+    installed twice, the first copy answers for the running nodes of both.
+    """
     server = _server()
     if server is None:
         return
+    first = getattr(server, "pez_folder", None)
+    if first is not None:
+        if first != PACK:
+            log.warning("This pack is installed twice: remove %s or %s", first, PACK)
+        return
+    server.pez_folder = PACK
+    taken = next((route for route in server.routes if _is_finish(route)), None)
+    if taken is not None:
+        log.warning(
+            '%s already answers POST %s, so the button "Use best so far" has no effect; if this is '
+            "an older copy of the pack, remove it",
+            taken.handler.__module__, ROUTE,
+        )  # fmt: skip
+        return
     from aiohttp import web
 
-    @server.routes.post("/pez/finish")
+    @server.routes.post(ROUTE)
     async def answer(request: web.Request) -> web.Response:
         try:
             body = await request.json()
@@ -86,6 +110,20 @@ def add_route() -> None:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return web.json_response({"error": 'send {"node": id, "prompt_id": id}'}, status=400)
         return web.json_response({"finished": finish(node, prompt)})
+
+
+def _is_finish(route: Any) -> bool:
+    return (getattr(route, "method", ""), getattr(route, "path", "")) == ("POST", ROUTE)
+
+
+def _running() -> dict[str, Live]:
+    """The running nodes. The server keeps them, because a second copy of the pack has another
+    `RUNNING`: ComfyUI runs the nodes of the last copy, and the first copy has added the route."""
+    server = _server()
+    if server is None:
+        return RUNNING
+    running: dict[str, Live] = vars(server).setdefault("pez_running", RUNNING)
+    return running
 
 
 def _server() -> Any:

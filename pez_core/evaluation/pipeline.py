@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..errors import ModelError, PictureError, first_line
 from ..hub.bars import without_bars
+from ..hub.download import why_unreachable
 from ..language_model.folder_check import offline
 from .pipeline_check import check_pipeline
 from .plan import COPIES, Diffusion
@@ -52,10 +53,11 @@ def find_pipeline(name: str) -> tuple[str, Path]:
         return name, folder
     reasons = []
     for source in filter(None, (name, COPIES.get(name))):
+        unreachable = why_unreachable(source, "model_index.json")
         try:
-            found = _download(source)
+            found = _download(source, local_only=unreachable is not None)
         except Exception as error:  # the hub's client, its transports and diffusers raise own types
-            reasons.append(f"{source}: {first_line(error)}")
+            reasons.append(f"{source}: {unreachable or first_line(error)}")
             continue
         if source != name:
             log.warning("%s is unavailable; using %s, a copy that others maintain",
@@ -79,14 +81,15 @@ def find_scheduler(name: str) -> Any:
     return kind
 
 
-def _download(name: str) -> Path:
-    """The folder in the hub's cache. diffusers warns that the hub is unreachable before it looks in
-    the cache, so its warnings are off; the caller reports the outcome."""
+def _download(name: str, local_only: bool) -> Path:
+    """The folder in the hub's cache. local_only: do not ask the hub, whose failures diffusers does
+    not always recognise. Its warnings are off; the caller reports the outcome."""
     diffusers = require_diffusers()
     verbosity = diffusers.utils.logging.get_verbosity()
     diffusers.utils.logging.set_verbosity_error()
     try:
-        return Path(diffusers.DiffusionPipeline.download(name, use_safetensors=True))
+        download = diffusers.DiffusionPipeline.download
+        return Path(download(name, use_safetensors=True, local_files_only=local_only))
     finally:
         diffusers.utils.logging.set_verbosity(verbosity)
 

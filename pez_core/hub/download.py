@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from inspect import signature
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from ..errors import ModelError
 
+IN_TROUBLE = (500, 502, 503, 504)  # answers after which the hub's client tries again
 Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total (0: unknown)
 
 
@@ -28,7 +28,7 @@ def download(
     """The path of the safetensors file of an open_clip entry, from the hub's cache or the hub.
 
     progress: called with the bytes downloaded and the bytes in total. An exception that it raises
-    ends the download.
+    ends the download. But: it is not called with versions of huggingface_hub before 1.2.
     """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
@@ -44,33 +44,53 @@ def download(
         cached = try_to_load_from_cache(repository, file)
         if isinstance(cached, str):
             return Path(cached)
-        if not constants.HF_HUB_OFFLINE:
-            _require_network(constants.ENDPOINT)
-        if progress is None:
-            return Path(hf_hub_download(repository, file))
-        return Path(hf_hub_download(repository, file, tqdm_class=_bar(progress, raised)))
+        _ask(repository, file)
+        options = {} if progress is None else {"tqdm_class": _bar(progress, raised)}
+        if "tqdm_class" not in signature(hf_hub_download).parameters:  # huggingface_hub before 1.2
+            options = {}
+        return Path(hf_hub_download(repository, file, **options))
     except Exception as error:  # the hub raises its own types for no network, space or permission
         if raised:
             raise raised[0] from None
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ModelError(
-            f"{name} is not on this machine and could not be downloaded ({reason}). By hand: put "
-            f"the file {file} of https://huggingface.co/{repository} at {by_hand}. The model demo "
-            "needs no download"
+            f"{name} is not on this machine and could not be downloaded ({_reason(error)}). By "
+            f"hand: put the file {file} of {constants.ENDPOINT}/{repository} at {by_hand}. The "
+            "model demo needs no download"
         ) from error
 
 
-def hub_answers() -> bool:
-    """Whether the hub is reachable, without its client's long retries: see `_require_network`."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
+def why_unreachable(repository: str, file: str) -> str | None:
+    """Why the hub cannot be asked for a file of a repository: no network, offline mode, or trouble
+    of its own. An earlier download may serve then. None if it answers, even with a refusal."""
     try:
-        _require_network(constants.ENDPOINT)
-    except OSError:
-        return False
-    return True
+        _ask(repository, file)
+    except Exception as error:  # the transports of the hub's client raise their own types
+        return _reason(error)
+    return None
+
+
+def _ask(repository: str, file: str) -> None:
+    """Ask the hub once for a file, through its own client's session, which knows the user's
+    endpoint, proxy and certificates. Raises what the session raises, and OSError for a hub in
+    trouble. A refusal is an answer: `hf_hub_download` explains it.
+
+    Without an answer, `hf_hub_download` would try again for a minute.
+    """
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined,unused-ignore]
+
+    address = hf_hub_url(repository, file)
+    answer = get_session().head(address, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if answer.status_code in IN_TROUBLE:
+        raise OSError(f"{address} answers {answer.status_code}")
+
+
+def _reason(error: Exception) -> str:
+    """The client's message in one line. Its first line is often only a number, and one of its
+    errors hides the cause behind "check your connection"."""
+    if type(error).__name__ == "LocalEntryNotFoundError" and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return shorten(str(error), 500, placeholder="…") or repr(error)
 
 
 def _bar(progress: Progress, raised: list[BaseException]) -> Any:
@@ -91,9 +111,3 @@ def _bar(progress: Progress, raised: list[BaseException]) -> Any:
             return shown
 
     return Bar
-
-
-def _require_network(address: str) -> None:
-    """Raise OSError at once without a network: the hub's own client would retry for a minute."""
-    with suppress(urllib.error.HTTPError):  # any answer shows that there is a network
-        urllib.request.urlopen(address, timeout=10).close()

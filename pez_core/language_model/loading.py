@@ -87,8 +87,11 @@ def load_network(
     return network
 
 
-def loading_error(where: str, kind: str, error: Exception) -> ModelError:
-    """The error to raise for an error of transformers. kind: of model, for the message."""
+def loading_error(
+    where: str, kind: str, error: Exception, unreachable: str | None = None
+) -> ModelError:
+    """The error to raise for an error of transformers. kind: of model, for the message.
+    unreachable: why the hub was not asked."""
     reason = first_line(error).rstrip(". ")
     if isinstance(error, SafetensorError):
         return ModelError(f"{where}: a safetensors file is damaged ({reason}): download it again")
@@ -98,8 +101,8 @@ def loading_error(where: str, kind: str, error: Exception) -> ModelError:
             "has written, and install the packages that it needs"
         )
     return ModelError(
-        f"the {kind} {where} is not available from the Hugging Face hub: {reason}; give a folder, "
-        f"or download it while there is a network: hf download {where}"
+        f"the {kind} {where} is not available from the Hugging Face hub: {unreachable or reason}; "
+        f"give a folder, or download it while there is a network: hf download {where}"
     )
 
 

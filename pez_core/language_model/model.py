@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..hub.download import hub_answers
+from ..hub.download import why_unreachable
 from .folder_check import check_folder, offline
 from .loading import UNREADABLE, load_network, load_tokenizer, load_transformers, loading_error
 
@@ -140,8 +140,9 @@ def load_language_model(
     where = os.path.expanduser(name) if local else name
     if local:
         check_folder(Path(where))
+    unreachable = None if local else why_unreachable(name, "config.json")
+    local_only = local or unreachable is not None  # earlier downloads are used
     try:
-        local_only = local or not hub_answers()  # without a network, earlier downloads are used
         with offline() if local else nullcontext():
             config = transformers.AutoConfig.from_pretrained(
                 where, local_files_only=local_only, trust_remote_code=False
@@ -151,6 +152,6 @@ def load_language_model(
             tokenizer = load_tokenizer(where, local_only)
             network = load_network(both if has_encoder else causal, where, local_only, dtype)
     except UNREADABLE as error:
-        raise loading_error(where, "language model", error) from error
+        raise loading_error(where, "language model", error, unreachable) from error
     network = network.to(device).eval().requires_grad_(False)
     return (EncoderDecoder if has_encoder else LanguageModel)(name, network, tokenizer)

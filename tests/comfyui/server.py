@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from urllib.request import urlopen
 
 from tests.comfyui.checkpoint import FOLDERS
 
+PACK = "pez-prompts"
 OTHER_PACK = Path(__file__).with_name("other_pack.py")
 START_LIMIT = 120.0  # seconds
 
@@ -42,12 +43,15 @@ class Server:
 
 
 @contextmanager
-def running_server(checkout: Path, pack: Path, models: Path, base: Path) -> Iterator[Server]:
-    """A server with the pack, once, and "other-pack"; ended by its own process id.
+def running_server(
+    checkout: Path, pack: Path, models: Path, base: Path, names: Sequence[str] = (PACK,)
+) -> Iterator[Server]:
+    """A server with the pack and "other-pack"; ended by its own process id.
 
-    models: a folder as `write_models` fills it; `base`: an empty folder.
+    models: a folder as `write_models` fills it; base: an empty folder; names: of the folders in
+    which the pack is installed.
     """
-    lay_out(pack, models, base)
+    lay_out(pack, models, base, names)
     port, log = _free_port(), base / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -67,11 +71,12 @@ def running_server(checkout: Path, pack: Path, models: Path, base: Path) -> Iter
             process.wait()
 
 
-def lay_out(pack: Path, models: Path, base: Path) -> None:
-    """Fills the base folder: the pack as a link, other-pack as a copy, the paths of the models."""
+def lay_out(pack: Path, models: Path, base: Path, names: Sequence[str]) -> None:
+    """Fills the base folder: the pack as links, other-pack as a copy, the paths of the models."""
     for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
         (base / name).mkdir(parents=True)
-    (base / "custom_nodes" / "pez-prompts").symlink_to(pack)
+    for name in names:
+        (base / "custom_nodes" / name).symlink_to(pack)
     other = base / "custom_nodes" / "other-pack"
     other.mkdir()
     # Kept under another name in this repository, where an __init__.py would make a package of it.

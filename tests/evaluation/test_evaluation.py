@@ -131,10 +131,10 @@ class Hub:
     """A hub that has one pipeline; `asked` are the names that it was asked for."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name, self.asked = folder, name, list[str]()
+        self.folder, self.name, self.asked, self.answers = folder, name, list[str](), True
 
     def download(self, name: str, **options: object) -> str:
-        assert options["use_safetensors"] is True
+        assert options == {"use_safetensors": True, "local_files_only": not self.answers}
         self.asked.append(name)
         if name != self.name:
             raise OSError(f"401: {name} is not found\nand more lines")
@@ -153,6 +153,7 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
     Where neither is available, the error names both."""
     diffusers = pytest.importorskip("diffusers")
     hub = Hub(pipeline, kept)
+    monkeypatch.setattr("pez_core.evaluation.pipeline.why_unreachable", lambda *_: None)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
     told = diffusers.utils.logging.get_verbosity()
     if kept == "none":
@@ -167,6 +168,21 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
         assert any(m.startswith(warned) for m in caplog.messages) == (kept != PIPELINE)
     assert hub.asked == [PIPELINE, COPIES[PIPELINE]][:asked]
     assert diffusers.utils.logging.get_verbosity() == told
+
+
+def test_without_a_network_an_earlier_download_paints(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """diffusers is told: with some versions of the hub's client it fails before it looks."""
+    diffusers = pytest.importorskip("diffusers")
+    hub = Hub(pipeline, PIPELINE)
+    hub.answers = False
+    reason = "no network"
+    monkeypatch.setattr("pez_core.evaluation.pipeline.why_unreachable", lambda *_: reason)
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
+    assert Painter(Diffusion(), CPU).about["pipeline"] == PIPELINE
+    with pytest.raises(ModelError, match="nobody/nothing is unavailable .*: no network"):
+        Painter(Diffusion("nobody/nothing"), CPU)
 
 
 @pytest.mark.parametrize(

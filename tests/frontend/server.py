@@ -5,7 +5,7 @@
 The tests steer it: POST /test/play {"mode": …} says how the next runs go ("run", "hold": wait for
 /pez/finish or an interrupt, "error", "cached"), GET /test/log gives the bodies of the requests.
 With {"keep": true} a run that is finished goes on until POST /test/go; with {"slow_reply": true} a
-prompt is answered when it has run.
+prompt is answered when it has run; with {"twice": true} the pack is installed twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LEARNERS = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer")
 PACK = "comfyui-pez"
+SECOND = "comfyui-pez-main"  # a second copy of the pack, listed with {"twice": true}
 
 STATE = web.AppKey("state", "State")
 
@@ -236,14 +237,15 @@ def answers(state: State) -> dict[str, Any]:
     }
 
 
-def extensions(static: Path) -> list[str]:
-    """As ComfyUI: its own scripts and every script of the pack's web folder."""
+def extensions(static: Path, state: State) -> list[str]:
+    """As ComfyUI: its own scripts and every script of each pack's web folder."""
+    packs = [PACK, SECOND] if state.play.get("twice") else [PACK]
     core = sorted(
         "/" + path.relative_to(static).as_posix() for path in static.glob("extensions/**/*.js")
     )
     web_root = ROOT / "web"
     own = sorted(path.relative_to(web_root).as_posix() for path in web_root.rglob("*.js"))
-    return core + [f"/extensions/{PACK}/{path}" for path in own]
+    return core + [f"/extensions/{pack}/{path}" for pack in packs for path in own]
 
 
 def make_app(static: Path) -> web.Application:
@@ -263,11 +265,12 @@ def make_app(static: Path) -> web.Application:
     ]
     for path, answer in answers(state).items():
         routes.append(("GET", path, json_handler(answer)))
-    routes.append(("GET", "/extensions", json_handler(lambda: extensions(static))))
+    routes.append(("GET", "/extensions", json_handler(lambda: extensions(static, state))))
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)
         app.router.add_route(method, "/api" + path, handler)
-    app.router.add_static(f"/extensions/{PACK}", ROOT / "web")
+    for pack in (PACK, SECOND):
+        app.router.add_static(f"/extensions/{pack}", ROOT / "web")
     app.router.add_get("/", lambda _: web.FileResponse(static / "index.html"))
     app.router.add_static("/", static)
     return app

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -39,7 +39,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hf_hub_download)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO())
+    session = SimpleNamespace(head=lambda *_, **__: SimpleNamespace(status_code=200))
+    monkeypatch.setattr("huggingface_hub.utils.get_session", lambda: session)
 
 
 def test_a_download_reports_its_progress(hub: None, tmp_path: Path) -> None:
@@ -60,10 +61,19 @@ def test_what_progress_raises_ends_the_download(hub: None, tmp_path: Path) -> No
         download("some", TRAINED, tmp_path / "x", progress)
 
 
+def test_a_client_without_progress_downloads(
+    hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """huggingface_hub before 1.2, which transformers 4 needs."""
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repository, file: f"/{file}")
+    path = download("some", TRAINED, tmp_path / "x", lambda *_: None)
+    assert path == Path("/open_clip_model.safetensors")
+
+
 def test_a_failed_download_says_what_to_do(
     hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: Any, **__: Any) -> str:
+    def fails(*_: Any, tqdm_class: Any) -> str:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fails)

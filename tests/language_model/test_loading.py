@@ -136,7 +136,7 @@ def test_without_a_network_the_way_out_is_one_line(
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    monkeypatch.setattr("huggingface_hub.utils.get_session", refuse)
     data = tmp_path / "d.jsonl"
     data.write_text('{"text": "x", "label": "a"}\n{"text": "y", "label": "b"}\n')
     code, out, err = pez(
@@ -144,7 +144,8 @@ def test_without_a_network_the_way_out_is_one_line(
         "--verbalizer", "b=no",
     )  # fmt: skip
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "give a folder, or download it while" in err and "hf download nobody/has-this" in err
+    assert "from the Hugging Face hub: no network; give a folder, or download it while" in err
+    assert "hf download nobody/has-this" in err
 
 
 def test_loading_says_nothing(whole: Path) -> None:

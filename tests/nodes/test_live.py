@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import json
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,31 +157,6 @@ def test_only_the_run_that_is_meant_is_finished(
     assert payload["stopped"] == "steps" and payload["steps"] == 300
     assert answers and not any(answers)
     assert not comfy.module("nodes.run.live").finish(NODE, PROMPT)  # it is over
-
-
-@pytest.fixture
-def route(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Posts a body to the pack's route; status and answer. aiohttp comes with ComfyUI: where it is
-    not, its answers are stood in for."""
-    if importlib.util.find_spec("aiohttp") is None:
-
-        def json_response(data: Any, status: int = 200) -> SimpleNamespace:
-            return SimpleNamespace(status=status, text=json.dumps(data))
-
-        web = SimpleNamespace(json_response=json_response)
-        monkeypatch.setitem(sys.modules, "aiohttp", SimpleNamespace(web=web))
-    comfy.module("nodes.run.live").add_route()
-    (path,) = comfy.server.routes.posts
-    assert path == "/pez/finish"
-
-    def post(body: str) -> tuple[int, Any]:
-        async def read() -> Any:
-            return json.loads(body)
-
-        answer = asyncio.run(comfy.server.routes.posts[path](SimpleNamespace(json=read)))
-        return answer.status, json.loads(answer.text)
-
-    return post
 
 
 def test_the_route_finishes_a_run(comfy: Comfy, clock: Clock, route: Any) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -44,3 +49,32 @@ def comfy(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         (tmp_path / folder).mkdir()
     yield comfy
     assert not comfy.module("nodes.run.live").finish(NODE, None), "a run has left something behind"
+
+
+@pytest.fixture
+def aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp comes with ComfyUI: where it is not, its answers are stood in for."""
+    if importlib.util.find_spec("aiohttp") is None:
+
+        def json_response(data: Any, status: int = 200) -> SimpleNamespace:
+            return SimpleNamespace(status=status, text=json.dumps(data))
+
+        web = SimpleNamespace(json_response=json_response)
+        monkeypatch.setitem(sys.modules, "aiohttp", SimpleNamespace(web=web))
+
+
+@pytest.fixture
+def route(comfy: Comfy, aiohttp: None) -> Any:
+    """Posts a body to the pack's route; status and answer."""
+    comfy.module("nodes.run.live").add_route()
+    (path,) = comfy.server.routes.posts
+    assert path == "/pez/finish"
+
+    def post(body: str) -> tuple[int, Any]:
+        async def read() -> Any:
+            return json.loads(body)
+
+        answer = asyncio.run(comfy.server.routes.posts[path](SimpleNamespace(json=read)))
+        return answer.status, json.loads(answer.text)
+
+    return post

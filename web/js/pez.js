@@ -37,7 +37,7 @@ async function finish(nodeId, promptId) {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ node: nodeId, prompt_id: promptId }),
     });
-    return reply.ok;
+    return reply.ok && (await reply.json()).finished === true;
   } catch {
     return false;
   }
@@ -87,7 +87,7 @@ function selectedNode() {
   return Object.values(app.canvas?.selected_nodes ?? {}).find((node) => imageSource(node));
 }
 
-app.registerExtension({
+const extension = {
   name: "pez.nodes",
   commands: [
     {
@@ -130,4 +130,11 @@ app.registerExtension({
   afterConfigureGraph() {
     for (const delay of [0, 150, 600, 2000]) setTimeout(() => runs.shown(), delay);
   },
-});
+};
+
+// If the pack is installed twice, ComfyUI loads both front ends. One of them serves all nodes.
+if (app.extensions?.some((one) => one.name === extension.name)) {
+  console.warn(`[PEZ] This pack is installed twice. ${import.meta.url} is not used.`);
+} else {
+  app.registerExtension(extension);
+}

@@ -62,4 +62,21 @@ export const runs = {
     await front.page.locator(".pez-panel", { hasText: "stopped by you" }).waitFor();
     await front.shot("13-first-workflow");
   },
+
+  "the pack installed twice": async (front) => {
+    await front.play({ twice: true });
+    await front.load();
+    await front.build(LEARN);
+    const isPanel = (widget) => widget.type === "PEZ_PANEL";
+    const count = `window.made.learn.widgets.filter(${isPanel}).length`;
+    assert.equal(await front.page.evaluate(count), 1);
+    await front.play({ mode: "hold", twice: true });
+    await front.run();
+    const panel = front.panel("learn");
+    await panel.getByText("step 8 of 12").waitFor();
+    await panel.locator("button", { hasText: "Use best so far" }).click();
+    await panel.getByText("stopped by you").waitFor();
+    await front.play();
+    await front.load();
+  },
 };
