@@ -51,6 +51,10 @@ class ResultsError(PezError):
     written."""
 
 
+class OutputError(PezError):
+    """Standard output cannot be written."""
+
+
 class ClusterError(PezError):
     """Workers are unavailable, or keep dying."""
 
