@@ -18,6 +18,9 @@ OPTIMIZERS = (
     "pez", "autoprompt_sgd", "fluentprompt", "autoprompt", "stochastic_rounding", "soft",
 )  # fmt: skip
 
+# The share of neutral texts that a guard may report as too near to a concept.
+FALSE_POSITIVE_RATE = 0.01
+
 
 @dataclass(frozen=True)
 class Option:
@@ -140,9 +143,10 @@ class SearchConfig:
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise ConfigError(f"lr must be a positive number, got {self.lr}")
         if not (math.isfinite(self.weight_decay) and 0 <= self.weight_decay * self.lr < 1):
+            advice = "lower one of them" if self.weight_decay > 0 else "give 0 for none"
             raise ConfigError(
                 f"weight_decay must be at least 0 and below 1/lr, got {self.weight_decay} "
-                f"at lr {self.lr}: lower one of them"
+                f"at lr {self.lr}: {advice}"
             )
         if not (math.isfinite(self.fluency) and self.fluency >= 0):
             raise ConfigError(f"fluency must be at least 0, got {self.fluency}: try 0.003")

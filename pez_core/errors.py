@@ -55,6 +55,10 @@ class ResultsError(PezError):
     written."""
 
 
+class OutputError(PezError):
+    """Standard output cannot be written."""
+
+
 class ClusterError(PezError):
     """Workers are unavailable, or keep dying."""
 

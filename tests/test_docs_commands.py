@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from pez_core.cli import _parser, _verbs
+from pez_core.cli.command import load_verbs
 from pez_core.cli.option_table import BEGIN, END, written
+from pez_core.cli.parser import make_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
 ]
-PARSER = _parser(_verbs())
+PARSER = make_parser(load_verbs())
 
 
 def read(page: str) -> str:

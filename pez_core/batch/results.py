@@ -52,10 +52,10 @@ class ResultsFile:
         self.path, self._keys = Path(path), keys
         self.failed: dict[Name, bool] = {}
         self._requests: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by JSON
-        if self.path.exists() and not self.path.is_file():
-            raise ResultsError(f"{self.path} is not a file: give --out the name of a file")
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise ResultsError(f"{self.path} is not a file: give --out the name of a file")
             self._file = os.open(self.path, flags, 0o666)
         except OSError as error:
             raise ResultsError(
@@ -188,6 +188,8 @@ def way_to(error: OSError) -> str:
         return "create the folder first"
     if error.errno == errno.ENOSPC:
         return "free some space, or choose another folder"
+    if error.errno == errno.ENAMETOOLONG:
+        return "give a shorter name"
     return "choose another folder, or repair this one"
 
 

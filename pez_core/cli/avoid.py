@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..clip.models import ClipModel
 from ..errors import GuardError
-from ..guard.guard import Guard, make_guard
-from ..pictures import is_picture, open_picture, read_picture
 from ..text.line_files import read_lines
 
-GuardMaker = Callable[[ClipModel], Guard]  # plain data, so that it can be sent to other machines
+if TYPE_CHECKING:
+    from ..clip.models import ClipModel
+    from ..guard.guard import Guard
+
+    GuardMaker = Callable[[ClipModel], Guard]  # plain data, to be sent to other machines
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class AvoidRequest:
         PictureError."""
         if not self.concepts:
             return None
+        from ..guard.guard import make_guard
+        from ..pictures import is_picture, open_picture
+
         pictures = {name: open_picture(name) for name in self.concepts if is_picture(name)}
         texts = [name for name in self.concepts if name not in pictures]
         return partial(make_guard, texts=texts, pictures=pictures, false_alarms=self.false_alarms)
@@ -42,6 +47,8 @@ class AvoidRequest:
         """
         if not self.concepts:
             return {}
+        from ..pictures import is_picture, read_picture
+
         named = sorted(self.concepts)
         entries: dict[str, object] = {"avoid": named, "false_alarms": self.false_alarms}
         pictures = [name for name in named if is_picture(name)]

@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..clip.models import load_model
 from ..errors import GuardError, TargetError
 from ..prompt import SCHEMA, Nearness
 from .avoid import AvoidRequest, avoid_request
 from .options import add_avoid_options, add_model_options, add_option
+from .output import write_result
 
 NEAR = 1  # the exit code of a text that means or says a concept
 
@@ -68,6 +68,8 @@ def _check(request: CheckRequest) -> int:
     maker = request.avoid.guard_maker()
     if maker is None:
         raise GuardError("nothing to keep away from: give --avoid or --avoid-file")
+    from ..clip.models import load_model
+
     model = load_model(request.model, tower=request.tower)
     (found,) = maker(model).check(model, [request.text])
     near = any(one.near for one in found.values())
@@ -75,9 +77,9 @@ def _check(request: CheckRequest) -> int:
     if request.as_json:
         guard = {name: one.to_json() for name, one in found.items()}
         entries = {"text": request.text, "model": model.name, "near": near, "clear": clear}
-        print(json.dumps({"schema": SCHEMA, **entries, "guard": guard}))
+        write_result(json.dumps({"schema": SCHEMA, **entries, "guard": guard}))
     else:
-        print(_table(found))
+        write_result(_table(found))
     return 0 if clear else NEAR
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..language_model import TextStep, add_model, compare_texts, text_method
-from ..language_model.examples import few_shot
 from .exit_codes import INTERRUPTED
+from .output import write_message, write_result
 from .progress import Progress, interruptible
 from .text_options import TextRequest, add_text_options, text_request
+
+if TYPE_CHECKING:
+    from ..language_model import TextStep
 
 # The methods of the paper.
 METHODS = ["pez", "pez,fluency=0.003", "autoprompt_sgd", "fluentprompt,fluency=0.003"]
@@ -80,6 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(request: CompareTextRequest) -> int:
+    from ..language_model import add_model, compare_texts, text_method
+    from ..language_model.examples import few_shot
+
     task = request.task
     methods = [text_method(name, task.config) for name in request.methods]
     data, held = task.examples()
@@ -107,10 +111,10 @@ def _compare(request: CompareTextRequest) -> int:
         for name in () if stopped else task.transfer_to:
             found = add_model(found, task.open(name), held, task.verbalizers, after=task.after)
     finally:  # the table is printed even if another model cannot be loaded
-        print(json.dumps(found.to_json()) if task.as_json else found.to_markdown().rstrip())
-        print(
+        text = json.dumps(found.to_json()) if task.as_json else found.to_markdown().rstrip()
+        write_result(text)
+        write_message(
             f"accuracy in percent on {len(held)} held-out examples, mean and standard error over "
-            f"seeds; {task.tokens} tokens",
-            file=sys.stderr,
+            f"seeds; {task.tokens} tokens"
         )
     return INTERRUPTED if stopped else 0

@@ -6,14 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..applications.distillation import Point, distill, distillation_curve
 from ..errors import TargetError
 from .exit_codes import INTERRUPTED
 from .options import add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
+
+if TYPE_CHECKING:
+    from ..applications.distillation import Point
+
+MOST_BYTES = 1_000_000  # of standard input; CLIP reads about 300 of them at once
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _distill(request: DistillRequest) -> int:
+    from ..applications.distillation import distill, distillation_curve
+
     search, text = request.search, request.text
     model, dtype = search.model.open()
     asked = {"pictures": [], "texts": [text], "negatives": []}
@@ -71,9 +77,17 @@ def _distill(request: DistillRequest) -> int:
 
 
 def _read() -> str:
-    """Standard input. Raises TargetError for bytes that are not UTF-8."""
+    """Standard input. Raises TargetError if it cannot be read, is too long, or is not UTF-8."""
     try:
-        return sys.stdin.read()
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise TargetError(
+            f"cannot read standard input ({error.strerror or error}): give TEXT itself, or a pipe"
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise TargetError(f"standard input has more than {MOST_BYTES:,} bytes: give a shorter text")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TargetError(f"standard input is not text ({error}): give UTF-8") from error
 

@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..batch.inverter import list_pictures
 from ..compute.devices import DTYPES
 from ..errors import ConfigError
 from ..evaluation.captions import join_captions
-from ..evaluation.folder import EvaluationFolder
-from ..evaluation.phases import check, phases
-from ..evaluation.pipeline import require_diffusers
 from ..evaluation.plan import JUDGE, Diffusion, Plan
-from ..evaluation.sheet import write_sheet
-from ..evaluation.table import rows, to_markdown, write_table
 from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
@@ -28,6 +22,7 @@ from .folder_verb import (
     tell,
 )
 from .options import add_search_options
+from .output import write_result
 from .request import SearchRequest, search_request
 
 GUIDE = "sd2"  # the CLIP whose text encoder the default pipeline reads prompts with; paper §4.1
@@ -159,7 +154,6 @@ def _add_diffusion_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.sheet < 0:
         raise ConfigError(f"--sheet must be at least 0, got {arguments.sheet}")
-    require_diffusers()
     return _evaluate(
         EvaluateRequest(
             folder_request(arguments),
@@ -186,6 +180,14 @@ def _diffusion(arguments: argparse.Namespace) -> Diffusion:
 
 
 def _evaluate(request: EvaluateRequest) -> int:
+    from ..batch.inverter import list_pictures
+    from ..evaluation.folder import EvaluationFolder
+    from ..evaluation.phases import check, phases
+    from ..evaluation.pipeline import require_diffusers
+    from ..evaluation.sheet import write_sheet
+    from ..evaluation.table import rows, to_markdown, write_table
+
+    require_diffusers()
     folder_options = request.folder
     plan = Plan(
         Path(folder_options.folder),
@@ -212,7 +214,7 @@ def _evaluate(request: EvaluateRequest) -> int:
         write_table(plan, folder, found)
         if request.sheet:
             write_sheet(plan, folder, results, request.sheet)
-    print(to_markdown(plan, found), end="")
+    write_result(to_markdown(plan, found).rstrip("\n"))
     bad = sum(row.errors for row in found)
     if bad and not again:
         tell(f"{counted(bad, 'error')} in {folder_options.out}: --retry-errors tries again")

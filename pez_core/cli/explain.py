@@ -6,17 +6,18 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..applications.attribution import alternatives, contributions, estimated_contributions
-from ..clip.models import ClipModel, load_model
 from ..errors import ConfigError, TargetError
-from ..pictures import open_picture
 from ..prompt import SCHEMA
-from ..targets import Targets, make_targets
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
 from .options import add_model_options, add_option
+from .output import write_result
+
+if TYPE_CHECKING:
+    from ..clip.models import ClipModel
+    from ..targets import Targets
 
 ALTERNATIVES = 3
 
@@ -93,12 +94,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _explain(request: ExplainRequest) -> int:
+    from ..clip.models import load_model
+    from ..pictures import open_picture
+    from ..targets import make_targets
+
     pictures = [open_picture(name) for name in request.pictures]
     model = load_model(request.model, tower=request.tower)
     targets = make_targets(model.encode_pictures(pictures))
     mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)
     result = describe(model, request.text, targets, mask, request.alternatives, request.estimate)
-    print(json.dumps(result) if request.as_json else _table(result))
+    write_result(json.dumps(result) if request.as_json else _table(result))
     return 0
 
 
@@ -109,6 +114,8 @@ def describe(
 
     A token's contribution is None beyond the 75 that CLIP reads.
     """
+    from ..applications.attribution import alternatives, contributions, estimated_contributions
+
     words = split_words(text, model.vocabulary)
     ids = [token_id for word in words for token_id in word.ids]
     measure = estimated_contributions if estimate else contributions

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..batch.results import Record
-from ..search.searcher import StepInfo
+from .output import write_message
 from .progress import BAR, SECONDS_BETWEEN, fitted
+
+if TYPE_CHECKING:
+    from ..search.progress import StepInfo
 
 SECONDS_BETWEEN_LINES = 60.0  # if stderr is a file
 
@@ -72,7 +74,7 @@ class FolderProgress:
             return
         self._last = now
         if self._bar.disable:
-            print(f"pez: {self.counts()}", file=sys.stderr, flush=True)
+            write_message(f"pez: {self.counts()}")
         else:
             self._draw()
 
@@ -93,7 +95,7 @@ class FolderProgress:
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()
-        print(f"pez: {self._summary()}", file=sys.stderr)
+        write_message(f"pez: {self._summary()}")
 
 
 def counted(count: int, noun: str) -> str:

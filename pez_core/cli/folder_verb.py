@@ -4,15 +4,16 @@ of their parsers, the search that is the same for each picture, and their messag
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..batch.inverter import Job
-from ..clip.model_names import find_model
 from ..errors import ConfigError
 from ..text.vocabulary import clip_vocabulary
+from .output import write_message
 from .request import SearchRequest
+
+if TYPE_CHECKING:
+    from ..batch.inverter import Job
 
 WITH_ERRORS = 1  # the exit code when something has no result
 
@@ -76,6 +77,9 @@ def folder_request(arguments: argparse.Namespace) -> FolderRequest:
 
 def folder_job(request: SearchRequest) -> Job:
     """The search of each picture. Raises what reading the words and the concepts raises."""
+    from ..batch.inverter import Job
+    from ..clip.model_names import find_model
+
     model = request.model
     mask = request.mask(clip_vocabulary(), find_model(model.name).words)
     return Job(
@@ -93,4 +97,4 @@ def folder_job(request: SearchRequest) -> Job:
 
 
 def tell(text: str) -> None:
-    print(f"pez: {text}", file=sys.stderr)
+    write_message(f"pez: {text}")

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import TargetError
-from ..pictures import open_picture
-from ..search.searcher import learn_prompt
-from .named import named_targets, picture_or_text
 from .options import add_option, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -41,6 +38,10 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not (arguments.pictures or arguments.text or arguments.negative):
+        raise TargetError("nothing to learn from: give a picture, --text or --negative")
+    if not all(text.strip() for text in (*arguments.text, *arguments.negative)):
+        raise TargetError("an empty text cannot be a target: give --text and --negative some words")
     return _invert(
         InvertRequest(
             search_request(arguments),
@@ -53,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _invert(request: InvertRequest) -> int:
+    from ..pictures import open_picture
+    from ..search.searcher import learn_prompt
+    from .named import named_targets, picture_or_text
+
     search = request.search
-    if not (request.pictures or request.texts or request.negatives):
-        raise TargetError("nothing to learn from: give a picture, --text or --negative")
-    if not all(text.strip() for text in (*request.texts, *request.negatives)):
-        raise TargetError("an empty text cannot be a target: give --text and --negative some words")
     near = [
         *((name, open_picture(name)) for name in request.pictures),
         *((text, None) for text in request.texts),

@@ -10,13 +10,10 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..batch.inverter import Inverter, Job, list_pictures
-from ..batch.ray_batch import LOCAL, Cluster
 from ..batch.results import Record, ResultsFile
 from ..errors import ConfigError
-from ..pictures import open_picture
 from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
@@ -28,6 +25,9 @@ from .folder_verb import (
 )
 from .options import add_search_options
 from .request import SearchRequest, search_request
+
+if TYPE_CHECKING:
+    from ..batch.inverter import Job
 
 _ABOUT = """
 Learns a prompt for each picture of a folder and of the folders in it. Hidden files are left out.
@@ -59,8 +59,8 @@ examples:
 
 @dataclass(frozen=True)
 class InvertFolderRequest:
-    """force: whether other options than before are accepted. ray: the address of a cluster, None
-    for this process. workers: how many, None for as many as fit."""
+    """force: whether other options than before are accepted. ray: the address of a cluster, empty
+    to start one here, None for this process. workers: how many, None for as many as fit."""
 
     folder: FolderRequest
     search: SearchRequest
@@ -90,7 +90,7 @@ def _add_ray_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ray",
         nargs="?",
-        const=LOCAL,
+        const="",
         metavar="ADDRESS",
         help="search on a Ray cluster: HOST:PORT, auto for the cluster of this machine, or no "
         "ADDRESS to start a cluster here for this run (then write DIR before --ray)",
@@ -121,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _invert_folder(request: InvertFolderRequest) -> int:
+    from ..batch.inverter import list_pictures
+
     job = folder_job(request.search)
     names, others = list_pictures(request.folder.folder)
     with ResultsFile(request.folder.out) as results:
@@ -142,6 +144,10 @@ def _search(
     request: InvertFolderRequest, job: Job, todo: list[str], results: ResultsFile, total: int
 ) -> None:
     """Searches the pictures here or on a cluster, and keeps their records."""
+    from ..batch.inverter import Inverter
+    from ..batch.ray_batch import LOCAL, Cluster
+    from ..pictures import open_picture
+
     paths = [(name, Path(request.folder.folder, name)) for name in todo]
     at_once = request.folder.at_once
     progress = FolderProgress(total, total - len(todo))
@@ -153,7 +159,7 @@ def _search(
         return
     with (
         redirect_stdout(sys.stderr),  # Ray reports dead workers on stdout
-        Cluster(job, request.ray, workers=request.workers, concurrency=at_once) as cluster,
+        Cluster(job, request.ray or LOCAL, workers=request.workers, concurrency=at_once) as cluster,
         progress,
     ):
         _keep(cluster.records(paths), results, progress)

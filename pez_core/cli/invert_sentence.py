@@ -10,7 +10,6 @@ from typing import Any
 from ..compute.devices import DEVICES, find_device
 from ..config import SearchConfig
 from ..errors import TargetError
-from ..language_model import invert_sentence, load_sentence_encoder
 from ..language_model.settings import VOCABULARIES
 from .options import TOKENS, add_optimizer_options, add_option
 from .request import search_config
@@ -79,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _invert(request: SentenceRequest) -> int:
+    from ..language_model import invert_sentence, load_sentence_encoder
+
     encoder = load_sentence_encoder(request.encoder, find_device(request.device))
     target = encoder.encode_texts([request.text])[0]
     with watched(request.config.seconds) as callback:

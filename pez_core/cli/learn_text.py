@@ -5,23 +5,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import OPTIMIZERS
 from ..errors import ConfigError
-from ..language_model import (
-    LearnedText,
-    Measure,
-    TextStep,
-    learn_text_prompt,
-    score_text,
-)
 from .exit_codes import INTERRUPTED
 from .options import add_option
+from .output import write_message, write_result
 from .progress import Progress, interruptible
 from .text_options import TextRequest, add_text_options, text_request
+
+if TYPE_CHECKING:
+    from ..language_model import LearnedText, Measure, TextStep
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _learn_text(request: LearnTextRequest) -> int:
+    from ..language_model import learn_text_prompt, score_text
+
     task = request.task
     data, held = task.examples()
     if held is None and task.transfer_to:
@@ -86,19 +84,20 @@ def _print(result: LearnedText, transfers: dict[str, list[Measure]], as_json: bo
     candidate."""
     if as_json:
         found = {name: [m.to_json() for m in measures] for name, measures in transfers.items()}
-        print(json.dumps({**result.to_json(), "transfers": found}))
+        write_result(json.dumps({**result.to_json(), "transfers": found}))
         return
     prompts = [("", result.empty), *((c.text, c.holdout) for c in result.candidates)]
+    lines = []
     for place, (text, own) in enumerate(prompts[1:] + prompts[:1], 1):
         others = [
             f"{name} {measures[place % len(prompts)].accuracy:.1%}"
             for name, measures in transfers.items()
         ]
         columns = (f"{own.accuracy:6.1%}", f"{own.loss:.4f}", *others, text or "(no prompt)")
-        print(*columns, sep="  ")
-    print(
+        lines.append("  ".join(columns))
+    write_result("\n".join(lines))
+    write_message(
         f"accuracy and loss of {result.empty.count} held-out examples; {result.steps} steps in "
         f"{result.seconds:.1f} s, stopped by {result.stopped}; model {result.model}, seed "
-        f"{result.seed}",
-        file=sys.stderr,
+        f"{result.seed}"
     )

@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..applications.mixing import learn_apart
 from ..errors import ConfigError, TargetError
-from ..pictures import is_picture
-from ..search.searcher import learn_prompt
-from .named import named_targets, picture_or_text
 from .options import TOKENS, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -71,6 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _mix(request: MixRequest) -> int:
+    from ..applications.mixing import learn_apart
+    from ..search.searcher import learn_prompt
+    from .named import named_targets, picture_or_text
+
     search, names, weights = request.search, request.concepts, request.weights
     items = [picture_or_text(name) for name in names]
     model, dtype = search.model.open()
@@ -102,6 +102,8 @@ def split_weight(concept: str) -> tuple[str, float]:
         try:
             name, weight = before, float(number)
         except ValueError:  # a text with an @ in it, or a mistake
+            from ..pictures import is_picture
+
             if is_picture(before):
                 raise TargetError(
                     f"the weight of {before!r} must be a number such as 0.7, got {number!r}"

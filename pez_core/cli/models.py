@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..clip.model_names import PRESETS
-from ..hub.download import placed_by_hand
+from .output import write_result
 
 _OTHERS = """
 Any other CLIP with the standard text encoder:
@@ -36,10 +35,14 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ..clip.model_names import PRESETS
+    from ..hub.download import placed_by_hand
+
+    lines = []
     for name, preset in PRESETS.items():
         where = preset.source or "embedded"
         if ":" in where and placed_by_hand(*where.split(":")).is_file():
             where += " (placed by hand)"
-        print(f"{name:8} {where:36} {preset.about}")
-    print(_OTHERS, end="")
+        lines.append(f"{name:8} {where:36} {preset.about}")
+    write_result("\n".join([*lines, _OTHERS.rstrip("\n")]))
     return 0

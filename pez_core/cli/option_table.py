@@ -10,18 +10,18 @@ import argparse
 import re
 from pathlib import Path
 
-from ..cli import _parser
 from ..config import sentence
 from ..options import OPTIONS
 from . import invert
 from .options import shown_default
+from .parser import make_parser
 
 BEGIN, END = "<!-- options:begin -->\n", "<!-- options:end -->\n"
 
 
 def table() -> str:
     """A row for each option of `pez invert`, in the order of its help."""
-    parser = _parser({"invert": invert})
+    parser = make_parser({"invert": invert})
     (verbs,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     actions = verbs.choices["invert"]._actions
     rows = ["| option | default | meaning, and where the default comes from |", "|---|---|---|"]

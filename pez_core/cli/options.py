@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from ..compute.devices import DEVICES, DTYPES
-from ..config import DEFAULT, OPTIMIZERS, PRESETS
-from ..guard.guard import FALSE_POSITIVE_RATE
+from ..config import DEFAULT, FALSE_POSITIVE_RATE, OPTIMIZERS, PRESETS
 from ..options import OPTIONS, SETTINGS
 from ..text.vocabulary import KINDS
 

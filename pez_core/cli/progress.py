@@ -8,9 +8,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..search.searcher import StepInfo
+if TYPE_CHECKING:
+    from ..search.progress import StepInfo
 
 SECONDS_BETWEEN = 0.1  # no faster than a person reads
 BAR = "{bar:16} {desc}"  # in tqdm's format

@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ..clip.models import ClipModel, load_model
 from ..compute.devices import find_device, find_dtype
 from ..config import PRESETS, SearchConfig
 from ..errors import VocabularyError
@@ -20,6 +17,11 @@ from ..text.template import plain_template
 from ..text.vocabulary import TokenMask, Vocabulary, make_mask
 from .avoid import AvoidRequest, avoid_request
 from .options import TOKENS
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..clip.models import ClipModel
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class ModelRequest:
 
     def open(self) -> tuple[ClipModel, torch.dtype]:
         """The model on its device, and the precision to search in."""
+        import torch
+
+        from ..clip.models import load_model
+
         device = find_device(self.device)
         dtype = find_dtype(self.dtype, device)
         as_stored = dtype != torch.float32

@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ..clip.models import ClipModel
 from ..prompt import LearnedPrompt
-from ..search.progress import Callback
-from ..search.searcher import StepInfo
 from .exit_codes import INTERRUPTED
+from .output import write_message, write_result
 from .progress import Progress, interruptible
 from .request import SearchRequest
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..clip.models import ClipModel
+    from ..search.progress import Callback, StepInfo
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +69,19 @@ def print_result(
         if found.says:
             log.warning("the prompt contains words that say %s: %s", concept, ", ".join(found.says))
     if as_json:
-        print(json.dumps({**result.to_json(), **(more or {})}))
+        write_result(json.dumps({**result.to_json(), **(more or {})}))
         return _exit_code(result)
+    lines = []
     for candidate in result.candidates:
         each = ", ".join(f"{name} {s:.4f}" for name, s in candidate.similarities.items())
         columns = (f"{candidate.similarity:.4f}", each and f"({each})", candidate.text)
-        print(*filter(None, columns), sep="  ")
+        lines.append("  ".join(filter(None, columns)))
     if below:
-        print(f"\n{below}")
-    print(
+        lines += ["", below]
+    write_result("\n".join(lines))
+    write_message(
         f"{result.steps} steps in {result.seconds:.1f} s, stopped by {result.stopped}; "
-        f"model {result.model}, seed {result.seed}",
-        file=sys.stderr,
+        f"model {result.model}, seed {result.seed}"
     )
     return _exit_code(result)
 

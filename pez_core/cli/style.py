@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..applications.style import APPLIED, apply_style
-from ..clip.models import ClipModel
 from ..errors import TargetError
-from ..pictures import open_picture
-from ..search.searcher import learn_prompt
-from ..targets import Targets, make_targets
-from .named import warn_of_cuts
 from .options import add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
+
+if TYPE_CHECKING:
+    from ..clip.models import ClipModel
+    from ..targets import Targets
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not all(text.strip() for text in arguments.subject):
+        raise TargetError("an empty text cannot be a subject: give --subject some words")
+    apply_style("", (), arguments.apply)  # refuses a wrong template before the search
     return _style(
         StyleRequest(
             search_request(arguments),
@@ -71,10 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _style(request: StyleRequest) -> int:
+    from ..pictures import open_picture
+    from ..search.searcher import learn_prompt
+    from ..targets import make_targets
+
     search, subjects = request.search, request.subjects
-    if not all(text.strip() for text in subjects):
-        raise TargetError("an empty text cannot be a subject: give --subject some words")
-    apply_style("", (), request.apply)  # refuses a wrong template before the search
     pictures = [open_picture(name) for name in request.pictures]
     model, dtype = search.model.open()
     targets = make_targets(model.encode_pictures(pictures), labels=request.pictures)
@@ -95,6 +98,8 @@ def _scored(
     """The prompts of the subjects, each with its similarity to the style's targets."""
     if not prompts:
         return []
+    from .named import warn_of_cuts
+
     warn_of_cuts(prompts, model)
     scores = model.score(prompts, targets).tolist()
     return [

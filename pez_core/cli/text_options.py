@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compute.devices import DEVICES, DTYPES, find_device, find_dtype
 from ..errors import ConfigError
-from ..language_model import (
-    Example,
-    LanguageModel,
-    TextConfig,
-    load_language_model,
-    read_examples,
-)
-from ..language_model.examples import Question
-from ..language_model.settings import DEFAULT, VOCABULARIES
+from ..language_model.settings import DEFAULT, VOCABULARIES, TextConfig
 from ..options import SETTINGS
 from .options import TOKENS, add_option
+
+if TYPE_CHECKING:
+    from ..language_model import Example, LanguageModel
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,8 @@ class TextRequest:
     def examples(self) -> tuple[list[Example], list[Example] | None]:
         """The examples to learn from, and those of the holdout file if there is one. Raises
         TargetError for unusable examples, before a model is loaded."""
+        from ..language_model.examples import Question, read_examples
+
         question = Question(self.verbalizers, self.after)
 
         def read(path: str) -> list[Example]:
@@ -60,6 +57,8 @@ class TextRequest:
     def open(self, name: str) -> LanguageModel:
         """A model on the device and in the precision of the request. Raises ModelError,
         ConfigError."""
+        from ..language_model import load_language_model
+
         device = find_device(self.device)
         return load_language_model(name, device, find_dtype(self.dtype, device))
 

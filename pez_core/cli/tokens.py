@@ -10,6 +10,7 @@ from ..prompt import SCHEMA
 from ..text.template import MOST_TOKENS
 from ..text.vocabulary import Vocabulary, clip_vocabulary
 from .options import add_option
+from .output import write_result
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -26,7 +27,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     vocabulary = clip_vocabulary()
     result = describe(arguments.text, vocabulary)
-    print(json.dumps(result) if arguments.json else _table(result))
+    write_result(json.dumps(result) if arguments.json else _table(result))
     return 0
 
 

@@ -1,11 +1,13 @@
-"""Devices and precisions by the names that users give."""
+"""Devices and precisions by the names that users give. The names alone do not need torch."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .precision import best_dtype
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -16,6 +18,8 @@ def find_device(name: str) -> torch.device:
 
     Raises ConfigError for an unknown name, and for a device that this torch cannot use.
     """
+    import torch
+
     if name not in DEVICES:
         raise ConfigError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
     usable = {
@@ -35,6 +39,10 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
 
     Raises ConfigError for an unknown name.
     """
+    import torch
+
+    from .precision import best_dtype
+
     if name not in DTYPES:
         raise ConfigError(f"unknown dtype {name!r}: choose one of {', '.join(DTYPES)}")
     dtype: torch.dtype = best_dtype(device) if name == "auto" else getattr(torch, name)

@@ -12,8 +12,10 @@ sheet.png                        the originals next to the painted pictures
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -62,29 +64,15 @@ class EvaluationFolder:
         """Write an image so that the file is whole or absent. Returns its path relative to the
         folder."""
         self._make(path.parent)
-        torn = path.with_name(f"{path.name}.part")
-        try:
-            with torn.open("wb") as file:
-                image.save(file, "png")
-                file.flush()
-                os.fsync(file.fileno())
-            torn.replace(path)
-        except OSError as error:
-            raise ResultsError(
-                f"cannot write {path}: {error.strerror}; free some space and run the same command "
-                "again"
-            ) from error
+        with _whole(path) as file:
+            image.save(file, "png")
         return path.relative_to(self.path).as_posix()
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, which replaces the previous one."""
         path = self.path / name
-        torn = path.with_name(f"{name}.part")
-        try:
-            torn.write_text(text, encoding="utf-8", newline="\n")
-            torn.replace(path)
-        except OSError as error:
-            raise ResultsError(f"cannot write {path}: {error.strerror}; {way_to(error)}") from error
+        with _whole(path) as file:
+            file.write(text.encode())
         return path
 
     def close(self) -> None:
@@ -107,3 +95,23 @@ class EvaluationFolder:
             raise ResultsError(
                 f"cannot make the folder {folder}: {error.strerror}; {way_to(error)}"
             ) from error
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which gets its name when it is on the disk. Raises ResultsError if it cannot
+    be written; then nothing is left of it."""
+    torn = path.with_name(f"{path.name}.part")
+    try:
+        with torn.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        torn.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            torn.unlink(missing_ok=True)
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror or error}; {way_to(error)}, and run the same "
+            "command again"
+        ) from error

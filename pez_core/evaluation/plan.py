@@ -7,15 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..batch.inverter import Job
 from ..batch.results import decisive
 from ..errors import ConfigError, VocabularyError
 from ..search.methods import read_method
 from ..text.line_files import read_lines
 from ..text.template import plain_template
 from ..text.vocabulary import clip_vocabulary
+
+if TYPE_CHECKING:
+    from ..batch.inverter import Job
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP than the guide; paper §4.1: "ViT/G"
 # The default pipeline. The paper says "Stable Diffusion-v2" (§4.1); 2.1 also reads prompts with the
@@ -29,6 +31,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
     "weight_decay": float, "fluency": float, "allow": str,
 }  # fmt: skip
+MOST_CHARACTERS = 200  # of a method; file systems allow 255 in the name of a file
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 
 
@@ -86,6 +89,11 @@ class Plan:
     def __post_init__(self) -> None:
         for optimizer in self.optimizers:
             self.job_of(optimizer)
+            if len(optimizer) > MOST_CHARACTERS:
+                raise ConfigError(
+                    f"the method {optimizer[:60]!r}… names files of the results, but it has more "
+                    f"than {MOST_CHARACTERS} characters: leave out some settings"
+                )
         if not self.methods:
             raise ConfigError("nothing to evaluate: name an optimizer, or give captions")
         twice = [m for m in self.methods if [n.lower() for n in self.methods].count(m.lower()) > 1]

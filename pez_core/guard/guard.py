@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ..clip.models import ClipModel
 from ..clip.text_tower import no_op
+from ..config import FALSE_POSITIVE_RATE
 from ..errors import GuardError
 from ..prompt import Nearness
 from ..targets import make_targets
@@ -43,7 +44,6 @@ from .neutral import Calibration, NeutralSpace, calibrate
 
 log = logging.getLogger(__name__)
 
-FALSE_POSITIVE_RATE = 0.01
 # In a search the penalty starts this far below the threshold. Half precision changes cosines by
 # less, and with a margin other CLIPs agree more often.
 MARGIN = 0.01

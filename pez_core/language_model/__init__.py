@@ -9,15 +9,19 @@ be learned. `inversion` finds words for the embedding of a sentence encoder.
 Needs transformers: pip install 'pez-prompts[lm]'.
 """
 
-from .comparison import Comparison, Method, add_model, compare_texts, text_method
-from .examples import Example, read_examples
-from .inversion import invert_sentence
-from .measure import Measure, score_text
-from .model import LanguageModel, load_language_model
-from .results import LearnedText, TextCandidate
-from .search import TextStep, learn_text_prompt
-from .sentence_encoder import SentenceEncoder, load_sentence_encoder
-from .settings import TextConfig
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .comparison import Comparison, Method, add_model, compare_texts, text_method
+    from .examples import Example, read_examples
+    from .inversion import invert_sentence
+    from .measure import Measure, score_text
+    from .model import LanguageModel, load_language_model
+    from .results import LearnedText, TextCandidate
+    from .search import TextStep, learn_text_prompt
+    from .sentence_encoder import SentenceEncoder, load_sentence_encoder
+    from .settings import TextConfig
 
 __all__ = [
     "Comparison",
@@ -40,3 +44,32 @@ __all__ = [
     "text_method",
     "score_text",
 ]
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Example": "examples",
+    "LanguageModel": "model",
+    "LearnedText": "results",
+    "Measure": "measure",
+    "Method": "comparison",
+    "SentenceEncoder": "sentence_encoder",
+    "TextCandidate": "results",
+    "TextConfig": "settings",
+    "TextStep": "search",
+    "add_model": "comparison",
+    "compare_texts": "comparison",
+    "invert_sentence": "inversion",
+    "learn_text_prompt": "search",
+    "load_language_model": "model",
+    "load_sentence_encoder": "sentence_encoder",
+    "read_examples": "examples",
+    "score_text": "measure",
+    "text_method": "comparison",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name, imported on first use: `settings` alone does not need torch (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

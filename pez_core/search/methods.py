@@ -29,7 +29,7 @@ def read_method(
         optimizer = ""
     if optimizer not in OPTIMIZERS:
         raise ConfigError(
-            f"{name!r} is not a method: write OPTIMIZER[,NAME=VALUE]..., such as pez,lr=0.3; "
+            f"{name[:80]!r} is not a method: write OPTIMIZER[,NAME=VALUE]..., such as pez,lr=0.3; "
             f"optimizers are {', '.join(OPTIMIZERS)}, names {', '.join(readers)}"
         )
     return optimizer, found

@@ -41,7 +41,7 @@ def test_a_long_text_comes_from_standard_input(
 ) -> None:
     """Read to its end, without a warning that it is cut."""
     long = ", ".join([TEXT] * 8 + ["a penguin in the snow"] * 8)
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{long}\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{long}\n".encode())))
     code, out, err = pez("distill", "-", "--tokens", "3", *QUICK, "--json")
     result = json.loads(out)
     assert (code, err) == (0, "") and result["settings"]["texts"] == [long]

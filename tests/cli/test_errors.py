@@ -43,7 +43,16 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     "an unknown option": (["invert", "--colour", "red"], "unrecognized arguments: --colour"),
     "an abbreviation": (["invert", "--temp", "{3}"], "unrecognized arguments: --temp"),
     "an unknown verb": (["paint"], "invalid choice: 'paint'"),
-    "no verb": ([], "the following arguments are required: VERB"),
+    "no verb": ([], "give a VERB, such as invert in `pez invert PICTURE`"),
+    "a verb mistyped": (["invertfolder", "x"], "'invertfolder', did you mean invert-folder"),
+    "an option mistyped": (
+        ["invert", "x", "--token", "3"], "--token 3, did you mean --tokens.*see pez invert --help",
+    ),
+    "a choice mistyped": (["invert", "x", "--preset", "fst"], "'fst', did you mean fast"),
+    "an option before the verb": (["--debug", "invert", "x"], "--debug; options come after VERB"),
+    "a negative decay": (
+        ["invert", "--text", "a", "--weight-decay", "-1"], "--weight-decay must be at least 0",
+    ),
     "tokens of no text": (["tokens"], "the following arguments are required: TEXT"),
 }  # fmt: skip
 

@@ -13,7 +13,8 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
-from pez_core.cli import _parser, _verbs
+from pez_core.cli.command import load_verbs
+from pez_core.cli.parser import make_parser
 from pez_core.clip.model_names import PRESETS
 from pez_core.evaluation.plan import PIPELINE, Diffusion
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
@@ -226,7 +227,7 @@ def test_the_help_says_what_a_script_needs(pez: Pez) -> None:
 
 def test_the_defaults_are_of_one_text_encoder(tmp_path: Path) -> None:
     """The guide is the CLIP that the default pipeline listens to, and not the judge."""
-    asked = _parser(_verbs()).parse_args(["evaluate", str(tmp_path), "--out", "x"])
+    asked = make_parser(load_verbs()).parse_args(["evaluate", str(tmp_path), "--out", "x"])
     assert (asked.model, asked.pipeline) == ("sd2", PIPELINE)
     assert PRESETS[asked.model].source == "ViT-H-14:laion2b_s32b_b79k" != asked.judge
     painted = Diffusion(asked.pipeline, asked.guidance, asked.diffusion_steps)

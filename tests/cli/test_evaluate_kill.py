@@ -14,7 +14,8 @@ from tests.support.processes import Moment, ended, start, whole
 
 pytest_plugins = ("tests.support.evaluation_fixtures",)
 SLOW = (
-    "pez_core.cli.evaluate",
+    "pez_core.evaluation.phases",
+    "pez_core.evaluation.sheet",
     "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
     "transformers.models.clip.modeling_clip",
 )

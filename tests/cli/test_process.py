@@ -1,4 +1,4 @@
-"""`pez` as a process: its streams, Ctrl-C, and output that cannot be written."""
+"""`pez` as a process: its streams, Ctrl-C, and other ways to start it."""
 
 from __future__ import annotations
 
@@ -67,20 +67,15 @@ def test_ctrl_c_ends_a_search_with_its_best() -> None:
     assert result["prompt"] and -1 <= result["similarity"] <= 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_output_that_cannot_be_written_is_an_error() -> None:
-    """A full disk: exit code 2 and one line, no traceback, nothing at the interpreter's end."""
-    with open("/dev/full", "w") as full:
-        result = run("models", capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert result.returncode == 2
-    assert result.stderr.startswith("pez: error: ") and result.stderr.count("\n") == 1
+def test_the_package_is_the_command() -> None:
+    """`python -m pez_core`, and `pez help` as other programs have it."""
+    module = [sys.executable, "-m", "pez_core"]
 
+    def printed(*command: str) -> str:
+        return subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=300, check=True
+        ).stdout
 
-@posix
-def test_a_reader_that_has_gone_is_not_an_error() -> None:
-    """As `pez models | head -0`."""
-    read, write = os.pipe()
-    os.close(read)
-    result = run("models", capture_output=False, stdout=write, stderr=subprocess.PIPE)
-    os.close(write)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert printed(*module, "--version") == printed(*PEZ, "--version")
+    assert printed(*module, "help") == printed(*PEZ, "--help")
+    assert printed(*PEZ, "help", "mix") == printed(*PEZ, "mix", "--help") != ""

@@ -40,12 +40,14 @@ def test_requests_are_frozen(path: Path) -> None:
 
 def test_the_same_arguments_give_the_same_request(tmp_path: Path) -> None:
     """Reading them leaves them as they were, a file of concepts included."""
+    from pez_core.cli.command import load_verbs
+    from pez_core.cli.parser import make_parser
     from pez_core.cli.request import search_request
 
     path = tmp_path / "concepts.txt"
     path.write_text("a dog\n# not this\na cat\n")
     command = ["invert", "--text", "a", "--avoid", "a cat", "--avoid-file", str(path)]
-    arguments = pez_core.cli._parser(pez_core.cli._verbs()).parse_args(command)
+    arguments = make_parser(load_verbs(["invert"])).parse_args(command)
     before = argparse.Namespace(**vars(arguments))
     request = search_request(arguments)
     assert request == search_request(arguments) and arguments == before

@@ -9,6 +9,7 @@ from pathlib import Path
 import open_clip
 import pytest
 
+from pez_core.cli.command import VERBS
 from pez_core.hub import open_clip_files
 from pez_core.text.vocabulary import Vocabulary
 from tests.support.commands import environment
@@ -20,6 +21,35 @@ from pez_core.cli import main
 code = main(["invert", {picture!r}, "--steps", "2"])
 print(code, *[name for name in {slow!r} if name in sys.modules])
 """
+HEAVY = ("torch", "numpy", "PIL", "open_clip", "transformers", "huggingface_hub", "safetensors")
+COMMANDS = """
+import contextlib, io, sys
+from pez_core.cli import main
+codes = []
+for words in {commands!r}:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            codes.append(main(words))
+        except SystemExit as stop:
+            codes.append(stop.code)
+print(codes, *[name for name in {heavy!r} if name in sys.modules])
+"""
+# Commands that end before their work begins, with their exit codes.
+EARLY: dict[tuple[str, ...], int] = {
+    ("--version",): 0, ("--help",): 0, ("help",): 0, (): 2, ("invertt",): 2, ("--tokens",): 2,
+    **{(verb, "--help"): 0 for verb in VERBS},
+    **{(verb, "--no-such-option"): 2 for verb in VERBS},
+    ("invert",): 2, ("invert", "--text", " "): 2, ("invert", "a", "--tokens", "0"): 2,
+    ("invert", "a", "--lr", "-1"): 2, ("invert", "a", "--avoid-file", "no such file"): 2,
+    ("style", "a", "--apply", "no field"): 2, ("style", "a", "--subject", ""): 2,
+    ("mix", "a@0"): 2, ("mix", "a", "--mode", "concatenate", "--template", "{1}"): 2,
+    ("distill", ""): 2, ("explain", " ", "--picture", "a"): 2,
+    ("invert-folder", "a", "--out", "b", "--workers", "1"): 2,
+    ("evaluate", "a", "--out", "b", "--images", "0"): 2,
+    ("learn-text", "--model", "a", "--data", "b", "--verbalizer", "c"): 2,
+    ("compare-text", "--model", "a", "--data", "b", "--verbalizer", "c=d"): 2,
+    ("invert-sentence", " ", "--encoder", "a"): 2,
+}  # fmt: skip
 CONFIG = """
 import sys
 from pez_core.clip.model_names import find_model
@@ -35,6 +65,27 @@ def printed(code: str) -> str:
     )
     assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()[-1]
+
+
+def test_what_ends_early_loads_nothing_that_is_slow() -> None:
+    """Help, versions and errors of usage: torch alone takes seconds. In one process, so an import
+    by any of them shows."""
+    commands = [list(words) for words in EARLY]
+    codes = list(EARLY.values())
+    assert printed(COMMANDS.format(commands=commands, heavy=HEAVY)) == f"{codes}"
+
+
+def test_tokens_are_shown_without_torch() -> None:
+    commands = [["tokens", "a cat"], ["tokens", "a cat", "--json"]]
+    assert printed(COMMANDS.format(commands=commands, heavy=HEAVY)) == "[0, 0]"
+
+
+def test_a_verb_loads_no_other() -> None:
+    code = (
+        "import sys; from pez_core.cli import main; main(['tokens', 'a']); "
+        "print(*[name for name in sys.modules if name.startswith('pez_core.cli.invert')])"
+    )
+    assert printed(code) == ""
 
 
 def test_a_picture_becomes_a_prompt_without_the_slow_packages(root: Path) -> None:

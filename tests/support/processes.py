@@ -117,7 +117,9 @@ def start(
     preload: more modules for that server; those of the first call of a process count.
     """
     forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["pez_core.cli.invert_folder", "open_clip", *preload])
+    forks.set_forkserver_preload(
+        ["pez_core.cli.command", "pez_core.batch.inverter", "open_clip", *preload]
+    )
     process = forks.Process(target=command, args=(arguments, moment, gate))
     process.start()
     return process
