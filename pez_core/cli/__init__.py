@@ -21,21 +21,35 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..errors import PezError
+from ..picture_files.names import ends_like_picture
 from ..version import __version__
 from .exit_codes import INTERRUPTED
+from .printable import make_printable, printable
 
 
 class _Parser(argparse.ArgumentParser):
     """Reports an error in one line, without the usage."""
 
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._given = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        hint = f"see {self.prog} --help"
+        for name in self._given:
+            if name.startswith("-") and "=" not in name and ends_like_picture(name):
+                hint = f"a file of that name is ./{name}"
+        self.exit(2, printable(f"{self.prog}: error: {message} ({hint})") + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     debug = False
     logging.basicConfig(format="pez: %(message)s", level=logging.ERROR)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(make_printable)
     logging.getLogger("pez_core").setLevel(logging.WARNING)
     _quiet_hub()
     try:
@@ -122,7 +136,7 @@ def _parser(modules: dict[str, Any]) -> _Parser:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     if isinstance(error, PezError):
         return text
     scarce = ("out of memory", "allocate memory")  # on a GPU, on a CPU

@@ -11,11 +11,11 @@ from typing import Any
 from ..applications.attribution import alternatives, contributions, estimated_contributions
 from ..clip.models import ClipModel, load_model
 from ..errors import ConfigError, TargetError
-from ..pictures import open_picture
 from ..prompt import SCHEMA
 from ..targets import Targets, make_targets
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
+from .named import expanded, open_named
 from .options import add_model_options, add_option
 
 ALTERNATIVES = 3
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _explain(
         ExplainRequest(
             arguments.text,
-            tuple(arguments.picture),
+            expanded(arguments.picture),
             arguments.model,
             arguments.tower,
             arguments.alternatives,
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _explain(request: ExplainRequest) -> int:
-    pictures = [open_picture(name) for name in request.pictures]
+    pictures = [open_named(name) for name in request.pictures]
     model = load_model(request.model, tower=request.tower)
     targets = make_targets(model.encode_pictures(pictures))
     mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..batch.inverter import Job
 from ..clip.model_names import find_model
 from ..errors import ConfigError
+from ..picture_files.kinds import is_installed
+from ..picture_files.names import PACKAGES, count_endings, ending
 from ..text.vocabulary import clip_vocabulary
+from .folder_progress import counted
+from .printable import printable
 from .request import SearchRequest
 
 WITH_ERRORS = 1  # the exit code when something has no result
@@ -93,4 +98,16 @@ def folder_job(request: SearchRequest) -> Job:
 
 
 def tell(text: str) -> None:
-    print(f"pez: {text}", file=sys.stderr)
+    print(printable(f"pez: {text}"), file=sys.stderr)
+
+
+def tell_of_packages(names: Sequence[str]) -> None:
+    """Says once which pictures cannot be read because a package is not installed."""
+    for package in sorted(set(PACKAGES.values())):
+        endings = count_endings(name for name in names if PACKAGES.get(ending(name)) == package)
+        if endings and not is_installed(package):
+            kinds = ", ".join(endings)
+            tell(
+                f"{counted(sum(endings.values()), 'picture')} ({kinds}) cannot be read before "
+                f"`pip install {package}`"
+            )

@@ -11,9 +11,8 @@ from typing import Any
 
 from ..applications.mixing import learn_apart
 from ..errors import ConfigError, TargetError
-from ..pictures import is_picture
 from ..search.searcher import learn_prompt
-from .named import named_targets, picture_or_text
+from .named import expanded_pictures, named_targets, names_picture, picture_or_text
 from .options import TOKENS, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -65,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     search = search_request(arguments)
     if arguments.mode == "concatenate" and arguments.template is not None:
         raise ConfigError("--template works only with --mode learn: give --tokens instead")
-    names, weights = zip(*map(split_weight, arguments.concepts), strict=True)
+    weighted = map(split_weight, arguments.concepts)
+    concepts = [(found, weight) for name, weight in weighted for found in expanded_pictures(name)]
+    names, weights = zip(*concepts, strict=True)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
     return _mix(MixRequest(search, names, weights, arguments.mode, tokens, arguments.json))
 
@@ -102,7 +103,7 @@ def split_weight(concept: str) -> tuple[str, float]:
         try:
             name, weight = before, float(number)
         except ValueError:  # a text with an @ in it, or a mistake
-            if is_picture(before):
+            if names_picture(before):
                 raise TargetError(
                     f"the weight of {before!r} must be a number such as 0.7, got {number!r}"
                 ) from None
@@ -114,6 +115,6 @@ def split_weight(concept: str) -> tuple[str, float]:
 
 
 def _is_file(name: str) -> bool:
-    with suppress(OSError):  # a long text is not a possible file name
+    with suppress(OSError, ValueError):  # a long text is not a possible file name
         return Path(name).is_file()
     return False

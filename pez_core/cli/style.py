@@ -10,10 +10,9 @@ from typing import Any
 from ..applications.style import APPLIED, apply_style
 from ..clip.models import ClipModel
 from ..errors import TargetError
-from ..pictures import open_picture
 from ..search.searcher import learn_prompt
 from ..targets import Targets, make_targets
-from .named import warn_of_cuts
+from .named import expanded, open_named, warn_of_cuts
 from .options import add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _style(
         StyleRequest(
             search_request(arguments),
-            tuple(arguments.pictures),
+            expanded(arguments.pictures),
             tuple(arguments.subject),
             arguments.apply,
             arguments.json,
@@ -75,7 +74,7 @@ def _style(request: StyleRequest) -> int:
     if not all(text.strip() for text in subjects):
         raise TargetError("an empty text cannot be a subject: give --subject some words")
     apply_style("", (), request.apply)  # refuses a wrong template before the search
-    pictures = [open_picture(name) for name in request.pictures]
+    pictures = [open_named(name) for name in request.pictures]
     model, dtype = search.model.open()
     targets = make_targets(model.encode_pictures(pictures), labels=request.pictures)
     asked = {"pictures": list(request.pictures), "texts": [], "negatives": []}
