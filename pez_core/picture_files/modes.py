@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from ..errors import PictureError
 
-BAND = 2**22  # pixels that are converted together
+BAND = 2**20  # pixels that are converted together
 
 # How many bytes a picture takes in Pillow's memory for each pixel; in the other modes 4.
 _BYTES = {"1": 1, "L": 1, "P": 1}
