@@ -27,7 +27,7 @@ from ..compute.devices import find_device, find_dtype
 from ..config import SearchConfig
 from ..errors import PezError, PictureError, TargetError
 from ..guard.guard import Guard
-from ..pictures import SUFFIXES
+from ..picture_files.names import count_endings, ending, folder_endings
 from ..prompt import LearnedPrompt
 from ..search.searcher import Callback, learn_prompts
 from ..targets import Targets, make_targets
@@ -38,39 +38,77 @@ log = logging.getLogger(__name__)
 
 Picture = tuple[str, Callable[[], Image.Image]]  # its name, and a function that opens it
 T = TypeVar("T")
+KINDS_SHOWN, LINKS_SHOWN = 12, 3  # in a message
 AHEAD = 2  # pictures decoded before their turn; at most 48 MB each
 
 
-def list_pictures(folder: str | Path) -> tuple[list[str], int]:
-    """The names of a folder's pictures, and the number of its other files.
+@dataclass(frozen=True)
+class LeftOut:
+    """What a folder holds besides pictures: how many files of each ending, and the links to
+    folders, which are not followed."""
+
+    endings: dict[str, int]
+    links: list[str]
+
+    def __str__(self) -> str:
+        """`15 other files left out: 12 .txt, 3 .mp4`, and the links."""
+        total, kinds = sum(self.endings.values()), list(self.endings.items())
+        each = [f"{count} {kind or 'without ending'}" for kind, count in kinds[:KINDS_SHOWN]]
+        if len(kinds) > KINDS_SHOWN:
+            each.append(f"{sum(count for _, count in kinds[KINDS_SHOWN:])} of other kinds")
+        text = f"{total} other file{'' if total == 1 else 's'} left out"
+        text += f": {', '.join(each)}" if each else ""
+        if not self.links:
+            return text
+        more = ", …" if len(self.links) > LINKS_SHOWN else ""
+        names = ", ".join(self.links[:LINKS_SHOWN])
+        return f"{text}; links to folders are not followed: {names}{more}"
+
+
+def list_pictures(folder: str | Path) -> tuple[list[str], LeftOut]:
+    """The names of a folder's pictures, and what else it holds.
 
     Names are relative to the folder, with `/`, and sorted. Subfolders are included. Hidden files
     and folders are left out, and links to folders are not followed.
     Raises PictureError when the folder does not exist or holds no picture.
     """
-    root, names, others = Path(folder), list[str](), 0
+    root, names, others, links = Path(folder), list[str](), list[str](), list[str]()
     if not root.is_dir():
         raise PictureError(
-            f"{root}: {'a file, not a folder' if root.exists() else 'no such folder'}"
+            f"{root}: a file, not a folder: use `pez invert {root}`"
+            if root.exists()
+            else f"{root}: no such folder"
         )
+    endings = folder_endings()
 
     def unreadable(error: OSError) -> None:
         log.warning("%s cannot be read (%s): it is left out", error.filename, error.strerror)
 
     for where, folders, files in os.walk(root, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(where, name) for name in folders)
+        links += [path.relative_to(root).as_posix() for path in paths if path.is_symlink()]
         for name in files:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in SUFFIXES:
-                names.append(Path(where, name).relative_to(root).as_posix())
+            path = Path(where, name)
+            if ending(name) in endings and not _is_device(path):
+                names.append(path.relative_to(root).as_posix())
             else:
-                others += 1
+                others.append(name)
+    left_out = LeftOut(count_endings(others), sorted(links))
     if not names:
         raise PictureError(
-            f"{root} holds no picture: none of its files ends in {', '.join(SUFFIXES)}"
+            f"{root} holds no picture: none of its files ends in .png, .jpg or another ending that "
+            f"Pillow knows ({left_out})"
         )
-    return sorted(names), others
+    return sorted(names), left_out
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is a pipe or the like, which would have to be waited for. A link that leads
+    nowhere is not."""
+    return path.exists() and not path.is_file()
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GuardError
 from ..text.line_files import read_lines
+from .named import decode_named, expanded_pictures, names_picture, read_named
 
 if TYPE_CHECKING:
     from ..clip.models import ClipModel
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AvoidRequest:
-    """The named concepts, each once: texts, and files of pictures."""
+    """The named concepts, each once: texts and pictures.
+
+    pictures: the contents of those that are pictures, by name, because a pipe is read only once.
+    """
 
     concepts: tuple[str, ...]
+    pictures: Mapping[str, bytes] = field(repr=False)
     false_alarms: float
 
     def guard_maker(self) -> GuardMaker | None:
@@ -33,9 +38,8 @@ class AvoidRequest:
         if not self.concepts:
             return None
         from ..guard.guard import make_guard
-        from ..pictures import is_picture, open_picture
 
-        pictures = {name: open_picture(name) for name in self.concepts if is_picture(name)}
+        pictures = {name: decode_named(data, name) for name, data in self.pictures.items()}
         texts = [name for name in self.concepts if name not in pictures]
         return partial(make_guard, texts=texts, pictures=pictures, false_alarms=self.false_alarms)
 
@@ -43,27 +47,27 @@ class AvoidRequest:
         """The entries of a result's `settings`, none without concepts.
 
         Pictures add a digest of their contents: a file may be replaced by another of its name.
-        Raises PictureError.
         """
         if not self.concepts:
             return {}
-        from ..pictures import is_picture, read_picture
-
         named = sorted(self.concepts)
         entries: dict[str, object] = {"avoid": named, "false_alarms": self.false_alarms}
-        pictures = [name for name in named if is_picture(name)]
-        if pictures:
-            contents = b"".join(hashlib.sha256(read_picture(name)).digest() for name in pictures)
+        contents = b"".join(
+            hashlib.sha256(self.pictures[name]).digest() for name in named if name in self.pictures
+        )
+        if contents:
             entries["avoid_digest"] = hashlib.sha256(contents).hexdigest()[:16]
         return entries
 
 
 def avoid_request(arguments: argparse.Namespace) -> AvoidRequest:
-    """Reads the file of concepts, once, because it may be a pipe. Raises GuardError for a file that
-    cannot be read or names no concept."""
+    """Reads the file of concepts and the pictures, once, because they may be pipes. Raises
+    GuardError for a file that cannot be read or names no concept, and PictureError."""
     path = arguments.avoid_file
-    named = [*arguments.avoid, *([] if path is None else read_concepts(path))]
-    return AvoidRequest(tuple(dict.fromkeys(named)), arguments.false_alarms)
+    given = [*arguments.avoid, *([] if path is None else read_concepts(path))]
+    named = tuple(dict.fromkeys(found for name in given for found in expanded_pictures(name)))
+    pictures = {name: read_named(name) for name in named if names_picture(name)}
+    return AvoidRequest(named, pictures, arguments.false_alarms)
 
 
 def read_concepts(path: str | Path) -> list[str]:

@@ -11,7 +11,7 @@ from ..errors import GuardError, TargetError
 from ..prompt import SCHEMA, Nearness
 from .avoid import AvoidRequest, avoid_request
 from .options import add_avoid_options, add_model_options, add_option
-from .output import write_result
+from .output import printable, write_result
 
 NEAR = 1  # the exit code of a text that means or says a concept
 
@@ -89,5 +89,5 @@ def _table(found: dict[str, Nearness]) -> str:
         verdict = "near" if one.near else "says" if one.says else "clear" if one.known else "?"
         words = f" (says {', '.join(one.says)})" if one.says else ""
         limit = f"{one.threshold:7.4f}" if one.known else f"{'-':>7}"
-        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {limit}  {name}{words}")
+        lines.append(f"{verdict:5}  {one.similarity:7.4f}  {limit}  {printable(name)}{words}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from .folder_verb import (
     folder_parser,
     folder_request,
     tell,
+    tell_of_packages,
 )
 from .options import add_search_options
 from .output import write_result
@@ -197,7 +198,9 @@ def _evaluate(request: EvaluateRequest) -> int:
         request.diffusion,
         request.judge,
     )
-    names, _ = list_pictures(plan.pictures)
+    names, left_out = list_pictures(plan.pictures)
+    tell(f"{counted(len(names), 'picture')}, {left_out}")
+    tell_of_packages(names)
     _require_known(plan, names)
     again = folder_options.retry_errors
     with EvaluationFolder(folder_options.out, plan) as folder:

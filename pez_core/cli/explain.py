@@ -12,6 +12,7 @@ from ..errors import ConfigError, TargetError
 from ..prompt import SCHEMA
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
+from .named import expanded, open_named
 from .options import add_model_options, add_option
 from .output import write_result
 
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _explain(
         ExplainRequest(
             arguments.text,
-            tuple(arguments.picture),
+            expanded(arguments.picture),
             arguments.model,
             arguments.tower,
             arguments.alternatives,
@@ -95,10 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _explain(request: ExplainRequest) -> int:
     from ..clip.models import load_model
-    from ..pictures import open_picture
     from ..targets import make_targets
 
-    pictures = [open_picture(name) for name in request.pictures]
+    pictures = [open_named(name) for name in request.pictures]
     model = load_model(request.model, tower=request.tower)
     targets = make_targets(model.encode_pictures(pictures))
     mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)

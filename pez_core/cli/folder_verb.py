@@ -4,11 +4,14 @@ of their parsers, the search that is the same for each picture, and their messag
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..picture_files.names import PACKAGES, count_endings, ending
 from ..text.vocabulary import clip_vocabulary
+from .folder_progress import counted
 from .output import write_message
 from .request import SearchRequest
 
@@ -98,3 +101,17 @@ def folder_job(request: SearchRequest) -> Job:
 
 def tell(text: str) -> None:
     write_message(f"pez: {text}")
+
+
+def tell_of_packages(names: Sequence[str]) -> None:
+    """Says once which pictures cannot be read because a package is not installed."""
+    from ..picture_files.kinds import is_installed
+
+    for package in sorted(set(PACKAGES.values())):
+        endings = count_endings(name for name in names if PACKAGES.get(ending(name)) == package)
+        if endings and not is_installed(package):
+            kinds = ", ".join(endings)
+            tell(
+                f"{counted(sum(endings.values()), 'picture')} ({kinds}) cannot be read before "
+                f"`pip install {package}`"
+            )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import TargetError
+from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
 from .options import add_option, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -45,22 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
     return _invert(
         InvertRequest(
             search_request(arguments),
-            tuple(arguments.pictures),
+            expanded(arguments.pictures),
             tuple(arguments.text),
-            tuple(arguments.negative),
+            tuple(found for name in arguments.negative for found in expanded_pictures(name)),
             arguments.json,
         )
     )
 
 
 def _invert(request: InvertRequest) -> int:
-    from ..pictures import open_picture
     from ..search.searcher import learn_prompt
-    from .named import named_targets, picture_or_text
 
     search = request.search
     near = [
-        *((name, open_picture(name)) for name in request.pictures),
+        *((name, open_named(name)) for name in request.pictures),
         *((text, None) for text in request.texts),
     ]
     away = [picture_or_text(name) for name in request.negatives]

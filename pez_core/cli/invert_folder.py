@@ -22,6 +22,7 @@ from .folder_verb import (
     folder_parser,
     folder_request,
     tell,
+    tell_of_packages,
 )
 from .options import add_search_options
 from .request import SearchRequest, search_request
@@ -124,14 +125,14 @@ def _invert_folder(request: InvertFolderRequest) -> int:
     from ..batch.inverter import list_pictures
 
     job = folder_job(request.search)
-    names, others = list_pictures(request.folder.folder)
+    names, left_out = list_pictures(request.folder.folder)
     with ResultsFile(request.folder.out) as results:
         if not request.force:
             results.require(job.decisive())
         again = request.folder.retry_errors
         todo = results.todo(names, again)
-        left_out = counted(others, "other file")
-        tell(f"{len(todo)} of {len(names)} pictures to do, {left_out} left out")
+        tell(f"{len(todo)} of {len(names)} pictures to do, {left_out}")
+        tell_of_packages(todo)
         if todo:
             _search(request, job, todo, results, len(names))
         bad = sum(results.failed.get(name, False) for name in names)

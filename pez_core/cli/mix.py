@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, TargetError
+from .named import expanded_pictures, named_targets, names_picture, picture_or_text
 from .options import TOKENS, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -61,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     search = search_request(arguments)
     if arguments.mode == "concatenate" and arguments.template is not None:
         raise ConfigError("--template works only with --mode learn: give --tokens instead")
-    names, weights = zip(*map(split_weight, arguments.concepts), strict=True)
+    weighted = map(split_weight, arguments.concepts)
+    concepts = [(found, weight) for name, weight in weighted for found in expanded_pictures(name)]
+    names, weights = zip(*concepts, strict=True)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
     return _mix(MixRequest(search, names, weights, arguments.mode, tokens, arguments.json))
 
@@ -69,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _mix(request: MixRequest) -> int:
     from ..applications.mixing import learn_apart
     from ..search.searcher import learn_prompt
-    from .named import named_targets, picture_or_text
 
     search, names, weights = request.search, request.concepts, request.weights
     items = [picture_or_text(name) for name in names]
@@ -102,9 +104,7 @@ def split_weight(concept: str) -> tuple[str, float]:
         try:
             name, weight = before, float(number)
         except ValueError:  # a text with an @ in it, or a mistake
-            from ..pictures import is_picture
-
-            if is_picture(before):
+            if names_picture(before):
                 raise TargetError(
                     f"the weight of {before!r} must be a number such as 0.7, got {number!r}"
                 ) from None
@@ -116,6 +116,6 @@ def split_weight(concept: str) -> tuple[str, float]:
 
 
 def _is_file(name: str) -> bool:
-    with suppress(OSError):  # a long text is not a possible file name
+    with suppress(OSError, ValueError):  # a long text is not a possible file name
         return Path(name).is_file()
     return False

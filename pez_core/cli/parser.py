@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from ..picture_files.names import ends_like_picture
 from ..version import __version__
 from .options import add_option
 from .output import write_message, write_result
@@ -15,12 +16,17 @@ from .output import write_message, write_result
 class Parser(argparse.ArgumentParser):
     """Reports an error in one line, without the usage, and writes as the verbs do."""
 
+    _given: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
-        write_message(f"{self.prog}: error: {message} (see {self.prog} --help)")
+        files = [w for w in self._given if w[:1] == "-" and "=" not in w and ends_like_picture(w)]
+        hint = f"a file of that name is ./{files[0]}" if files else f"see {self.prog} --help"
+        write_message(f"{self.prog}: error: {message} ({hint})")
         self.exit(2)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuses what is left over here: the parser of the verb knows its own options."""
+        self._given = args or ()
         found, left = super().parse_known_args(args, namespace)
         if left:
             near = [_nearest(word, self._option_string_actions) for word in left]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..applications.style import APPLIED, apply_style
 from ..errors import TargetError
+from .named import expanded, open_named, warn_of_cuts
 from .options import add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _style(
         StyleRequest(
             search_request(arguments),
-            tuple(arguments.pictures),
+            expanded(arguments.pictures),
             tuple(arguments.subject),
             arguments.apply,
             arguments.json,
@@ -73,12 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _style(request: StyleRequest) -> int:
-    from ..pictures import open_picture
     from ..search.searcher import learn_prompt
     from ..targets import make_targets
 
     search, subjects = request.search, request.subjects
-    pictures = [open_picture(name) for name in request.pictures]
+    pictures = [open_named(name) for name in request.pictures]
     model, dtype = search.model.open()
     targets = make_targets(model.encode_pictures(pictures), labels=request.pictures)
     asked = {"pictures": list(request.pictures), "texts": [], "negatives": []}
@@ -98,8 +98,6 @@ def _scored(
     """The prompts of the subjects, each with its similarity to the style's targets."""
     if not prompts:
         return []
-    from .named import warn_of_cuts
-
     warn_of_cuts(prompts, model)
     scores = model.score(prompts, targets).tolist()
     return [

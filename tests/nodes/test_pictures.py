@@ -3,6 +3,9 @@ error names the input."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,10 +17,10 @@ pytest_plugins = ("tests.support.nodes_fixtures",)
 
 BAD = {
     "empty batch": ((0, 32, 32, 3), "contains no picture"),
-    "no batch": ((32, 32, 3), "contains no picture"),
-    "alpha": ((1, 32, 32, 4), "alpha channel.*Split Image with Alpha"),
+    "no batch": ((32, 32, 3), "without its batch"),
+    "a mask": ((2, 32, 32), "a mask.*Convert Mask to Image"),
     "two channels": ((1, 32, 32, 2), "2 colour channels"),
-    "one channel": ((1, 32, 32, 1), "1 colour channel"),
+    "five channels": ((1, 32, 32, 5), "5 colour channels"),
     "one pixel": ((1, 1, 1, 3), "1 x 1 pixels, too small"),
     "a line": ((1, 2, 300, 3), "300 x 2 pixels, too small"),
 }
@@ -39,6 +42,37 @@ def test_it_is_refused_by_the_others(comfy: Comfy, case: str) -> None:
         comfy.mix(image_3=torch.rand(shape))
     with pytest.raises(comfy.errors.PictureError, match=f"`image`.*{message}"):
         comfy.view(prompt="a cat", model=DEMO, image=torch.rand(shape))
+
+
+def test_alpha_is_laid_on_white(comfy: Comfy, tmp_path: Path) -> None:
+    """As the command line does it, to the bit; alpha of all ones changes nothing."""
+    see = comfy.module("nodes.models.pictures").pictures_of
+    picture = example().convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(tmp_path / "clear.png")
+    (seen,) = see(torch.from_numpy(np.asarray(picture) / np.float32(255))[None], "image")
+    opened = comfy.module("pez_core.pictures").open_picture(tmp_path / "clear.png")
+    assert seen.mode == "RGB" and seen.tobytes() == opened.tobytes()
+    plain = image_of(example())
+    opaque = torch.cat([plain, torch.ones(1, 64, 64, 1)], dim=3)
+    assert see(opaque, "image")[0].tobytes() == see(plain, "image")[0].tobytes()
+    assert comfy.learn(opaque).result[:2] == comfy.learn(plain).result[:2]
+
+
+def test_grey_is_a_picture(comfy: Comfy) -> None:
+    """Of one channel: the same as three equal ones."""
+    see = comfy.module("nodes.models.pictures").pictures_of
+    grey = torch.rand(2, 16, 20, 1)
+    for one, three in zip(see(grey, "i"), see(grey.expand(2, 16, 20, 3), "i"), strict=True):
+        assert one.size == (20, 16) and one.tobytes() == three.tobytes()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_damaged_alpha_is_refused(comfy: Comfy, value: float) -> None:
+    image = torch.rand(1, 16, 16, 4)
+    image[0, 3, 3, 3] = value
+    with pytest.raises(comfy.errors.PictureError, match=r"`image`.*NaN or infinity"):
+        comfy.learn(image)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
