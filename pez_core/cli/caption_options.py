@@ -67,13 +67,14 @@ def caption_request(arguments: argparse.Namespace) -> tuple[str, CaptionRequest 
         lines, folder = Path(out), Path(arguments.folder)
     else:
         lines, folder = Path(out, LINES), Path(out)
-    prefix, suffix = (_words(arguments, name) for name in ("prefix", "suffix"))
+    around = ("prefix", "suffix")
+    prefix, suffix = (_words(name, getattr(arguments, name)) for name in around)
     return str(lines), CaptionRequest(folder, prefix, suffix, arguments.overwrite)
 
 
-def _words(arguments: argparse.Namespace, name: str) -> str:
+def _words(name: str, given: str) -> str:
     """The words around a prompt, on one line and without commas at their ends."""
-    words = " ".join(getattr(arguments, name).split()).strip(", ")
+    words = " ".join(given.split()).strip(", ")
     try:
         words.encode("utf-8")
     except UnicodeEncodeError as error:

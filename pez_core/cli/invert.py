@@ -10,7 +10,7 @@ from ..errors import TargetError
 from ..pictures import open_picture
 from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
-from .options import add_option, add_search_options
+from .options import add_option, add_output_options, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -24,6 +24,7 @@ class InvertRequest:
     texts: tuple[str, ...]
     negatives: tuple[str, ...]
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -36,7 +37,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add_option(parser, "text", action="append", default=[])
     add_option(parser, "negative", action="append", default=[], metavar="PICTURE_OR_TEXT")
     add_search_options(parser)
-    add_option(parser, "json", action="store_true")
+    add_output_options(parser)
     return parser
 
 
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(arguments.text),
             tuple(arguments.negative),
             arguments.json,
+            arguments.escape,
         )
     )
 
@@ -74,4 +76,4 @@ def _invert(request: InvertRequest) -> int:
     options = search_options(search, model, dtype, asked)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    return print_result(result, request.as_json)
+    return print_result(result, request.as_json, program=request.escape)

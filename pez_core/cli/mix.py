@@ -14,7 +14,7 @@ from ..errors import ConfigError, TargetError
 from ..pictures import is_picture
 from ..search.searcher import learn_prompt
 from .named import named_targets, picture_or_text
-from .options import TOKENS, add_search_options
+from .options import TOKENS, add_output_options, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -31,6 +31,7 @@ class MixRequest:
     mode: str
     tokens: int
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -57,7 +58,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "within --tokens; the prompt names the concepts more often (default: learn)",
     )
     add_search_options(parser)
-    add("--json", action="store_true", help="print one JSON object, that of pez invert")
+    add_output_options(parser)
     return parser
 
 
@@ -67,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--template works only with --mode learn: give --tokens instead")
     names, weights = zip(*map(split_weight, arguments.concepts), strict=True)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    return _mix(MixRequest(search, names, weights, arguments.mode, tokens, arguments.json))
+    return _mix(
+        MixRequest(search, names, weights, arguments.mode, tokens, arguments.json, arguments.escape)
+    )
 
 
 def _mix(request: MixRequest) -> int:
@@ -90,7 +93,7 @@ def _mix(request: MixRequest) -> int:
             )
         else:
             result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    return print_result(result, request.as_json)
+    return print_result(result, request.as_json, program=request.escape)
 
 
 def split_weight(concept: str) -> tuple[str, float]:
