@@ -24,7 +24,7 @@ from pez_core.text.vocabulary import Vocabulary
 from tests.support.commands import Pez, run
 from tests.support.many_pictures import QUICK, by_name, lines, make_pictures
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'pez-prompts[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 FATAL = "fatal"  # in the name of a picture that takes its worker down
 Paths = list[tuple[str, Path]]
