@@ -104,6 +104,13 @@ OPTIONS: Mapping[str, Option] = {
         "stricter",
         page="See [guard](guard.md).",
     ),
+    "escape": Option(
+        "print prompts so that a program reads them literally, parentheses included: comfyui, or "
+        "a1111 for AUTOMATIC1111's web UI and Forge",
+        command="alone it means comfyui; then it comes last",
+        page="See [literal text](#literal-text).",
+        shown="as they are",
+    ),
     "json": Option("print one JSON object", page="See [output](#output)."),
     "debug": Option("show the traceback of an error"),
 }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .escaping import COMFYUI, escape
+
 SCHEMA = 1
 
 
@@ -68,9 +70,11 @@ class Candidate:
         """The names of the concepts that the text is too near to."""
         return tuple(name for name, found in self.guard.items() if found.near)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, program: str = COMFYUI) -> dict[str, Any]:
+        """program: the one of `escaping.PROGRAMS` that the entry "escaped" is for."""
         entry: dict[str, Any] = {
             "prompt": self.text,
+            "escaped": escape(self.text, program),
             "similarity": self.similarity,
             "ids": list(self.ids),
         }
@@ -100,19 +104,20 @@ class LearnedPrompt:
     def best(self) -> Candidate:
         return self.candidates[0]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, program: str = COMFYUI) -> dict[str, Any]:
         """The object that `pez invert --json` prints (schema 1); with a guard it has the key
-        "guard"."""
+        "guard". program: as for `Candidate.to_json`."""
         return {
             "schema": SCHEMA,
             "prompt": self.best.text,
+            "escaped": escape(self.best.text, program),
             "similarity": self.best.similarity,
             "model": self.model,
             "seed": self.seed,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
-            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "candidates": [candidate.to_json(program) for candidate in self.candidates],
             "history": [[step, round(s, 3), similarity] for step, s, similarity in self.history],
             "settings": self.settings,
             **_guard_entry(self.best),

@@ -49,7 +49,7 @@ def test_imports_lead_one_way() -> None:
 FLOORS = (
     {"errors"},
     {"compute", "hub", "picture_files"},
-    {"version", "config", "options", "prompt", "targets", "pictures"},
+    {"version", "config", "options", "escaping", "prompt", "targets", "pictures"},
     {"text"},
     {"clip"},
     {"guard"},

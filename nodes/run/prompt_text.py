@@ -11,13 +11,8 @@ from itertools import groupby
 
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
+from ...pez_core.escaping import escape
 from ...pez_core.text.edits import Edits, Word, edited_words
-
-
-def escape(text: str) -> str:
-    """The text, escaped so that ComfyUI reads it literally, with the same token ids."""
-    # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
-    return text.replace("(", r"\(").replace(")", r"\)").replace("embedding:", "embedding :")
 
 
 def read(prompt: str) -> tuple[str, list[float]]:

@@ -1,5 +1,6 @@
 """Prompts of many pictures, with one record for each picture.
 
 `inverter` lists a folder and searches on one machine. `ray_batch` searches on a Ray cluster.
-`results` writes the records safely and reads them to resume.
+`results` writes the records safely and reads them to resume. `caption_files` writes the prompts for
+trainers.
 """

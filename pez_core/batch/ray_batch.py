@@ -25,6 +25,7 @@ from .results import Record
 
 log = logging.getLogger(__name__)
 
+RAY = "pip install ray"
 LOCAL = "local"  # the address of a cluster that starts here and ends with the run
 ROUNDS_SENT = 4  # pictures of a batch, as a multiple of the concurrency
 BYTES_SENT = 64 * 2**20  # the limit of a batch, unless it is a single picture
@@ -199,9 +200,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ClusterError(
-            "--ray needs Ray, which is not installed: pip install 'pez-prompts[ray]'"
-        ) from error
+        raise ClusterError(f"--ray needs Ray, which is not installed: {RAY}") from error
     return ray
 
 

@@ -81,6 +81,11 @@ class ResultsFile:
         """The last line of each picture, read from the disk."""
         return {self.name(record): record for record in self._records()}
 
+    def prompts(self) -> dict[Name, str]:
+        """The prompt of each picture that has one, read from the disk."""
+        found = ((self.name(record), record.get("prompt")) for record in self._records())
+        return {name: prompt for name, prompt in found if isinstance(prompt, str)}
+
     def require(self, wanted: dict[str, Any], way_out: str = ANOTHER_WAY) -> None:
         """Raise ResultsError when a result in the file was made with other settings.
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TargetError
+from ..escaping import COMFYUI, escape
 from .exit_codes import INTERRUPTED
-from .options import add_search_options
+from .options import add_output_options, add_search_options
 from .request import SearchRequest, search_request
-from .searching import print_result, search_options, watched
+from .searching import print_result, search_options, shown, watched
 
 if TYPE_CHECKING:
     from ..applications.distillation import Point
@@ -28,6 +29,7 @@ class DistillRequest:
     text: str
     curve: bool
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -47,7 +49,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "that length; --seconds is the time of each",
     )
     add_search_options(parser)
-    add("--json", action="store_true", help="print one JSON object, that of pez invert")
+    add_output_options(parser)
     return parser
 
 
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = (_read() if arguments.text == "-" else arguments.text).strip()
     if not text:
         raise TargetError("nothing to distill: give a text with some words")
-    return _distill(DistillRequest(search, text, arguments.curve, arguments.json))
+    return _distill(DistillRequest(search, text, arguments.curve, arguments.json, arguments.escape))
 
 
 def _distill(request: DistillRequest) -> int:
@@ -71,8 +73,11 @@ def _distill(request: DistillRequest) -> int:
         result = distill(model, text, search.template, callback=callback, **options)
         if request.curve and result.stopped != "user":
             points += distillation_curve(model, text, callback=callback, **options)
-    more = {"curve": [point.to_json() for point in points]} if request.curve else {}
-    code = print_result(result, request.as_json, more, _table(points))
+    program = request.escape or COMFYUI
+    curve = [{**point.to_json(), "escaped": escape(point.prompt, program)} for point in points]
+    more = {"curve": curve} if request.curve else {}
+    table = "" if request.as_json else _table(points, request.escape)
+    code = print_result(result, request.as_json, more, table, request.escape)
     return INTERRUPTED if points and points[-1].stopped == "user" else code
 
 
@@ -92,13 +97,13 @@ def _read() -> str:
         raise TargetError(f"standard input is not text ({error}): give UTF-8") from error
 
 
-def _table(points: Sequence[Point]) -> str:
+def _table(points: Sequence[Point], program: str | None) -> str:
     if not points:
         return ""
     lines = ["tokens  ratio  similarity     cut  prompt"]
     lines += [
         f"{p.tokens:>6}  {p.ratio:>5.0%}  {p.similarity:>10.4f}  {p.cut_similarity:>6.4f}  "
-        f"{p.prompt}"
+        f"{shown(p.prompt, program)}"
         for p in points
     ]
     return "\n".join(lines)

@@ -35,7 +35,13 @@ class FolderRequest:
 
 
 def folder_parser(
-    verbs: Any, name: str, summary: str, about: str, examples: str, out: tuple[str, str]
+    verbs: Any,
+    name: str,
+    summary: str,
+    about: str,
+    examples: str,
+    out: tuple[str, str],
+    out_required: bool = True,
 ) -> argparse.ArgumentParser:
     """A parser with DIR, --out, --at-once and --retry-errors.
 
@@ -53,7 +59,7 @@ def folder_parser(
     )
     add = parser.add_argument
     add("folder", metavar="DIR", help="the folder of the pictures")
-    add("--out", required=True, metavar=out[0], help=out[1])
+    add("--out", required=out_required, metavar=out[0], help=out[1])
     add(
         "--at-once",
         type=int,
@@ -70,12 +76,12 @@ def folder_parser(
     return parser
 
 
-def folder_request(arguments: argparse.Namespace) -> FolderRequest:
-    """Raises ConfigError for a number out of range."""
+def folder_request(arguments: argparse.Namespace, out: str | None = None) -> FolderRequest:
+    """out: another one than that of --out. Raises ConfigError for a number out of range."""
     at_once = arguments.at_once
     if at_once < 1:
         raise ConfigError(f"--at-once must be a whole number of at least 1, got {at_once}")
-    return FolderRequest(arguments.folder, arguments.out, at_once, arguments.retry_errors)
+    return FolderRequest(arguments.folder, out or arguments.out, at_once, arguments.retry_errors)
 
 
 def folder_job(request: SearchRequest) -> Job:

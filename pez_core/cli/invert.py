@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import TargetError
 from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
-from .options import add_option, add_search_options
+from .options import add_option, add_output_options, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -22,6 +22,7 @@ class InvertRequest:
     texts: tuple[str, ...]
     negatives: tuple[str, ...]
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -34,7 +35,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add_option(parser, "text", action="append", default=[])
     add_option(parser, "negative", action="append", default=[], metavar="PICTURE_OR_TEXT")
     add_search_options(parser)
-    add_option(parser, "json", action="store_true")
+    add_output_options(parser)
     return parser
 
 
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(arguments.text),
             tuple(found for name in arguments.negative for found in expanded_pictures(name)),
             arguments.json,
+            arguments.escape,
         )
     )
 
@@ -74,4 +76,4 @@ def _invert(request: InvertRequest) -> int:
     options = search_options(search, model, dtype, asked)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    return print_result(result, request.as_json)
+    return print_result(result, request.as_json, program=request.escape)

@@ -1,19 +1,20 @@
-"""`pez invert-folder DIR --out FILE`: learns a prompt for each picture of a folder, one JSON line
-each."""
+"""`pez invert-folder DIR`: learns a prompt for each picture of a folder, one JSON line each, and a
+caption file each if asked."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.results import Record, ResultsFile
 from ..errors import ConfigError
+from .caption_options import CaptionRequest, add_caption_options, caption_request
 from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
@@ -28,6 +29,7 @@ from .options import add_search_options
 from .request import SearchRequest, search_request
 
 if TYPE_CHECKING:
+    from ..batch.caption_files import CaptionFiles
     from ..batch.inverter import Job
 
 _ABOUT = """
@@ -42,6 +44,9 @@ picture depends only on the picture and on the options.
 To continue after Ctrl-C, a kill or a power cut, give the same command again. It skips the pictures
 that have a line, and removes an incomplete last line. Options that change results must be the same
 as before.
+
+With --txt, each picture gets a caption file too, from its line. A missing caption is written again,
+without a search. An existing file of another text is kept.
 """
 _CODES = """
 exit codes:
@@ -54,17 +59,20 @@ examples:
   pez invert-folder photos --out prompts.jsonl --model sd15
   jq -r 'select(.prompt) | [.picture, .prompt] | @tsv' prompts.jsonl
   jq -r 'select(.error) | .error' prompts.jsonl
+  pez invert-folder photos --txt --prefix "sks style" --model sdxl
   pez invert-folder photos --out prompts.jsonl --model sd15 --ray auto
 """
 
 
 @dataclass(frozen=True)
 class InvertFolderRequest:
-    """force: whether other options than before are accepted. ray: the address of a cluster, empty
-    to start one here, None for this process. workers: how many, None for as many as fit."""
+    """captions: None for lines alone. force: whether other options than before are accepted. ray:
+    the address of a cluster, empty to start one here, None for this process. workers: how many,
+    None for as many as fit."""
 
     folder: FolderRequest
     search: SearchRequest
+    captions: CaptionRequest | None
     force: bool
     ray: str | None
     workers: int | None
@@ -73,11 +81,13 @@ class InvertFolderRequest:
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     out = ("FILE", "where the lines go; existing lines are kept")
     parser = folder_parser(
-        verbs, name, "learn a prompt for each picture of a folder", _ABOUT, _CODES, out
+        verbs, name, "learn a prompt for each picture of a folder", _ABOUT, _CODES, out, False
     )
+    parser.usage = f"pez {name} DIR (--out FILE | --txt) [option]..."
     parser.add_argument(
         "--force", action="store_true", help="continue FILE with other options than before"
     )
+    add_caption_options(parser)
     _add_ray_options(parser)
     add_search_options(parser.add_argument_group("search, the same for each picture"))
     return parser
@@ -110,10 +120,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--workers must be a whole number of at least 1, got {workers}")
     if workers is not None and arguments.ray is None:
         raise ConfigError("--workers works only with --ray: give both or neither")
+    out, captions = caption_request(arguments)
     return _invert_folder(
         InvertFolderRequest(
-            folder_request(arguments),
+            folder_request(arguments, out),
             search_request(arguments),
+            captions,
             arguments.force,
             arguments.ray,
             workers,
@@ -126,23 +138,36 @@ def _invert_folder(request: InvertFolderRequest) -> int:
 
     job = folder_job(request.search)
     names, left_out = list_pictures(request.folder.folder)
+    captions = None
+    if request.captions is not None:
+        job = replace(job, settings={**job.settings, **request.captions.settings()})
+        captions = request.captions.files(names)
     with ResultsFile(request.folder.out) as results:
         if not request.force:
             results.require(job.decisive())
         again = request.folder.retry_errors
         todo = results.todo(names, again)
+        if captions is not None:
+            todo = captions.to_search(todo)
+            _caption_earlier(names, results, captions)
         tell(f"{len(todo)} of {len(names)} pictures to do, {left_out}")
         tell_of_packages(todo)
         if todo:
-            _search(request, job, todo, results, len(names))
+            _search(request, job, todo, partial(_keep, results, captions), len(names))
         bad = sum(results.failed.get(name, False) for name in names)
+    if captions is not None:
+        _tell_captions(captions)
     if bad and not again:
         tell(f"{counted(bad, 'error')} in {request.folder.out}: --retry-errors tries again")
     return WITH_ERRORS if bad else 0
 
 
 def _search(
-    request: InvertFolderRequest, job: Job, todo: list[str], results: ResultsFile, total: int
+    request: InvertFolderRequest,
+    job: Job,
+    todo: list[str],
+    keep: Callable[[Record], None],
+    total: int,
 ) -> None:
     """Searches the pictures here or on a cluster, and keeps their records."""
     from ..batch.inverter import Inverter
@@ -156,17 +181,37 @@ def _search(
         inverter = Inverter(job)
         pictures = ((name, partial(open_picture, path)) for name, path in paths)
         with progress:
-            _keep(inverter.records(pictures, at_once, progress.step), results, progress)
+            for record in inverter.records(pictures, at_once, progress.step):
+                keep(record)
+                progress.record(record)
         return
     with (
         redirect_stdout(sys.stderr),  # Ray reports dead workers on stdout
         Cluster(job, request.ray or LOCAL, workers=request.workers, concurrency=at_once) as cluster,
         progress,
     ):
-        _keep(cluster.records(paths), results, progress)
+        for record in cluster.records(paths):
+            keep(record)
+            progress.record(record)
 
 
-def _keep(records: Iterator[Record], results: ResultsFile, progress: FolderProgress) -> None:
-    for record in records:
-        results.append(record)
-        progress.record(record)
+def _keep(results: ResultsFile, captions: CaptionFiles | None, record: Record) -> None:
+    """Writes a record and then its caption, which the next run takes from the record if need be."""
+    results.append(record)
+    if captions is not None and "prompt" in record:
+        captions.write(record["picture"], record["prompt"])
+
+
+def _caption_earlier(names: list[str], results: ResultsFile, captions: CaptionFiles) -> None:
+    """Writes the captions of earlier records that are missing."""
+    prompts = results.prompts()
+    for name in names:
+        if name in prompts:
+            captions.write(name, prompts[name])
+
+
+def _tell_captions(captions: CaptionFiles) -> None:
+    tell(f"{counted(captions.written, 'caption')} written")
+    if captions.kept:
+        kept = counted(len(captions.kept), "caption file")
+        tell(f"{kept} kept, of another text, such as {captions.kept[0]}: --overwrite replaces")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ConfigError, TargetError
 from .named import expanded_pictures, named_targets, names_picture, picture_or_text
-from .options import TOKENS, add_search_options
+from .options import TOKENS, add_output_options, add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -28,6 +28,7 @@ class MixRequest:
     mode: str
     tokens: int
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -54,7 +55,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "within --tokens; the prompt names the concepts more often (default: learn)",
     )
     add_search_options(parser)
-    add("--json", action="store_true", help="print one JSON object, that of pez invert")
+    add_output_options(parser)
     return parser
 
 
@@ -66,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     concepts = [(found, weight) for name, weight in weighted for found in expanded_pictures(name)]
     names, weights = zip(*concepts, strict=True)
     tokens = TOKENS if arguments.tokens is None else arguments.tokens
-    return _mix(MixRequest(search, names, weights, arguments.mode, tokens, arguments.json))
+    return _mix(
+        MixRequest(search, names, weights, arguments.mode, tokens, arguments.json, arguments.escape)
+    )
 
 
 def _mix(request: MixRequest) -> int:
@@ -92,7 +95,7 @@ def _mix(request: MixRequest) -> int:
             )
         else:
             result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    return print_result(result, request.as_json)
+    return print_result(result, request.as_json, program=request.escape)
 
 
 def split_weight(concept: str) -> tuple[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..compute.devices import DEVICES, DTYPES
 from ..config import DEFAULT, FALSE_POSITIVE_RATE, OPTIMIZERS, PRESETS
+from ..escaping import COMFYUI, PROGRAMS
 from ..options import OPTIONS, SETTINGS
 from ..text.vocabulary import KINDS
 
@@ -89,3 +90,17 @@ def add_avoid_options(parser: argparse._ActionsContainer) -> None:
     add_option(parser, "avoid", action="append", default=[], metavar="TEXT_OR_PICTURE")
     add_option(parser, "avoid_file", metavar="FILE")
     add_option(parser, "false_alarms", type=float, default=FALSE_POSITIVE_RATE, metavar="RATE")
+
+
+def add_output_options(parser: argparse._ActionsContainer) -> None:
+    """Adds the options of what is printed."""
+    add_option(parser, "escape", nargs="?", const=COMFYUI, type=_program, metavar="PROGRAM")
+    add_option(parser, "json", action="store_true")
+
+
+def _program(name: str) -> str:
+    if name not in PROGRAMS:
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is none of {', '.join(PROGRAMS)}: write one of them, or --escape last"
+        )
+    return name

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..escaping import COMFYUI, escape, unescapable
 from ..prompt import LearnedPrompt
 from .exit_codes import INTERRUPTED
 from .output import write_message, write_result
@@ -57,11 +58,16 @@ def watched(seconds: float | None) -> Iterator[Callback]:
 
 
 def print_result(
-    result: LearnedPrompt, as_json: bool, more: dict[str, Any] | None = None, below: str = ""
+    result: LearnedPrompt,
+    as_json: bool,
+    more: dict[str, Any] | None = None,
+    below: str = "",
+    program: str | None = None,
 ) -> int:
     """Prints the candidates, with a summary on stderr, or one JSON object; returns the exit code.
 
     more: further fields of the object. below: what is printed below the candidates instead.
+    program: as for `shown`.
     """
     if result.best.near:
         log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
@@ -69,12 +75,18 @@ def print_result(
         if found.says:
             log.warning("the prompt contains words that say %s: %s", concept, ", ".join(found.says))
     if as_json:
-        write_result(json.dumps({**result.to_json(), **(more or {})}))
+        write_result(json.dumps({**result.to_json(program or COMFYUI), **(more or {})}))
         return _exit_code(result)
+    if program is not None:
+        _warn_of_signs(result, program)
     lines = []
     for candidate in result.candidates:
         each = ", ".join(f"{name} {s:.4f}" for name, s in candidate.similarities.items())
-        columns = (f"{candidate.similarity:.4f}", each and f"({each})", candidate.text)
+        columns = (
+            f"{candidate.similarity:.4f}",
+            each and f"({each})",
+            shown(candidate.text, program),
+        )
         lines.append("  ".join(filter(None, columns)))
     if below:
         lines += ["", below]
@@ -84,6 +96,24 @@ def print_result(
         f"model {result.model}, seed {result.seed}"
     )
     return _exit_code(result)
+
+
+def shown(prompt: str, program: str | None) -> str:
+    """A prompt as it is printed: escaped for a program, if there is one."""
+    return prompt if program is None else escape(prompt, program)
+
+
+def _warn_of_signs(result: LearnedPrompt, program: str) -> None:
+    """Warns of signs that a program would misread all the same."""
+    found = [unescapable(candidate.text, program) for candidate in result.candidates]
+    signs = list(dict.fromkeys(sign for signs in found for sign in signs))
+    if signs:
+        log.warning(
+            "the prompt box of %s has no escape for %s: --ban '*%s*' excludes such words",
+            program,
+            " ".join(signs),
+            signs[0],
+        )
 
 
 def _exit_code(result: LearnedPrompt) -> int:

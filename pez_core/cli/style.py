@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..applications.style import APPLIED, apply_style
 from ..errors import TargetError
+from ..escaping import COMFYUI, escape
 from .named import expanded, open_named, warn_of_cuts
-from .options import add_search_options
+from .options import add_output_options, add_search_options
 from .request import SearchRequest, search_request
-from .searching import print_result, search_options, watched
+from .searching import print_result, search_options, shown, watched
 
 if TYPE_CHECKING:
     from ..clip.models import ClipModel
@@ -28,6 +29,7 @@ class StyleRequest:
     subjects: tuple[str, ...]
     apply: str
     as_json: bool
+    escape: str | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -54,7 +56,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         help="how to join a subject and the style (default: %(default)s)",
     )
     add_search_options(parser)
-    add("--json", action="store_true", help="print one JSON object, that of pez invert")
+    add_output_options(parser)
     return parser
 
 
@@ -69,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(arguments.subject),
             arguments.apply,
             arguments.json,
+            arguments.escape,
         )
     )
 
@@ -86,21 +89,33 @@ def _style(request: StyleRequest) -> int:
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
     prompts = apply_style(result.best.text, subjects, request.apply)
-    applied = _scored(model, subjects, prompts, targets)
+    applied = _scored(model, subjects, prompts, targets, request.escape)
     more = {"applied": applied} if subjects else {}
-    below = "\n".join(f"{entry['similarity']:.4f}  {entry['prompt']}" for entry in applied)
-    return print_result(result, request.as_json, more, below)
+    below = "\n".join(
+        f"{entry['similarity']:.4f}  {shown(entry['prompt'], request.escape)}" for entry in applied
+    )
+    return print_result(result, request.as_json, more, below, request.escape)
 
 
 def _scored(
-    model: ClipModel, subjects: Sequence[str], prompts: list[str], targets: Targets
+    model: ClipModel,
+    subjects: Sequence[str],
+    prompts: list[str],
+    targets: Targets,
+    program: str | None,
 ) -> list[dict[str, Any]]:
-    """The prompts of the subjects, each with its similarity to the style's targets."""
+    """The prompts of the subjects, each with its similarity to the style's targets. program: the
+    one that they are escaped for."""
     if not prompts:
         return []
     warn_of_cuts(prompts, model)
     scores = model.score(prompts, targets).tolist()
     return [
-        {"subject": subject, "prompt": prompt, "similarity": score}
+        {
+            "subject": subject,
+            "prompt": prompt,
+            "escaped": escape(prompt, program or COMFYUI),
+            "similarity": score,
+        }
         for subject, prompt, score in zip(subjects, prompts, scores, strict=True)
     ]

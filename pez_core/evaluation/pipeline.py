@@ -24,6 +24,8 @@ from .plan import COPIES, Diffusion
 
 log = logging.getLogger(__name__)
 
+PACKAGES = "pip install 'diffusers>=0.31' 'transformers>=4.40' 'pillow>=10.1'"
+
 
 def require_diffusers() -> Any:
     """The module diffusers. Raises ModelError, which names the extra, when it or transformers is
@@ -33,8 +35,7 @@ def require_diffusers() -> Any:
         import transformers  # noqa: F401  (the text encoders of the pipelines)
     except ImportError as error:
         raise ModelError(
-            "painting pictures needs diffusers and transformers: pip install "
-            f"'pez-prompts[evaluate]' ({error})"
+            f"painting pictures needs diffusers and transformers: {PACKAGES} ({error})"
         ) from error
     return diffusers
 

@@ -6,7 +6,7 @@ its answer. `search` learns a prompt: `label_loss` is its objective, `settings` 
 reads labelled texts. `measure` scores a text. `comparison` compares methods and seeds. `model` and
 `sentence_encoder` hold the networks, `loading` loads them, and `tokens` selects the tokens that can
 be learned. `inversion` finds words for the embedding of a sentence encoder.
-Needs transformers: pip install 'pez-prompts[lm]'.
+Needs transformers: pip install 'transformers>=4.56'.
 """
 
 from importlib import import_module

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from ..errors import ModelError, first_line
 from ..hub.bars import without_bars
 
-EXTRA = "pip install 'pez-prompts[lm]'"
+EXTRA = "pip install 'transformers>=4.56'"
 NAMED = 3  # weights that a message names
 # What transformers raises for files that it cannot read, or that need another package.
 UNREADABLE = (

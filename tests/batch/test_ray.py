@@ -24,7 +24,7 @@ from pez_core.text.vocabulary import Vocabulary
 from tests.support.commands import Pez, run
 from tests.support.many_pictures import QUICK, by_name, lines, make_pictures
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'pez-prompts[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 FATAL = "fatal"  # in the name of a picture that takes its worker down
 Paths = list[tuple[str, Path]]
@@ -144,13 +144,16 @@ def test_the_command_uses_a_cluster(pez: Pez, pictures: Paths, tmp_path: Path) -
 
 
 def test_a_cluster_is_started_where_none_is_named(tmp_path: Path) -> None:
-    """And ends with the command; stdout stays empty."""
+    """And ends with the command; stdout stays empty. Captions come from this process."""
     names = make_pictures(tmp_path / "pictures", 2)
-    result = run(
-        "invert-folder", "pictures", "--out", "r", *QUICK, "--ray", "--workers", "1", cwd=tmp_path
-    )
+    command = ["invert-folder", "pictures", "--out", "r.jsonl", "--txt", "--prefix", "sks", *QUICK]
+    result = run(*command, "--ray", "--workers", "1", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
-    assert sorted(by_name(lines(tmp_path / "r"))) == names
+    found = by_name(lines(tmp_path / "r.jsonl"))
+    assert sorted(found) == names
+    for name, record in found.items():
+        caption = (tmp_path / "pictures" / name).with_suffix(".txt")
+        assert caption.read_text(encoding="utf-8") == f"sks, {record['prompt']}"
     assert "pez: 2 pictures in" in result.stderr
 
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import pytest
 
 from benchmarks.applied.applications import APPLICATIONS, PAGE, length_blocks, with_blocks
 from pez_core import Targets, make_targets, open_picture
-from tests.support.commands import environment
 from tests.support.oracle import DemoOracle
 
 SAVED = Path(PAGE).parent.parent / "benchmarks" / "results" / "applications.json"
@@ -113,14 +110,3 @@ def test_markers_that_are_missing_are_reported() -> None:
     for broken in ("", page + page):
         with pytest.raises(ValueError, match="not one pair of markers for 'x'"):
             with_blocks(broken, {"x": "new"})
-
-
-def test_the_pages_python_runs(page: str, root: Path) -> None:
-    """All its blocks, one after the other, where a reader would run them."""
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == len(APPLICATIONS)
-    run = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks)], cwd=root, env=environment(),
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, "") and len(run.stdout.splitlines()) > 5

@@ -48,7 +48,7 @@ def test_the_json_has_the_published_shape(invert: Callable[..., Any], picture: s
     """Schema 1: these keys, in this order, of these types."""
     result = invert(picture, "--seed", "7", "--candidates", "2")
     assert list(result) == [
-        "schema", "prompt", "similarity", "model", "seed", "steps", "seconds", "stopped",
+        "schema", "prompt", "escaped", "similarity", "model", "seed", "steps", "seconds", "stopped",
         "candidates", "history", "settings",
     ]  # fmt: skip
     assert (result["schema"], result["model"], result["seed"]) == (1, "demo", 7)
@@ -58,7 +58,7 @@ def test_the_json_has_the_published_shape(invert: Callable[..., Any], picture: s
     assert (best["prompt"], best["similarity"]) == (result["prompt"], result["similarity"])
     assert 1 <= len(result["candidates"]) <= 2
     for candidate in result["candidates"]:
-        assert list(candidate) == ["prompt", "similarity", "ids"]
+        assert list(candidate) == ["prompt", "escaped", "similarity", "ids"]
         assert type(candidate["prompt"]) is str and type(candidate["similarity"]) is float
         assert len(candidate["ids"]) == 8 and {type(i) for i in candidate["ids"]} == {int}
     for entry in result["history"]:

@@ -61,6 +61,7 @@ def test_the_curve_is_a_field_and_a_table(pez: Pez, demo: ClipModel) -> None:
     assert [point["tokens"] for point in result["curve"]] == curve_lengths(own)
     assert list(result["curve"][0]) == [
         "tokens", "ratio", "similarity", "prompt", "cut_similarity", "cut", "stopped",
+        "escaped",
     ]  # fmt: skip
     code, out, _ = pez(*arguments)
     lines, table = (part.splitlines() for part in out.split("\n\n"))

@@ -207,7 +207,7 @@ def test_what_cannot_be_evaluated_is_one_line(
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, missing, None)  # as if it was not installed
             code, _, err = pez(*evaluate("out"))
-            assert code == 2 and re.search(r"pip install 'pez-prompts\[evaluate\]'", err), err
+            assert code == 2 and re.search("pip install 'diffusers", err), err
     assert not (tmp_path / "out" / "results.jsonl").read_bytes()
     assert not lines_of(tmp_path / "out" / "prompts")
 

@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_one_line(
     (tmp_path / "empty").mkdir()
     r = str(tmp_path / "r")
     for arguments, message in (
-        ([where], "the following arguments are required: --out"),
+        ([where], "nothing to write: give --out FILE, --txt, or both"),
         (["none", "--out", r], "none: no such folder"),
         ([str(tmp_path / "empty"), "--out", r], "empty holds no picture"),
         ([where, "--out", r, "--model", "sd99"], "unknown model 'sd99'"),
@@ -139,7 +139,7 @@ def test_what_cannot_be_done_is_one_line(
         ([where, "--out", where], "pictures is not a file"),
         ([where, "--out", str(Path(where, "1.png"))], "holds something other than results"),
         ([where, "--out", r, "--template", "no slot"], "has no slot"),
-        ([where, "--out", r, "--ray"], r"needs Ray.*pip install 'pez-prompts\[ray\]'"),
+        ([where, "--out", r, "--ray"], "needs Ray.*pip install ray"),
     ):
         code, out, err = pez("invert-folder", *arguments)
         assert (code, out) == (2, ""), message
@@ -158,6 +158,6 @@ def test_a_file_in_use_is_refused(pez: Pez, folder: Folder, tmp_path: Path) -> N
 def test_the_help_says_what_a_script_needs(pez: Pez) -> None:
     """Exit codes, the two kinds of lines, and how to go on."""
     code, out, _ = pez("invert-folder", "--help")
-    assert code == 0 and out.startswith("usage: pez invert-folder DIR --out FILE [option]...\n")
+    assert code == 0 and out.startswith("usage: pez invert-folder DIR (--out FILE | --txt) ")
     for needed in ("exit codes", '"error": text', "--retry-errors", "--ray", "--seed", "kill"):
         assert needed in out
