@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tests.support.processes import SAFETY
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -78,7 +80,7 @@ class Client:
     # -- HTTP
 
     def get(self, path: str) -> Any:
-        with urlopen(self.url + path, timeout=60) as answer:
+        with urlopen(self.url + path, timeout=SAFETY) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: object) -> Any:
@@ -99,7 +101,7 @@ class Client:
     def _send(self, path: str, body: bytes, kind: str) -> Any:
         request = Request(self.url + path, data=body, headers={"Content-Type": kind})
         try:
-            with urlopen(request, timeout=60) as answer:
+            with urlopen(request, timeout=SAFETY) as answer:
                 text = answer.read()
         except HTTPError as error:
             raise RefusedError(error.read().decode(errors="replace")) from None
@@ -112,11 +114,11 @@ class Client:
         body = {"prompt": prompt, "client_id": self.client_id}
         return str(self.post("/prompt", body)["prompt_id"])
 
-    def run(self, prompt: Prompt, timeout: float = 120.0) -> Run:
+    def run(self, prompt: Prompt, timeout: float = SAFETY) -> Run:
         """Queues a prompt and waits for its end, whatever that is."""
         return self.finish(self.queue(prompt), timeout)
 
-    def finish(self, prompt_id: str, timeout: float = 120.0) -> Run:
+    def finish(self, prompt_id: str, timeout: float = SAFETY) -> Run:
         """Waits for the end of a queued prompt."""
         ending = self.wait_for(
             lambda m: m.type in ENDINGS and m.data["prompt_id"] == prompt_id, timeout
@@ -126,7 +128,7 @@ class Client:
             mine = [m for m in self.messages if m.data.get("prompt_id") == prompt_id]
         return Run(prompt_id, ending, mine, history)
 
-    def end_all(self, timeout: float = 60.0) -> None:
+    def end_all(self, timeout: float = SAFETY) -> None:
         """Empties the queue, and waits until nothing runs any more."""
         limit = time.monotonic() + timeout
         self.post("/queue", {"clear": True})
@@ -136,7 +138,7 @@ class Client:
             self.post("/interrupt", {})
             time.sleep(0.1)
 
-    def wait_for(self, wanted: Callable[[Message], bool], timeout: float = 60.0) -> Message:
+    def wait_for(self, wanted: Callable[[Message], bool], timeout: float = SAFETY) -> Message:
         """The first message of all that came that is wanted."""
         limit = time.monotonic() + timeout
         seen = 0
@@ -150,7 +152,7 @@ class Client:
                     kinds = [message.type for message in self.messages[-20:]]
                     raise TimeoutError(f"not within {timeout} s; the last that came: {kinds}")
 
-    def _history(self, prompt_id: str, timeout: float = 10.0) -> dict[str, Any]:
+    def _history(self, prompt_id: str, timeout: float = SAFETY) -> dict[str, Any]:
         """The history is written a little after the last message."""
         limit = time.monotonic() + timeout
         while time.monotonic() < limit:
@@ -207,10 +209,10 @@ def connected(url: str) -> Iterator[Client]:
 
     thread = Thread(target=work, daemon=True)
     thread.start()
-    opened.result(timeout=30)
+    opened.result(timeout=SAFETY)
     try:
         yield client
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=10)
+        thread.join(timeout=SAFETY)
         loop.close()

@@ -22,10 +22,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.comfyui.checkpoint import FOLDERS
+from tests.support.processes import SAFETY
 
 PACK = "pez-prompts"
 OTHER_PACK = Path(__file__).with_name("other_pack.py")
-START_LIMIT = 120.0  # seconds
+START_LIMIT = 2 * SAFETY  # seconds
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RuntimeError(f"ComfyUI ended with {process.returncode}:\n{tail(server.log)}")
         try:
-            with urlopen(f"{server.url}/system_stats", timeout=2):
+            with urlopen(f"{server.url}/system_stats", timeout=SAFETY):
                 return
         except (URLError, OSError):
             time.sleep(0.2)

@@ -45,7 +45,7 @@ def test_an_example_workflow_runs(client: Client, png: bytes, path: Path) -> Non
     checks = {LEARN: assert_learned, MIX: assert_learned, VIEW: assert_viewed}
     ours = {key: node["class_type"] for key, node in prompt.items() if node["class_type"] in checks}
     assert ours, f"{path.name} shows no node of the pack"
-    run = client.run(fitted(prompt, client, png), timeout=300)
+    run = client.run(fitted(prompt, client, png))
     assert run.succeeded, run.ending
     for key, kind in ours.items():
         checks[kind](run.output(key))

@@ -32,7 +32,6 @@ def started(client: Client, prompt: Prompt, phase: str = "pez") -> tuple[str, Me
             and m.data["phase"] == phase
             and m.data["step"] > 0
         ),
-        timeout=120,
     )
 
 
@@ -74,7 +73,7 @@ def test_an_interrupt_takes_effect_while_the_prompt_is_refined(client: Client) -
     )
     client.post("/interrupt", {})
     before = told(client, prompt_id)
-    run = client.finish(prompt_id, timeout=300)
+    run = client.finish(prompt_id)
     assert run.ending.type == "execution_interrupted", run.ending
     assert late(run, before) <= LATE
 

@@ -25,8 +25,12 @@ export async function widgetValue(front, node, name) {
   return front.page.evaluate(read, [node, name]);
 }
 
-/** No panel reaches beyond its node. */
-export async function assertInside(front) {
+/** No panel reaches beyond its node, once the page has laid them out. */
+export function assertInside(front) {
+  return front.eventually(() => checkInside(front));
+}
+
+async function checkInside(front) {
   const out = await front.page.evaluate(() => {
     const { ds } = window.app.canvas;
     const canvas = window.app.canvas.canvas.getBoundingClientRect();

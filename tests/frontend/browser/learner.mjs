@@ -49,8 +49,11 @@ export const learner = {
   "a click copies a prompt as it has to be typed": async (front) => {
     const panel = front.panel("learn");
     await panel.getByRole("button", { name: "Copy", exact: true }).click();
-    const copied = await front.page.evaluate(() => navigator.clipboard.readText());
-    assert.equal(copied, "a photo of watermelon skater summer :\\) \\(juicy\\)");
+    const copied = (text) =>
+      front.eventually(async () => {
+        assert.equal(await front.page.evaluate(() => navigator.clipboard.readText()), text);
+      });
+    await copied("a photo of watermelon skater summer :\\) \\(juicy\\)");
     // Nodes 2.0 of 1.35.9 makes the node higher than the window.
     const scrolled = (y) =>
       front.page.evaluate((to) => {
@@ -59,8 +62,7 @@ export const learner = {
       }, y);
     await scrolled(-250);
     await panel.locator(".pez-candidate").first().click();
-    const other = await front.page.evaluate(() => navigator.clipboard.readText());
-    assert.equal(other, "a photo of silent skater fruit");
+    await copied("a photo of silent skater fruit");
     await scrolled(0);
   },
 };

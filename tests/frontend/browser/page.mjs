@@ -8,6 +8,8 @@ import { chromium } from "playwright-core";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SHOTS = process.env.PEZ_SCREENSHOTS || join(HERE, "..", "screenshots");
+/** Milliseconds; only what hangs for ever comes to their end, and that is a failure. */
+export const SAFETY = 300000;
 const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"];
 
 /** Starts the server for one version of the front end. @returns {Promise<{url: string, stop(): void}>} */
@@ -43,7 +45,7 @@ export class Front {
     const front = new Front();
     Object.assign(front, { context, url, vue, name, errors: [] });
     front.page = await context.newPage();
-    front.page.setDefaultTimeout(8000);
+    front.page.setDefaultTimeout(SAFETY);
     const ours = (text) => /comfyui-pez|PEZ_|pez\b/.test(text);
     front.page.on("pageerror", (error) => {
       if (ours(String(error.stack))) front.errors.push(String(error.stack));
@@ -63,11 +65,26 @@ export class Front {
       window.app?.graph &&
       window.app.extensionManager &&
       window.LiteGraph?.registered_node_types?.PEZ_TokenViewer;
-    await this.page.waitForFunction(ready, null, { timeout: 60000 });
+    await this.page.waitForFunction(ready, null, { timeout: SAFETY });
     await this.page.waitForTimeout(1500); // the front end opens its first workflow after that
     await this.page.keyboard.press("Escape");
-    const state = await this.page.evaluate(() => Boolean(window.LiteGraph.vueNodesMode));
-    if (state !== this.vue) throw new Error(`the renderer is not the wanted one (${this.name})`);
+    await this.eventually(async () => {
+      const state = await this.page.evaluate(() => Boolean(window.LiteGraph.vueNodesMode));
+      if (state !== this.vue) throw new Error(`the renderer is not the wanted one (${this.name})`);
+    });
+  }
+
+  /** Makes a check again until it passes, however slow the page is; its last error after SAFETY. */
+  async eventually(check) {
+    const end = Date.now() + SAFETY;
+    for (;;) {
+      try {
+        return await check();
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await this.page.waitForTimeout(100);
+      }
+    }
   }
 
   async post(path, body) {

@@ -50,8 +50,7 @@ export const runs = {
     await front.build(LEARN);
     const ids = await front.page.evaluate(() => String(window.made.learn.id));
     const panel = front.panel("learn");
-    await front.page.waitForTimeout(300);
-    assert.match(await panel.innerText(), /Run the workflow/);
+    await front.eventually(async () => assert.match(await panel.innerText(), /Run the workflow/));
     const { prompt } = await front.log();
     assert.ok(Object.hasOwn(prompt[0].prompt, ids), "the same node id in both");
     await front.page.evaluate(() => fetch("/api/pez/finish", { method: "POST", body: "{}" }));

@@ -34,7 +34,6 @@ export const texts = {
     const panel = front.panel("view");
     await panel.locator(".pez-token-word").first().waitFor();
     assert.equal(await panel.locator(".pez-border, .pez-border-in").count(), 2);
-    await front.page.waitForTimeout(300);
     await assertInside(front);
     const scrolls = await panel.evaluate((e) => [e.scrollHeight > e.clientHeight, e.clientHeight]);
     assert.equal(scrolls[0], true);
@@ -57,7 +56,6 @@ export const texts = {
     await front.panel("view").locator(".pez-token-word").first().waitFor();
     await choose(front, front.panel("view"), "watermelon", "Lock");
     await choose(front, front.panel("view"), "lady", "Ban");
-    await front.page.waitForTimeout(500);
     await front.panel("view").locator(".pez-token-word", { hasText: "skater" }).click();
     await front.shot("19-light");
     await front.page.keyboard.press("Escape");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { graph } from "./graph.mjs";
 import { learner } from "./learner.mjs";
-import { Front, startBrowser, startServer } from "./page.mjs";
+import { Front, SAFETY, startBrowser, startServer } from "./page.mjs";
 import { runs } from "./runs.mjs";
 import { texts } from "./texts.mjs";
 import { viewer } from "./viewer.mjs";
@@ -37,7 +37,7 @@ for (const version of VERSIONS) {
         server?.stop();
       });
       for (const [name, scenario] of Object.entries(SCENARIOS)) {
-        test(name, { timeout: 60000 }, async () => {
+        test(name, { timeout: 2 * SAFETY }, async () => {
           try {
             await scenario(front);
           } catch (error) {

@@ -103,13 +103,14 @@ export const viewer = {
       window.app.canvas.ds.scale = 1;
       window.app.canvas.ds.offset = [0, 0];
     }, saved);
-    await front.page.waitForTimeout(500);
-    assert.ok((await chips(front.panel("learn"))).includes("watermelon"));
-    assert.equal(await front.panel("view").locator(".pez-locked").count(), 3);
-    const again = await front.page.evaluate(() =>
-      window.app.graph.serialize().nodes.map((n) => [n.type, n.widgets_values]),
-    );
-    assert.deepEqual(again, values);
+    await front.eventually(async () => {
+      assert.ok((await chips(front.panel("learn"))).includes("watermelon"));
+      assert.equal(await front.panel("view").locator(".pez-locked").count(), 3);
+      const again = await front.page.evaluate(() =>
+        window.app.graph.serialize().nodes.map((n) => [n.type, n.widgets_values]),
+      );
+      assert.deepEqual(again, values);
+    });
     await assertInside(front);
     await front.shot("08-reloaded");
     await front.panel("view").getByRole("button", { name: "Reset edits" }).click();
@@ -149,9 +150,10 @@ export const viewer = {
       const view = window.app.graph.nodes.find((n) => n.type === "PEZ_TokenViewer");
       window.made = { view };
     }, edits);
-    await front.page.waitForTimeout(300);
-    const text = await front.panel("view").innerText();
-    assert.match(text, /The edits are saved/);
-    assert.match(text, /Banned: lady/);
+    await front.eventually(async () => {
+      const text = await front.panel("view").innerText();
+      assert.match(text, /The edits are saved/);
+      assert.match(text, /Banned: lady/);
+    });
   },
 };
