@@ -67,7 +67,10 @@ def find_model(name: str, progress: Progress | None = None) -> Source | JointSou
     parts, weights = [], []
     for summand in summands:
         matched = None if _is_on_disk(summand) else _WEIGHED.fullmatch(summand)
-        parts.append(find_one(matched.group(1) if matched else summand, progress))
+        one = matched.group(1) if matched else summand
+        if looks_like_a_path(one) and not _is_on_disk(one):
+            raise _missing(one, name)
+        parts.append(find_one(one, progress))
         weights.append(float(matched.group(2)) if matched else 1.0)
     return JointSource(name, tuple(parts), tuple(weights))
 
@@ -82,15 +85,12 @@ def find_one(name: str, progress: Progress | None = None) -> Source:
             raise ModelError(f"{name} stands for several models: name them, {registered}")
         return replace(_in_registry(name, *registered.split(":"), progress=progress), name=name)
     path = _path(name)
-    if os.path.isdir(path):
+    if name.strip() and os.path.isdir(path):
         return _in_folder(name, path)
     if os.path.isfile(path):
         return _next_to_configuration(name, path)
     if looks_like_a_path(name):
-        raise ModelError(
-            f"{_short(name)}: no such file or folder. A model is a safetensors file, a folder, an "
-            f"open_clip NAME:TAG, or one of {', '.join(PRESETS)}"
-        )
+        raise _missing(name)
     architecture, colon, rest = name.partition(":")
     if not colon:
         raise ModelError(
@@ -101,6 +101,15 @@ def find_one(name: str, progress: Progress | None = None) -> Source:
     if looks_like_a_path(rest) or os.path.isfile(_path(rest)):
         return Source(name, arch, _path(rest))
     return _in_registry(name, architecture, rest, progress=progress)
+
+
+def _missing(name: str, joined: str = "") -> ModelError:
+    """The error for a path that leads nowhere. joined: the name of several models that holds it."""
+    of = f" (a part of {_short(joined)}, as + joins models)" if joined else ""
+    return ModelError(
+        f"{_short(name)}: no such file or folder{of}. A model is a safetensors file, a folder, an "
+        f"open_clip NAME:TAG, or one of {', '.join(PRESETS)}"
+    )
 
 
 def looks_like_a_path(name: str) -> bool:
@@ -173,7 +182,9 @@ def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress |
     trained = pretrained.get_pretrained_cfg(architecture, tag)
     if not trained:
         tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
-        raise ModelError(f"open_clip has no weights {tag!r} for {architecture}; it has: {tags}")
+        raise ModelError(
+            f"open_clip has no weights {_short(tag)!r} for {architecture}; it has: {tags}"
+        )
     # The activation depends on the weights: some tags of one architecture were trained with
     # quick_gelu.
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"

@@ -143,7 +143,10 @@ def _read_header(file: BinaryIO) -> dict[str, _Place]:
     if total < 8 or length > total - 8:
         raise ValueError("its header is longer than the file")
     if length > MOST_HEADER:
-        raise ValueError(f"its header has {length:,} bytes, and at most {MOST_HEADER:,} are read")
+        raise WeightsError(
+            f"{file.name}: its header has {length:,} bytes, and at most {MOST_HEADER:,} are read: "
+            "save the model again without its metadata"
+        )
     start = 8 + length
     header = parse_json(file.read(length).decode("utf-8"), "its header")
     if not isinstance(header, dict) or not isinstance(header.pop("__metadata__", {}), dict):

@@ -23,8 +23,7 @@ _LAYERS = (
 )  # fmt: skip
 # The sizes of a table of tokens and of an MLP: each product is the size of a matrix in the file.
 _WIDTHS = ("embedding_size", "word_embed_proj_dim", "hidden_size", "n_embd", "d_model")
-_FACTORS = ("vocab_size", "intermediate_size", "ffn_dim", "d_ff", "n_inner", "n_positions",
-            "max_position_embeddings")  # fmt: skip
+_FACTORS = ("vocab_size", "intermediate_size", "ffn_dim", "d_ff", "n_inner", "n_positions")
 
 
 def check_folder(folder: Path) -> None:

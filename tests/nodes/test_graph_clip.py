@@ -203,6 +203,15 @@ def untrained(kind: str) -> Tensor:
 KINDS = ["zeros", "tiny", "huge", "not a number", "infinite", "a few pages", "other data"]
 
 
+def test_a_quantised_encoder_is_refused(comfy: Comfy) -> None:
+    """ComfyUI's patcher has no way to read its weights. Its layers show in their state dict."""
+    model = text_model()
+    layer = model.text_model.encoder.layers[0].self_attn.q_proj
+    layer.register_buffer("comfy_quant", torch.zeros(2, dtype=torch.uint8))
+    with pytest.raises(comfy.errors.ModelError, match="CLIP-H connected to `clip` is quantised"):
+        read(comfy, Clip(comfy, clip_h=model))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_untrained_projection_is_refused(comfy: Comfy, kind: str) -> None:
     """Of an H as well, from whatever file it came: replaced by the file's, if that is of the same
