@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError, VocabularyError
 from ..hub.configuration import Section, ascii_only
@@ -50,6 +51,24 @@ PRESETS: dict[str, Preset] = {
     "sdxl-l": Preset("ViT-L-14:openai", "CLIP-L of SDXL"),
     "sdxl-g": Preset("ViT-bigG-14:laion2b_s39b_b160k", "OpenCLIP-bigG of SDXL"),
 }
+
+_NORMALISATION = {
+    "mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711),
+    "interpolation": "bicubic", "resize_mode": "shortest",
+}  # fmt: skip
+# The presets' weights as open_clip 3.3 lists them. Other packages hold open_clip back, and versions
+# before 2.29 list OpenAI's weights as pickles and without their activation.
+LISTED: dict[str, dict[str, Any]] = {
+    "ViT-L-14:openai": {
+        "hf_hub": "timm/vit_large_patch14_clip_224.openai/", "quick_gelu": True, **_NORMALISATION,
+    },
+    "ViT-H-14:laion2b_s32b_b79k": {
+        "hf_hub": "laion/CLIP-ViT-H-14-laion2B-s32B-b79K/", **_NORMALISATION,
+    },
+    "ViT-bigG-14:laion2b_s39b_b160k": {
+        "hf_hub": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k/", **_NORMALISATION,
+    },
+}  # fmt: skip
 
 
 def find_model(name: str, progress: Progress | None = None) -> Source | JointSource:
@@ -170,21 +189,15 @@ def _registered(architecture: str) -> Architecture:
     config = model_config(architecture) if _ARCHITECTURE.fullmatch(architecture) else None
     if config is None:
         raise ModelError(
-            f"open_clip has no architecture {_short(architecture)!r}; `pez models` shows how to "
-            "name one"
+            f"open_clip {part('version').__version__} has no architecture {_short(architecture)!r}; "
+            "`pez models` shows how to name one"
         )
     return from_open_clip(config, name=architecture)
 
 
 def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress | None) -> Source:
     arch = _registered(architecture)
-    pretrained = part("pretrained")
-    trained = pretrained.get_pretrained_cfg(architecture, tag)
-    if not trained:
-        tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
-        raise ModelError(
-            f"open_clip has no weights {_short(tag)!r} for {architecture}; it has: {tags}"
-        )
+    trained = LISTED.get(f"{architecture}:{tag}") or _listed(architecture, tag)
     # The activation depends on the weights: some tags of one architecture were trained with
     # quick_gelu.
     activation = "quick_gelu" if trained.get("quick_gelu") else "gelu"
@@ -195,3 +208,23 @@ def _in_registry(name: str, architecture: str, tag: str, *, progress: Progress |
     here = by_hand.is_file()
     path = by_hand if here else download(name, trained, by_hand, progress)
     return Source(name, arch, path)
+
+
+def _listed(architecture: str, tag: str) -> dict[str, Any]:
+    """open_clip's entry for weights. Raises ModelError if the installed version does not list
+    them, or lists them without the activation, which no file holds."""
+    version = part("version").__version__
+    pretrained = part("pretrained")
+    trained: dict[str, Any] = pretrained.get_pretrained_cfg(architecture, tag)
+    if not trained:
+        tags = ", ".join(pretrained.list_pretrained_tags_by_model(architecture)) or "none"
+        raise ModelError(
+            f"open_clip {version} has no weights {_short(tag)!r} for {architecture}; it has: {tags}"
+        )
+    known = pretrained.get_pretrained_cfg("ViT-L-14", "openai")
+    if "quick_gelu" not in known:
+        raise ModelError(
+            f"{architecture}:{tag}: open_clip {version} does not say which activation these "
+            "weights need: update it (pip install -U open_clip_torch), or choose a preset"
+        )
+    return trained

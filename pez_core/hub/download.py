@@ -36,8 +36,8 @@ def download(
     file = f"{Path(file).stem}.safetensors" if file else "open_clip_model.safetensors"
     if not repository:
         raise ModelError(
-            f"{name}: open_clip lists only a pickle of it, and pickles are not read: convert it to "
-            f"safetensors and put it at {by_hand}"
+            f"{name}: the installed open_clip lists only a pickle of it, and pickles are not read: "
+            f"update open_clip_torch, or convert the file to safetensors and put it at {by_hand}"
         )
     raised: list[BaseException] = []
     try:

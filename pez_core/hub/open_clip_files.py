@@ -17,15 +17,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..errors import ModelError
+
 _spec = find_spec("open_clip")  # finds the package without running it
 __path__ = list(_spec.submodule_search_locations or ()) if _spec else []
 
 
 def part(name: str) -> Any:
-    """One file of open_clip as a module, such as "tokenizer". Raises ImportError without open_clip.
+    """One file of open_clip as a module, such as "tokenizer". Raises ModelError without open_clip.
 
     A package that is already loaded is used as it is: it knows the models registered with it.
     """
+    _require()
     if "open_clip" not in sys.modules:
         try:
             return import_module(f".{name}", __name__)
@@ -36,6 +39,7 @@ def part(name: str) -> Any:
 
 def model_config(architecture: str) -> dict[str, Any] | None:
     """open_clip's configuration of an architecture; None for an unknown name."""
+    _require()
     if "open_clip" not in sys.modules:
         for folder in __path__:
             file = Path(folder, "model_configs", f"{architecture}.json")
@@ -45,3 +49,8 @@ def model_config(architecture: str) -> dict[str, Any] | None:
     whole: Any = import_module("open_clip")
     found: dict[str, Any] | None = whole.get_model_config(architecture)
     return found
+
+
+def _require() -> None:
+    if not __path__ and "open_clip" not in sys.modules:
+        raise ModelError("the package open_clip_torch is missing: pip install open_clip_torch")
