@@ -75,7 +75,4 @@ def read_concepts(path: str | Path) -> list[str]:
 
     Raises GuardError when the file cannot be read or names no concept.
     """
-    concepts = read_lines(path, GuardError)
-    if not concepts:
-        raise GuardError(f"{path} names no concept: write one on each line")
-    return concepts
+    return read_lines(path, GuardError, "concept")

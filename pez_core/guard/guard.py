@@ -53,6 +53,7 @@ SLOPE = 3.0
 # The additional penalty for any prompt that is too near: more than similarity and fluency can gain,
 # so that every clear prompt scores higher than every near one.
 STEP = 10.0
+MOST_CONCEPTS = 10_000  # of one guard; each is encoded, and so are its words and their inflections
 NEVER = 2.0  # a threshold above every cosine
 
 
@@ -215,6 +216,11 @@ def _concepts(
     if not named and not pictures:
         raise GuardError(
             "nothing to keep away from: give at least one concept, a text or a picture"
+        )
+    if len(named) > MOST_CONCEPTS:
+        raise GuardError(
+            f"{len(named):,} concepts are more than one guard can hold: give at most "
+            f"{MOST_CONCEPTS:,}"
         )
     if not all(named):
         raise GuardError("an empty text is not a concept: give it some words")

@@ -79,7 +79,7 @@ def calibrate(
 
 def neutral_prompts() -> list[str]:
     """The neutral prompts of the package."""
-    return read_lines(NEUTRAL, GuardError)
+    return read_lines(NEUTRAL, GuardError, "prompt")
 
 
 def neutral_space(features: Tensor, shrinkage: float = SHRINKAGE) -> NeutralSpace:

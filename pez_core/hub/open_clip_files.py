@@ -1,8 +1,9 @@
 """Single files of open_clip without the whole package: its lists of models and its tokeniser's file.
 
 `import open_clip` also imports torchvision and, if it is installed, transformers. This takes 4 to 7
-s (measured with `-X importtime` on two cores). This module is a package with open_clip's folder as its path. So a file imported from here finds its neighbours as
-usual, and `open_clip/__init__.py` does not run.
+s (measured with `-X importtime` on two cores). This module is a package with open_clip's folder as
+its path. So a file imported from here finds its neighbours as usual, and `open_clip/__init__.py`
+does not run.
 
 But: a file that cannot be imported this way, because open_clip has moved it, comes from the whole
 package.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import VocabularyError
 from .reading import readings, respelt
@@ -28,10 +29,13 @@ class Bans:
         word's length."""
         if word in self.words:
             return True
-        ends = {len(piece) for piece in self.starred}
-        contained = {word[i : i + end] for end in ends for i in range(len(word) - end + 1)}
-        found = contained.intersection(self.starred)
-        return any(_matches(word, pattern) for piece in found for pattern in self.starred[piece])
+        contained = {word[i : i + n] for n in self._lengths for i in range(len(word) - n + 1)}
+        found = [self.starred[piece] for piece in contained if piece in self.starred]
+        return any(_matches(word, pattern) for some in found for pattern in some)
+
+    @cached_property
+    def _lengths(self) -> frozenset[int]:
+        return frozenset(map(len, self.starred))
 
     def spelt_in(self, text: str) -> bool:
         """Whether any word of a text, with or without the punctuation around it, is banned."""
@@ -79,11 +83,11 @@ def make_bans(ban: Iterable[str]) -> Bans | None:
 def _pattern(word: str) -> Pattern:
     """The pieces of a word between its stars, unescaped; several stars in a row are one."""
     pieces = [""]
-    for sign in re.findall(r"\\.|.", word):
-        if sign != "*":
-            pieces[-1] += sign[-1]
-        elif pieces[-1] or len(pieces) == 1:
+    for run in re.findall(r"\*+|(?:\\.|[^*])+", word):
+        if run.startswith("*"):
             pieces.append("")
+        else:
+            pieces[-1] = re.sub(r"\\(.)", r"\1", run)
     return tuple(pieces)
 
 

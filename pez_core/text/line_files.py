@@ -7,14 +7,20 @@ from pathlib import Path
 from ..errors import PezError
 
 
-def read_lines(path: str | Path, refusal: type[PezError]) -> list[str]:
-    """The non-empty lines of a UTF-8 text file; `#` starts a comment line.
+def read_lines(path: str | Path, refusal: type[PezError], of: str = "word") -> list[str]:
+    """The non-empty lines of a UTF-8 text file, at least one; `#` starts a comment line. of: what a
+    line names, for messages.
 
-    Raises `refusal` when the file cannot be read.
+    Raises `refusal` when the file cannot be read, is not text, or has no such line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        if "\0" in text:  # also what UTF-16 of English looks like
+            raise ValueError("it holds NUL bytes")
+    except (OSError, ValueError) as error:
         raise refusal(f"cannot read the list {path}: {error}; give a UTF-8 text file") from error
-    stripped = (line.strip() for line in lines)
-    return [line for line in stripped if line and not line.startswith("#")]
+    stripped = (line.strip() for line in text.splitlines())
+    lines = [line for line in stripped if line and not line.startswith("#")]
+    if not lines:
+        raise refusal(f"{path} names no {of}: write one on each line; # starts a comment")
+    return lines

@@ -17,7 +17,7 @@ from pez_core import (
     open_picture,
 )
 from pez_core.cli.avoid import read_concepts
-from pez_core.errors import GuardError, TargetError
+from pez_core.errors import GuardError, TargetError, TextError
 from pez_core.guard.guard import MARGIN, SLOPE, STEP
 from pez_core.guard.neutral import Calibration, calibrate, neutral_prompts, neutral_space
 from tests.support.oracle import DemoOracle
@@ -167,6 +167,10 @@ def test_every_part_of_a_long_text_counts(demo: ClipModel) -> None:
 def test_what_is_not_a_guard_is_refused(demo: ClipModel, tmp_path: Path) -> None:
     with pytest.raises(GuardError, match="at least one concept"):
         make_guard(demo)
+    with pytest.raises(GuardError, match="10,001 concepts are more than one guard can hold"):
+        make_guard(demo, [f"dog {i}" for i in range(10_001)])
+    with pytest.raises(TextError, match="5,000,000 characters"):
+        make_guard(demo, ["x" * 5_000_000])
     with pytest.raises(GuardError, match="an empty text is not a concept"):
         make_guard(demo, ["dog", "  "])
     with pytest.raises(GuardError, match="'dog' is the name of a text and of a picture"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pez_core.errors import EditsError
 from pez_core.text.bans import escape_ban
 from pez_core.text.edits import Edits, Word, edited_text, parse_edits, split_words, template
-from pez_core.text.template import Fixed, Slot, parse_template
+from pez_core.text.template import MOST_TOKENS, Fixed, Slot, parse_template
+from pez_core.text.text_parts import text_parts
 from pez_core.text.vocabulary import Vocabulary, clip_vocabulary
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "edits.json"
@@ -202,3 +203,14 @@ def test_the_rules_that_the_front_end_has_too(case: dict[str, Any]) -> None:
 def test_the_fixture_covers_every_kind_of_edit(vocabulary: Vocabulary) -> None:
     for kind in ("locked", "banned", "replaced"):
         assert sum(bool(case["edits"][kind]) for case in CASES) >= 3, kind
+
+
+def test_a_long_text_is_split_in_one_go() -> None:
+    """60,000 words, and a word of as many letters. With a copy of the rest for each word it would
+    take minutes."""
+    text = "a “ cat " * 20_000
+    words = split_words(text, WORDS)
+    assert len(words) == 60_000 and [word.text for word in words[-3:]] == ["a", '"', "cat"]
+    long = text_parts("abcdefgh" * 8_000, WORDS)
+    assert "".join(part.replace(" ", "") for part in long) == "abcdefgh" * 8_000
+    assert max(len(WORDS.encode(part)) for part in long) <= MOST_TOKENS

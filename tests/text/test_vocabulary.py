@@ -216,12 +216,21 @@ def test_word_lists_are_read_with_comments_and_any_line_ends(tmp_path: Path) -> 
 
 
 def test_a_word_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Missing, a folder, or not UTF-8."""
-    latin = tmp_path / "latin.txt"
+    """Missing, a folder, not UTF-8, or UTF-16, which holds NUL bytes."""
+    latin, wide = tmp_path / "latin.txt", tmp_path / "wide.txt"
     latin.write_bytes("über".encode("latin-1"))
-    for path in (tmp_path / "none.txt", tmp_path, latin):
+    wide.write_bytes("owl".encode("utf-16-le"))
+    for path in (tmp_path / "none.txt", tmp_path, latin, wide):
         with pytest.raises(VocabularyError, match=f"{re.escape(str(path))}.*UTF-8 text file"):
             read_lines(path, VocabularyError)
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "# owl\n  # tit"])
+def test_a_list_without_a_word_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(VocabularyError, match=f"{re.escape(str(path))} names no word: write one"):
+        read_lines(path, VocabularyError)
 
 
 def test_tokens_tell_pieces_from_ends_of_words(vocabulary: Vocabulary) -> None:
