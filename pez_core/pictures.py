@@ -39,7 +39,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MOST_PIXELS = 178_956_970  # Pillow's own limit for decompression bombs; 0.7 GB as RGB
-MOST_BYTES = 1_000_000_000  # while a picture is decoded
+MOST_BYTES = 640_000_000  # while a picture is decoded; with torch and a model 1.5 GB in all
 MOST_FILE_BYTES = 2**29  # of a file that is read as a whole, such as a pipe
 WORKING_PIXELS = 16_000_000  # larger pictures are reduced first; CLIP sees at most 378 x 378
 MOST_ASPECT = 8  # beyond it the ends are cut off; CLIP's centre crop drops them too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from ..errors import PictureError
 
@@ -13,9 +13,10 @@ BAND = 2**20  # pixels that are converted together
 
 # How many bytes a picture takes in Pillow's memory for each pixel; in the other modes 4.
 _BYTES = {"1": 1, "L": 1, "P": 1}
-# How many pictures a decoder holds at once, beyond one.
-_COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 4, "JXL": 4, "TIFF": 2, "JPEG2000": 4}
+# How many copies of a picture its decoder holds; measured. Other decoders hold one.
+_COPIES = {"WEBP": 3, "AVIF": 3, "HEIF": 3, "JXL": 3, "JPEG2000": 3}
 _COEFFICIENTS = 6  # bytes for each pixel of a JPEG that comes in several scans
+_ROWS_PER_STRIP = 278  # of TIFF; each strip is decoded as a whole
 
 
 def decoding_bytes(image: Image.Image) -> int:
@@ -24,6 +25,9 @@ def decoding_bytes(image: Image.Image) -> int:
     if image.info.get("progressive"):
         return pixels * _COEFFICIENTS
     size = 2 if image.mode.startswith("I;16") else _BYTES.get(image.mode, 4)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        rows = image.tag_v2.get(_ROWS_PER_STRIP, 0)
+        return (pixels + image.width * min(rows, image.height)) * size
     return pixels * size * _COPIES.get(image.format or "", 1)
 
 
