@@ -192,7 +192,7 @@ def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
+        turn = _turn(image)
     factor = int((image.width * image.height / WORKING_PIXELS) ** 0.5)
     image = _crop_extremes(reduced(image, factor, name))
     if turn is not None:
@@ -228,10 +228,10 @@ def _draft(image: Image.Image) -> None:
         image.draft("RGB", (2048, 2048))
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes a picture upright, by its EXIF."""
     with suppress(Exception):  # EXIF may be damaged in any way
-        found = image.getexif().get(_ORIENTATION)
-        return found if isinstance(found, int) else None
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     return None
 
 

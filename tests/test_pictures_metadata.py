@@ -63,7 +63,7 @@ def test_a_png_with_much_besides(
     path = tmp_path / "much.png"
     path.write_bytes(with_chunks(picture, TEXTS[kind], at_end=at_end))
     assert open_picture(path).tobytes() == picture.tobytes()
-    assert (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY) == before
+    assert before == (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY)
 
 
 def test_metadata_takes_no_memory(picture: Image.Image, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from pez_core.cli.named import expanded, expanded_pictures, names_picture
-from pez_core.errors import PictureError
 from tests.support.commands import Pez
 
 QUICK = ["--steps", "1", "--restarts", "1", "--preset", "fast", "--dtype", "float32", "--json"]
@@ -77,8 +76,8 @@ def test_every_place_of_pictures_takes_patterns(pez: Pez) -> None:
     assert one == two
 
 
-@pytest.mark.parametrize("name", ["nope.heic", "nope.jfif", "nope.AVIF", "nope.jxl", "nope.jp2",
-    "./nope", "../a/nope", "~/nope", "C:\\p\\nope", "a photo.png", "n" * 5000 + ".png"])  # fmt: skip
+@pytest.mark.parametrize("name", ["nope.heic", "nope.jfif", "nope.AVIF", "nope.jxl",
+    "nope.jp2", "./nope", "../a/nope", "~/nope", "C:\\p\\nope", "a photo.png", "n" * 5000 + ".png"])  # fmt: skip
 def test_a_name_like_a_pictures_is_no_text(name: str, pez: Pez) -> None:
     """Mistyped, it is an error everywhere; a very long name is shortened."""
     for command in (["mix", f"{name}@0.7"], ["mix", name], ["invert", "--negative", name],
@@ -88,7 +87,8 @@ def test_a_name_like_a_pictures_is_no_text(name: str, pez: Pez) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a cat.fit", "at 5 p.m.", "v1.5", "file.im", "an oil painting", "3/4", "/imagine a cat"]
+    "text",
+    ["a cat.fit", "at 5 p.m.", "v1.5", "file.im", "an oil painting", "3/4", "/imagine a cat"],
 )
 def test_a_text_stays_a_text(text: str) -> None:
     assert not names_picture(text)
