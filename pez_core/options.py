@@ -23,7 +23,8 @@ OPTIONS: Mapping[str, Option] = {
         "a picture or a text to keep away from",
         command="may be repeated; without any other target the result is a negative prompt: the "
         "words farthest away, with minus the cosine as their similarity",
-        page="It has the weight −1. It is a picture if a file has that name, else a text.",
+        page="It has the weight −1. It is a picture if a file has that name, or if it ends like "
+        "one, as in `.jpg`; else a text.",
     ),
     "model": Option(
         "the CLIP whose text encoder reads the prompt",

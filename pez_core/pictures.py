@@ -39,7 +39,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MOST_PIXELS = 178_956_970  # Pillow's own limit for decompression bombs; 0.7 GB as RGB
-MOST_BYTES = 1_000_000_000  # while a picture is decoded
+MOST_BYTES = 640_000_000  # while a picture is decoded; with torch and a model 1.5 GB in all
 MOST_FILE_BYTES = 2**29  # of a file that is read as a whole, such as a pipe
 WORKING_PIXELS = 16_000_000  # larger pictures are reduced first; CLIP sees at most 378 x 378
 MOST_ASPECT = 8  # beyond it the ends are cut off; CLIP's centre crop drops them too
@@ -192,7 +192,7 @@ def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
+        turn = _turn(image)
     factor = int((image.width * image.height / WORKING_PIXELS) ** 0.5)
     image = _crop_extremes(reduced(image, factor, name))
     if turn is not None:
@@ -228,10 +228,10 @@ def _draft(image: Image.Image) -> None:
         image.draft("RGB", (2048, 2048))
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes a picture upright, by its EXIF."""
     with suppress(Exception):  # EXIF may be damaged in any way
-        found = image.getexif().get(_ORIENTATION)
-        return found if isinstance(found, int) else None
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     return None
 
 

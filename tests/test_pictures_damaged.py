@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
-from pez_core import open_picture
+from pez_core import open_picture, pictures
 from pez_core.errors import PictureError
 
 
@@ -69,10 +69,10 @@ FORMATS = ["png", "jpg", "gif", "webp", "bmp", "tif"]
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_truncated_picture_is_refused(suffix: str, tmp_path: Path) -> None:
-    """Half a file is damaged, and not half a picture."""
-    data, path = _saved(suffix, tmp_path), tmp_path / f"half.{suffix}"
-    path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(PictureError, match=f"{re.escape(str(path))}: .*(damaged|not a picture)"):
+    """A third of a file is damaged, and not a third of a picture."""
+    data, path = _saved(suffix, tmp_path), tmp_path / f"third.{suffix}"
+    path.write_bytes(data[: len(data) // 3])
+    with pytest.raises(PictureError, match=f"{re.escape(str(path))}: .*damaged"):
         open_picture(path)
 
 
@@ -96,3 +96,57 @@ def test_a_damaged_picture_is_a_picture_or_an_error(suffix: str, tmp_path: Path)
             assert str(path) in str(error)
 
     opens_or_refuses()
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {"suffix": "webp"}), ("RGB", {"suffix": "jpg", "progressive": True}),
+     ("F", {"suffix": "tif"}), ("RGBA", {"suffix": "png"}),
+     ("L", {"suffix": "tif", "tiffinfo": {278: 60}, "compression": "tiff_lzw"})],
+)  # fmt: skip
+def test_what_takes_too_much_memory_is_refused(
+    mode: str, options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the bytes of its decoder, before a pixel is decoded; a JPEG in one scan takes none."""
+    path = tmp_path / f"large.{options.pop('suffix')}"
+    Image.new(mode, (80, 60)).save(path, **options)
+    assert open_picture(path).size == (80, 60)
+    monkeypatch.setattr(pictures, "MOST_BYTES", 80 * 60)
+    with pytest.raises(PictureError, match="80 x 60 pixels take too much memory as"):
+        open_picture(path)
+
+
+def test_frames_and_pages_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of a million frames is as fast as one of two: the second one is the last looked
+    at."""
+    frames = [Image.effect_noise((16, 16), 90).convert("P") for _ in range(30)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    seen, seek = list[int](), GifImagePlugin.GifImageFile._seek
+
+    def counted(self: GifImagePlugin.GifImageFile, frame: int, *rest: bool) -> None:
+        seen.append(frame)
+        seek(self, frame, *rest)
+
+    monkeypatch.setattr(GifImagePlugin.GifImageFile, "_seek", counted)
+    open_picture(tmp_path / "a.gif")
+    assert max(seen) == 1
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0" + b"II*\0\xff\xff\xff\xff", b"Exif\0\0rubbish", b"x"])
+def test_broken_exif_is_not_read(exif: bytes, tmp_path: Path) -> None:
+    """It says how the picture lies, and if it says nothing the picture is upright."""
+    picture = Image.effect_noise((16, 16), 90).convert("RGB")
+    for suffix in ("jpg", "webp"):
+        good, bad = tmp_path / f"good.{suffix}", tmp_path / f"bad.{suffix}"
+        picture.save(good)
+        picture.save(bad, exif=exif)
+        assert open_picture(bad).tobytes() == open_picture(good).tobytes()
+
+
+def test_lab_is_a_colour_space(tmp_path: Path) -> None:
+    """Of print: without colour it is grey, and with more red it is redder."""
+    for colours, grey in (((200, 128, 128), True), ((200, 190, 128), False)):
+        Image.new("LAB", (16, 16), colours).save(tmp_path / "lab.tif")
+        red, green, blue = open_picture(tmp_path / "lab.tif").getpixel((3, 3))
+        assert (abs(red - green) < 3 and abs(red - blue) < 3) == grey
+        assert red > 180

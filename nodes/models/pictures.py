@@ -38,7 +38,7 @@ def pictures_of(image: Tensor, name: str) -> list[Image.Image]:
     _, height, width, channels = image.shape
     if channels not in CHANNELS:
         raise PictureError(
-            f"`{name}` has {channels} colour channels: connect an RGB picture, with alpha or without"
+            f"`{name}` has {channels} colour channels: connect an RGB picture, which may have alpha"
         )
     if height * width > MOST_PIXELS:
         raise PictureError(

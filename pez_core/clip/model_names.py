@@ -188,9 +188,10 @@ def _registered(architecture: str) -> Architecture:
     # A name with a separator would be looked for as a file, or asked for from the hub.
     config = model_config(architecture) if _ARCHITECTURE.fullmatch(architecture) else None
     if config is None:
+        version = part("version").__version__
         raise ModelError(
-            f"open_clip {part('version').__version__} has no architecture {_short(architecture)!r}; "
-            "`pez models` shows how to name one"
+            f"open_clip {version} has no architecture {_short(architecture)!r}; `pez models` shows "
+            "how to name one"
         )
     return from_open_clip(config, name=architecture)
 

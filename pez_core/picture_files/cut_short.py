@@ -32,21 +32,22 @@ def cut_pictures(allowed: bool) -> Iterator[None]:
 
 
 def share_of_rows(image: Image.Image) -> float:
-    """The share of a picture's rows that its file holds, 0 to 1. A row counts if any of it is there.
+    """The share of a picture's rows that its file holds, 0 to 1. A row of which a part is there
+    counts.
 
     The picture is decoded onto noise: a row that is still the noise was not in the file. Where a
     JPEG comes in several scans, its first one holds all rows, less sharp.
-    image: opened, not loaded.
+    image: opened, not loaded. Raises OSError if nothing of a part can be decoded.
     """
     if not isinstance(image, ImageFile.ImageFile) or not image.tile:
-        return 0.0  # decoded by other means, for which a part of a file is none
+        raise OSError("its decoder takes whole files only")
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         file: Any = image.fp
         if _has_second_scan(file):
             return 1.0
         # Without it Pillow ends the file itself, and libjpeg makes the missing rows grey.
         image.load_read = file.read  # type: ignore[method-assign]
-    boxes = [tile[1] for tile in image.tile]
+    boxes = [tile[1] or (0, 0, *image.size) for tile in image.tile]
     left, top, right, bottom = (
         pick(box[side] for box in boxes) for side, pick in enumerate((min, min, max, max))
     )

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say about it, where Pillow does not know it: the package that reads
+"""What the first bytes of a file say about it if Pillow does not know it: the package that reads
 it, or what it is instead of a picture."""
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
 from ..errors import PictureError
 
@@ -13,17 +13,22 @@ BAND = 2**20  # pixels that are converted together
 
 # How many bytes a picture takes in Pillow's memory for each pixel; in the other modes 4.
 _BYTES = {"1": 1, "L": 1, "P": 1}
-# How many pictures a decoder holds at once, beyond one.
-_COPIES = {"WEBP": 4, "AVIF": 4, "HEIF": 4, "JXL": 4, "TIFF": 2, "JPEG2000": 4}
-_COEFFICIENTS = 6  # bytes for each pixel of a JPEG that comes in several scans
+# How many copies of a picture its decoder holds; measured. Other decoders hold one.
+_COPIES = {"WEBP": 3, "AVIF": 3, "HEIF": 3, "JXL": 3, "JPEG2000": 5}
+_COEFFICIENT = 2  # bytes; a JPEG that comes in several scans is held as coefficients
+_ROWS_PER_STRIP = 278  # of TIFF; each strip is decoded as a whole
 
 
 def decoding_bytes(image: Image.Image) -> int:
     """About how many bytes it takes to decode an open picture."""
     pixels = image.width * image.height
-    if image.info.get("progressive"):
-        return pixels * _COEFFICIENTS
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.info.get("progressive"):
+        shares = [int(across * down) for _, across, down, _ in image.layer]  # of each component
+        return pixels * sum(shares) * _COEFFICIENT // max(shares)
     size = 2 if image.mode.startswith("I;16") else _BYTES.get(image.mode, 4)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        rows = int(image.tag_v2.get(_ROWS_PER_STRIP, 0))
+        return (pixels + image.width * min(rows, image.height)) * size
     return pixels * size * _COPIES.get(image.format or "", 1)
 
 
@@ -57,6 +62,8 @@ def on_white(image: Image.Image) -> Image.Image:
 
 def opaque(image: Image.Image) -> Image.Image:
     """A picture without transparency as RGB."""
+    if type(image) is Image.Image and image.mode == "RGB":
+        return image  # a copy would take as much memory again
     if image.mode != "LAB":
         return image.convert("RGB")
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")

@@ -8,18 +8,19 @@ from pathlib import Path
 
 # A name that ends so is a picture's, not a text. No word of a prompt ends in one of these: Pillow's
 # own list also has `.fit`, `.im` and `.ps`.
-READ = frozenset(
-    ".apng .avif .avifs .bmp .dds .dib .gif .icns .ico .j2c .j2k .jfif .jif .jp2 .jpc .jpe .jpeg "
-    ".jpf .jpg .jpx .mpo .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .sgi .tga .tif .tiff .webp "
-    ".xbm .xpm".split()
-)
+_READ = """
+.apng .avif .avifs .bmp .dds .dib .gif .icns .ico .j2c .j2k .jfif .jif .jp2 .jpc .jpe .jpeg .jpf
+.jpg .jpx .mpo .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .sgi .tga .tif .tiff .webp .xbm .xpm
+"""
+READ = frozenset(_READ.split())
 # The endings that need a package besides Pillow.
 PACKAGES = {
     **dict.fromkeys((".heic", ".heics", ".heif", ".heifs", ".hif"), "pillow-heif"),
     ".jxl": "pillow-jxl-plugin",
 }
 # Drawings and the raw files of cameras, which Pillow does not read.
-UNREAD = frozenset(".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .svg .svgz".split())
+_UNREAD = ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .svg .svgz"
+UNREAD = frozenset(_UNREAD.split())
 
 # Formats that Pillow recognises and cannot decode by itself: EPS starts Ghostscript.
 _NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))

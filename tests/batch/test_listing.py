@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pez_core.batch.inverter import list_pictures
+from pez_core.batch.inverter import LeftOut, list_pictures
 from pez_core.errors import PictureError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX")
@@ -29,8 +29,41 @@ def test_folders_below_are_searched_and_names_sorted(tmp_path: Path) -> None:
         ".hidden.png", ".git/d.png", "a/.thumbs/e.png", "a/._z.JPG",
     )  # fmt: skip
     (tmp_path / "folder.png").mkdir()
-    assert list_pictures(tmp_path) == (["a/b/c.WebP", "a/z.JPG", "b.png", "c.tiff"], 3)
-    assert list_pictures(str(tmp_path / "a")) == (["b/c.WebP", "z.JPG"], 1)
+    kinds = {"": 1, ".jsonl": 1, ".txt": 1}
+    found = list_pictures(tmp_path)
+    assert found == (["a/b/c.WebP", "a/z.JPG", "b.png", "c.tiff"], LeftOut(kinds, []))
+    assert str(found[1]) == "3 other files left out: 1 without ending, 1 .jsonl, 1 .txt"
+    assert list_pictures(str(tmp_path / "a")) == (
+        ["b/c.WebP", "z.JPG"], LeftOut({".jsonl": 1}, []),
+    )  # fmt: skip
+
+
+def test_all_that_pillow_decodes_is_a_picture(tmp_path: Path) -> None:
+    """And what it decodes with a package; not the formats that it only recognises."""
+    named = "jfif jpe heic HEIF hif avif jxl jp2 tga ico psd dds qoi pgm fits sgi apng mpo"
+    endings = named.split()
+    touch(tmp_path, *(f"{number:02}.{kind}" for number, kind in enumerate(endings)))
+    touch(tmp_path, "a.mpg", "b.pdf", "c.eps", "d.mp4", "e.MP4", "f.svg", "g.h5")
+    names, left_out = list_pictures(tmp_path)
+    assert [name.partition(".")[2] for name in names] == endings
+    assert list(left_out.endings.items())[0] == (".mp4", 2)
+    assert set(left_out.endings) == {".eps", ".h5", ".mp4", ".mpg", ".pdf", ".svg"}
+
+
+def test_many_kinds_are_summed(tmp_path: Path) -> None:
+    """The most frequent first, and no line without end."""
+    touch(tmp_path, "a.png", *(f"{n}.x{n % 40}" for n in range(41)))
+    told = str(list_pictures(tmp_path)[1])
+    assert told.startswith("41 other files left out: 2 .x0, 1 .x1, ")
+    assert told.endswith(", 28 of other kinds") and told.count(",") == 12
+
+
+@posix
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("nowhere")
+    assert list_pictures(tmp_path) == (["a.png", "c.png"], LeftOut({".png": 1}, []))
 
 
 @posix
@@ -42,8 +75,11 @@ def test_links_lead_nowhere_twice(tmp_path: Path) -> None:
     (tmp_path / "real" / "self").symlink_to("self")
     (tmp_path / "real" / "b.png").symlink_to("a.png")
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
-    assert list_pictures(tmp_path) == (["real/a.png", "real/b.png"], 1)
-    assert list_pictures(tmp_path / "link") == (["a.png", "b.png"], 1)
+    names, left_out = list_pictures(tmp_path)
+    assert names == ["real/a.png", "real/b.png"] and left_out.endings == {"": 1}
+    assert left_out.links == ["link", "real/again"]
+    assert str(left_out).endswith("; links to folders are not followed: link, real/again")
+    assert list_pictures(tmp_path / "link")[0] == ["a.png", "b.png"]
 
 
 @posix
@@ -59,8 +95,10 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     """So are a missing folder and a file given as a folder; each error says which."""
     touch(tmp_path, "notes.txt", ".hidden.png", "full/a.png")
     (tmp_path / "empty").mkdir()
+    touch(tmp_path, "texts/a.txt", "texts/b.TXT")
     for name, message in (
         ("empty", "holds no picture: none of its files ends in .png"),
+        ("texts", r"holds no picture.*2 other files left out: 2 \.txt"),
         ("none", "no such folder"),
         ("notes.txt", "a file, not a folder"),
     ):
@@ -78,7 +116,7 @@ def test_a_folder_that_cannot_be_read_is_reported(
     (tmp_path / "closed").chmod(0)
     try:
         with caplog.at_level(logging.WARNING):
-            assert list_pictures(tmp_path) == (["a.png"], 0)
+            assert list_pictures(tmp_path) == (["a.png"], LeftOut({}, []))
         assert "closed cannot be read (Permission denied): it is left out" in caplog.text
     finally:
         (tmp_path / "closed").chmod(0o700)
