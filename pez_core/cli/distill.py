@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ from .exit_codes import INTERRUPTED
 from .options import add_search_options
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
+
+log = logging.getLogger(__name__)
+
+_EMBEDDING = re.compile(r"(?<![^\s(,])embedding:[^\s,():]+")  # of ComfyUI's prompts
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     search = search_request(arguments)
-    text = (_read() if arguments.text == "-" else arguments.text).strip()
+    text = _readable(_read() if arguments.text == "-" else arguments.text)
     if not text:
         raise TargetError("nothing to distill: give a text with some words")
     return _distill(DistillRequest(search, text, arguments.curve, arguments.json))
@@ -68,6 +74,15 @@ def _distill(request: DistillRequest) -> int:
     more = {"curve": [point.to_json() for point in points]} if request.curve else {}
     code = print_result(result, request.as_json, more, _table(points))
     return INTERRUPTED if points and points[-1].stopped == "user" else code
+
+
+def _readable(text: str) -> str:
+    """The text without embeddings of ComfyUI, with a warning that names them."""
+    left_out = _EMBEDDING.findall(text)
+    if left_out:
+        names = ", ".join(dict.fromkeys(left_out))
+        log.warning("left out: %s: an embedding has no words to learn from", names)
+    return _EMBEDDING.sub("", text).strip()
 
 
 def _read() -> str:
