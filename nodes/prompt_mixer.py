@@ -21,7 +21,7 @@ from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, TextEncoder, open_encoder
 from .run.learning import Search, pack, run_search
-from .run.prompt_text import read
+from .run.prompt_text import embeddings, without_embeddings
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
 IMAGES = tuple(f"image_{n}" for n in range(1, 5))
@@ -61,12 +61,14 @@ class PromptMixer(io.ComfyNode):
         prompts = {n: mixed[n] for n in PROMPTS if (mixed.get(n) or "").strip()}
         images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
         weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
-        prompts = {n: read(text)[0] for n, text in prompts.items() if weights[n]}
+        names = {n: embeddings(text) for n, text in prompts.items() if weights[n]}
+        prompts = {n: without_embeddings(text) for n, text in prompts.items() if weights[n]}
         prompts = {n: text for n, text in prompts.items() if clip_vocabulary().encode(text)}
         images = {n: image for n, image in images.items() if weights[n]}
         if not prompts and not images:
             raise TargetError(
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
+                + ("; an embedding has no words to learn from" if any(names.values()) else "")
             )
         request = ModelRequest(model, clip, clip_vision)
         encoder, targets = _targets(request, prompts, images, weights)
@@ -74,7 +76,9 @@ class PromptMixer(io.ComfyNode):
         if mode == "learn":
             config, template = PRESETS[preset], plain_template(tokens)
             search = Search(template, config, seed, vocabulary, ban, away)
-            return run_search(cls.hidden.unique_id, encoder, targets, search)
+            left_out = _listed([name for some in names.values() for name in some])
+            note = left_out and f"an embedding has no words to learn from, left out: {left_out}"
+            return run_search(cls.hidden.unique_id, encoder, targets, search, note)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
             raise TargetError(
@@ -82,7 +86,13 @@ class PromptMixer(io.ComfyNode):
                 "mode learn"
             )
         joined = _concatenate(encoder, kept, targets, tokens, ban, away)
-        return pack(joined, encoder, targets, away)
+        added = _listed([name for n, some in names.items() if weights[n] > 0 for name in some])
+        note = added and f"passed on and not measured: {added}"
+        return pack(joined, encoder, targets, away, note=note, passed_on=added and f", {added}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _targets(

@@ -9,14 +9,14 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.errors import TargetError
-from ..pez_core.text.edits import Edits, Word, parse_edits, split_words
+from ..pez_core.text.edits import Edits, Word, parse_edits
 from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
 from .models.encoder import ModelRequest, require_open_clip
 from .run.connection import PromptTokens
 from .run.measuring import measure
 from .run.messages import Effects, viewed_message
-from .run.prompt_text import escape, read, weights_of, write
+from .run.prompt_text import escape, read, read_words, weights_of, without_embeddings, write
 from .run.reading import counts, text_that_comes_back
 
 NO_MODEL = "none (tokens only)"
@@ -51,10 +51,10 @@ class TokenViewer(io.ComfyNode):
         if prompt is None:
             if tokens is None:
                 raise TargetError("nothing to view: connect `prompt` or `tokens`")
-            prompt = escape(tokens.text)
+            prompt = escape(tokens.text) + tokens.passed_on
         vocabulary = clip_vocabulary()
         plain, weights = read(prompt)
-        words = split_words(plain, vocabulary)
+        words = read_words(prompt, vocabulary)
         edited = _edits(parse_edits(edits), plain, words, tokens)
         shown = prompt
         if edited.replaced or any(edited.bans(word) for word in words):
@@ -65,18 +65,17 @@ class TokenViewer(io.ComfyNode):
         effects = Effects()
         if request is None and tokens is None:
             _require_nothing_to_measure(image, away)
-        elif words:
-            effects = measure(
-                request, words, edited, passed_on, avoid=away, image=image, tokens=tokens
-            )
+        elif any(word.ids for word in words):
+            seen = without_embeddings(shown)
+            effects = measure(request, words, edited, seen, avoid=away, image=image, tokens=tokens)
         message = viewed_message(
             plain,
             passed_on,
             words,
             edited,
             effects,
-            counts(clip, shown, split_words(passed_on, vocabulary), vocabulary),
-            text_that_comes_back(clip, prompt, plain, words, vocabulary),
+            counts(clip, shown, read_words(shown, vocabulary), vocabulary),
+            text_that_comes_back(clip, prompt, without_embeddings(prompt), words, vocabulary),
             vocabulary,
         )
         return io.NodeOutput(

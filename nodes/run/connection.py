@@ -14,7 +14,8 @@ class PromptTokens:
 
     fixed: the positions of its tokens that a template fixes. encoder: the model that it was learned
     for, to which the features of the targets belong. targets: on the CPU. avoid: the meanings to
-    keep away from.
+    keep away from. passed_on: what follows the prompt in what the node returns, escaped:
+    embeddings, which are not measured.
     """
 
     text: str
@@ -22,3 +23,4 @@ class PromptTokens:
     encoder: TextEncoder
     targets: Targets
     avoid: tuple[str, ...] = ()
+    passed_on: str = ""

@@ -40,9 +40,10 @@ class Search:
 
 
 def run_search(
-    node_id: str, encoder: TextEncoder, targets: Targets, search: Search
+    node_id: str, encoder: TextEncoder, targets: Targets, search: Search, note: str = ""
 ) -> io.NodeOutput:
-    """Learns a prompt and returns it as the outputs of a node. Raises what the search raises."""
+    """Learns a prompt and returns it as the outputs of a node. note: more to say of it. Raises what
+    the search raises."""
     template = parse_template(search.template, clip_vocabulary())
     fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
     mask = make_mask(
@@ -75,7 +76,14 @@ def run_search(
         learned, few = _within_memory(search.config, attempt)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # with the vocabulary "all" the tokens may change
-    return pack(learned, encoder, targets, search.avoid, fixed=fixed, note=few)
+    return pack(
+        learned,
+        encoder,
+        targets,
+        search.avoid,
+        fixed=fixed,
+        note="; ".join(filter(None, (few, note))),
+    )
 
 
 def pack(
@@ -86,16 +94,18 @@ def pack(
     *,
     fixed: frozenset[int] = frozenset(),
     note: str = "",
+    passed_on: str = "",
 ) -> io.NodeOutput:
-    """The outputs of a node that learns, and what the front end shows."""
+    """The outputs of a node that learns, and what the front end shows. passed_on: see
+    `PromptTokens`."""
     best = learned.best
     notes = "; ".join(filter(None, (encoder.note, note)))
-    message = learned_message(learned, fixed, clip_vocabulary(), notes)
+    message = learned_message(learned, fixed, clip_vocabulary(), notes, passed_on)
     return io.NodeOutput(
-        escape(best.text),
+        escape(best.text) + passed_on,
         best.similarity,
-        PromptTokens(best.text, fixed, encoder, targets.to("cpu"), avoid),
-        [escape(candidate.text) for candidate in learned.candidates],
+        PromptTokens(best.text, fixed, encoder, targets.to("cpu"), avoid, passed_on),
+        [escape(candidate.text) + passed_on for candidate in learned.candidates],
         ui={"pez": [message], "text": [best.text]},
     )
 

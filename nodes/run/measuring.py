@@ -37,15 +37,16 @@ def measure(
     """The effects of the words of a prompt.
 
     request: the model to measure with; the one of the tokens if None. passed_on: the text after the
-    edits. Nearness to `avoid` is measured on that text, the contributions and alternatives on the
-    words before the edits.
+    edits, without embeddings, which are not measured. Nearness to `avoid` is measured on that text,
+    the contributions and alternatives on the words before the edits.
     Raises what `open_encoder` and `make_guard` raise.
     """
+    read = [word for word in words if word.ids]
     encoder, targets, compared_with = _targets(request, image, tokens)
     model = encoder.load()
     check_cancelled()
     if targets is None:
-        source = " ".join(word.text for word in words)
+        source = " ".join(word.text for word in read)
         targets = make_targets(model.encode_texts([source]))
     bans = [escape_ban(word) for word in edits.banned]
     mask = make_mask(model.vocabulary, "words", ban=bans, words=model.source.words)
@@ -54,13 +55,19 @@ def measure(
     if compared_with != ITSELF:
         candidate = measured(model, passed_on, targets)
         similarity, each = candidate.similarity, dict(candidate.similarities)
-    kept, added = _keeping_away(encoder.guard(avoid), model, edited_words(words, edits), passed_on)
+    pieces = [
+        (place, piece)
+        for place, piece in edited_words(words, edits)
+        if words[place].ids or place in edits.replaced
+    ]
+    kept, added = _keeping_away(encoder.guard(avoid), model, pieces, passed_on)
+    others = iter(alternatives(model, read, targets, mask, check_interrupt=check_cancelled))
     return Effects(
         compared_with,
         similarity,
         each,
         tuple(contributions(model, ids, targets, check_cancelled)),
-        tuple(alternatives(model, words, targets, mask, check_interrupt=check_cancelled)),
+        tuple(next(others) if word.ids else () for word in words),
         kept,
         added,
     )

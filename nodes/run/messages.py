@@ -63,8 +63,13 @@ def progress_message(
 
 
 def learned_message(
-    learned: LearnedPrompt, fixed: frozenset[int], vocabulary: Vocabulary, note: str = ""
+    learned: LearnedPrompt,
+    fixed: frozenset[int],
+    vocabulary: Vocabulary,
+    note: str = "",
+    passed_on: str = "",
 ) -> dict[str, Any]:
+    """passed_on: what follows the text in the prompt, escaped."""
     return {
         "schema": SCHEMA,
         "kind": "learned",
@@ -78,6 +83,7 @@ def learned_message(
         "seconds": round(learned.seconds, 2),
         "model": learned.model,
         "note": "; ".join(filter(None, (_of_each(learned.best), note))),
+        "passed_on": passed_on,
     }
 
 

@@ -1,39 +1,102 @@
 """Prompt text as ComfyUI reads it: escapes and weights.
 
 In ComfyUI's prompts only parentheses, a weight in them, and `embedding:` have a meaning. A learned
-prompt is escaped, so that CLIP Text Encode tokenises it to exactly the ids that were scored.
+prompt is escaped, so that CLIP Text Encode tokenises it to exactly the ids that were scored. An
+embedding that a user has typed is passed on to the letter: it is a word without tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
 from ...pez_core.escaping import escape
-from ...pez_core.text.edits import Edits, Word, edited_words
+from ...pez_core.text.edits import Edits, Word, edited_words, split_words
+from ...pez_core.text.vocabulary import Vocabulary
+
+# ComfyUI looks for a name where a piece of one weight begins, and after a space or a line break. It
+# does without commas at the end of a name where there is no file of the whole name.
+_EMBEDDING = re.compile(r"(?:^|(?<=[ \n]))embedding:(?:\S*[^\s,])?")
 
 
 def read(prompt: str) -> tuple[str, list[float]]:
     """The plain text of a prompt, and the weight of each of its characters."""
     text, weights = "", []
-    for piece, weight in token_weights(escape_important(prompt), 1.0):
-        plain = unescape_important(piece)
-        text += plain
-        weights += [weight] * len(plain)
+    for piece, weight in _pieces(prompt):
+        text += piece
+        weights += [weight] * len(piece)
     return text, weights
 
 
+def read_words(prompt: str, vocabulary: Vocabulary) -> list[Word]:
+    """The words of a prompt's plain text, see `split_words`; embeddings are words without ids."""
+    words: list[Word] = []
+    text, spans, at = "", list[tuple[int, int]](), 0
+    for piece, _ in _pieces(prompt):
+        found = (match.span() for match in _EMBEDDING.finditer(piece))
+        spans += [(len(text) + start, len(text) + end) for start, end in found]
+        text += piece
+    for start, end in [*spans, (len(text), len(text))]:
+        part = text[at:start]
+        split = split_words(part, vocabulary)
+        if split and words:
+            split[0] = replace(split[0], before=part[: len(part) - len(part.lstrip())])
+        words += split
+        if end > start:
+            words.append(Word(part[len(part.rstrip()) :] if words else "", text[start:end], ()))
+        at = end
+    return words
+
+
+def without_embeddings(prompt: str) -> str:
+    """The plain text of a prompt that CLIP can read, with a space in place of each embedding."""
+    return "".join(_EMBEDDING.sub(" ", piece) for piece, _ in _pieces(prompt))
+
+
+def embeddings(prompt: str) -> list[str]:
+    """The embeddings of a prompt, each with its weight, to be passed on."""
+    return [
+        _weighted(_parentheses(name), weight)
+        for piece, weight in _pieces(prompt)
+        for name in _EMBEDDING.findall(piece)
+    ]
+
+
+def _pieces(prompt: str) -> Iterator[tuple[str, float]]:
+    for piece, weight in token_weights(escape_important(prompt), 1.0):
+        yield unescape_important(piece), weight
+
+
+def _parentheses(text: str) -> str:
+    # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
+    return text.replace("(", r"\(").replace(")", r"\)")
+
+
+def _weighted(escaped: str, weight: float) -> str:
+    return escaped if weight == 1.0 else f"({escaped}:{weight:.4g})"
+
+
 def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
-    """The edited prompt, escaped. weights: one per word; its replacement keeps it."""
-    prompt = ""
-    kept = edited_words(words, edits)
-    for weight, group in groupby(kept, key=lambda item: weights[item[0]]):
+    """The edited prompt, escaped but for embeddings. weights: one per word; its replacement keeps
+    it."""
+    prompt, after_name = "", False
+
+    def kind(item: tuple[int, str]) -> tuple[float, bool]:
+        index = item[0]
+        return weights[index], not words[index].ids and index not in edits.replaced
+
+    for (weight, is_name), group in groupby(edited_words(words, edits), key=kind):
         text = "".join(piece for _, piece in group)
         start = text[: len(text) - len(text.lstrip())]  # stays outside the parentheses
-        plain = escape(text.lstrip())
-        prompt += start + (plain if weight == 1.0 else f"({plain}:{weight:.4g})")
+        text = text.lstrip()
+        if prompt and not start and (is_name or (after_name and text[:1] != ",")):
+            start = " "  # or the name would run together with what is beside it
+        prompt += start + _weighted(_parentheses(text) if is_name else escape(text), weight)
+        after_name = is_name
     return prompt
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from ..applications.distillation import Point
 
 MOST_BYTES = 1_000_000  # of standard input; CLIP reads about 300 of them at once
+
+log = logging.getLogger(__name__)
+
+_EMBEDDING = re.compile(r"(?<![^\s(,])embedding:[^\s,():]+")  # of ComfyUI's prompts
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     search = search_request(arguments)
-    text = (_read() if arguments.text == "-" else arguments.text).strip()
+    text = _readable(_read() if arguments.text == "-" else arguments.text)
     if not text:
         raise TargetError("nothing to distill: give a text with some words")
     return _distill(DistillRequest(search, text, arguments.curve, arguments.json, arguments.escape))
@@ -79,6 +85,15 @@ def _distill(request: DistillRequest) -> int:
     table = "" if request.as_json else _table(points, request.escape)
     code = print_result(result, request.as_json, more, table, request.escape)
     return INTERRUPTED if points and points[-1].stopped == "user" else code
+
+
+def _readable(text: str) -> str:
+    """The text without embeddings of ComfyUI, with a warning that names them."""
+    left_out = _EMBEDDING.findall(text)
+    if left_out:
+        names = ", ".join(dict.fromkeys(left_out))
+        log.warning("left out: %s: an embedding has no words to learn from", names)
+    return _EMBEDDING.sub("", text).strip()
 
 
 def _read() -> str:

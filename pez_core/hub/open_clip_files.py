@@ -1,4 +1,4 @@
-"""Single files of open_clip without the whole package: its lists of models, its tokeniser's file.
+"""Single files of open_clip without the whole package: its lists of models, its file of merges.
 
 `import open_clip` also imports torchvision and, if it is installed, transformers. This takes 4 to 7
 s (measured with `-X importtime` on two cores). This module is a package with open_clip's folder as

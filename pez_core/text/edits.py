@@ -24,7 +24,8 @@ _INK = re.compile(r"\S")
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of a text that the tokeniser splits off. `before` is the white space before it."""
+    """A piece of a text that the tokeniser splits off. `before` is the white space before it.
+    Without ids it is the name of an embedding: it is passed on, and CLIP does not read it."""
 
     before: str
     text: str
@@ -165,7 +166,8 @@ def template(words: Sequence[Word], edits: Edits) -> str:
     tokens, such as `"{3} melon {4}"`."""
     text, slot, last_new = "", 0, False
     for index, word in enumerate(words):
-        if index not in edits.locked or edits.bans(word):
+        unread = not word.ids and index not in edits.replaced
+        if index not in edits.locked or edits.bans(word) or unread:
             slot += len(word.ids)
             continue
         new = index in edits.replaced

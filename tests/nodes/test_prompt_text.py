@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -91,3 +92,54 @@ def test_a_word_replaced_by_nothing(prompt_text: Any) -> None:
     of_words = prompt_text.weights_of(words, text, weights)
     edits = parse_edits(json.dumps({"schema": 1, "source": text, "replaced": {"1": ""}}))
     assert prompt_text.write(words, edits, of_words) == "a (cat:1.3) dog"
+
+
+EMBEDDED = [
+    "embedding:EasyNegative, cat", "a cat, embedding:x", "(embedding:x:1.2), cat",
+    "(a embedding:x)", "a(embedding:x:0.5)b", "a\nembedding:x\nb", "embedding:x", "embedding: x",
+    "embedding:,", r"embedding:x\(1\), cat", "xembedding:y embedding:z",
+    "embedding:a embedding:b", "(embedding:x)cat",
+    "a(embedding:x:1)(b:1)", "embedding:a,b", "embedding:x,, cat", "(a:1.2)(embedding:x:1.2)",
+]  # fmt: skip
+
+
+def names(prompt_text: Any, prompt: str) -> list[str]:
+    """What ComfyUI looks up, by its own splitting: after a space or a line break, or at the start
+    of a piece."""
+    pieces = prompt_text.token_weights(prompt_text.escape_important(prompt), 1.0)
+    split = [re.split(r"[ \n]", prompt_text.unescape_important(piece)) for piece, _ in pieces]
+    words = [word for some in split for word in some if word.startswith("embedding:")]
+    return [word.removeprefix("embedding:").rstrip(",") for word in words]
+
+
+@pytest.mark.parametrize("prompt", EMBEDDED)
+@pytest.mark.parametrize("edit", [{}, {"banned": ("cat", "a", ",")}, {"replaced": {0: "dog"}}])
+def test_an_embedding_survives_every_edit_of_its_neighbours(
+    prompt_text: Any, prompt: str, edit: dict[str, Any]
+) -> None:
+    text, weights = prompt_text.read(prompt)
+    words = prompt_text.read_words(prompt, WORDS)
+    assert "".join(word.before + word.text for word in words) == text
+    if "replaced" in edit and not words[0].ids:
+        edit = {}
+    of_words = prompt_text.weights_of(words, text, weights)
+    written = prompt_text.write(words, Edits(text, **edit), of_words)
+    assert names(prompt_text, written) == names(prompt_text, prompt)
+    assert len(prompt_text.embeddings(prompt)) == len(names(prompt_text, prompt))
+    assert names(prompt_text, ", ".join(prompt_text.embeddings(prompt))) == names(
+        prompt_text, prompt
+    )
+    ids = [i for word in words for i in word.ids]
+    assert ids == WORDS.encode(prompt_text.without_embeddings(prompt))
+
+
+def test_weights_of_embeddings_stay(prompt_text: Any) -> None:
+    assert prompt_text.embeddings("a (b embedding:x:1.2), embedding:y") == [
+        "(embedding:x:1.2)", "embedding:y",
+    ]  # fmt: skip
+    prompt = "(big embedding:x red:1.2) cat"
+    text, weights = prompt_text.read(prompt)
+    words = prompt_text.read_words(prompt, WORDS)
+    of_words = prompt_text.weights_of(words, text, weights)
+    written = prompt_text.write(words, Edits(text, banned=("cat",)), of_words)
+    assert written == "(big:1.2) (embedding:x:1.2) (red:1.2)"

@@ -11,7 +11,7 @@ import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
  *            text: string, tokens: LearnedToken[]}} Progress
  * @typedef {{text: string, similarity: number, tokens: LearnedToken[], stopped: string,
  *            candidates: {text: string, similarity: number}[], steps: number, seconds: number,
- *            model: string, note: string, guard?: import("./guard.js").Kept[]}} Learned
+ *            model: string, note: string, passed_on?: string, guard?: import("./guard.js").Kept[]}} Learned
  */
 
 /** @param {string} text @returns {HTMLElement} the text of an empty panel */

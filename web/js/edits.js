@@ -149,7 +149,8 @@ export function templateOf(words, edits) {
     slot = 0;
   };
   words.forEach((word, i) => {
-    if (!marks[i].locked) {
+    const isUnread = !word.tokens.length && !isNew(marks[i]); // an embedding
+    if (!marks[i].locked || isUnread) {
       slot += word.tokens.length;
       return;
     }

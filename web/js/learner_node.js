@@ -20,7 +20,8 @@ export function setUpLearner(node, finish, changed) {
   let running = null; // {view, promptId, last}: the view of a running search, its last progress
 
   const copy = async (text, from) => {
-    flash(from, (await copyText(forTyping(text))) ? "copied" : "not copied");
+    const passedOn = node.properties?.pez?.passed_on ?? ""; // embeddings, escaped
+    flash(from, (await copyText(forTyping(text) + passedOn)) ? "copied" : "not copied");
   };
   const showSaved = () => {
     const saved = node.properties?.pez;

@@ -97,6 +97,7 @@ export function wordCard(word) {
   );
   const near = word.alternatives ?? [];
   return el("div", {}, [
+    rows.length ? null : el("div", { text: "an embedding: passed on as it is, and not measured" }),
     el("table", {}, [el("tbody", {}, rows)]),
     ...Object.entries(word.pulls ?? {}).map(([concept, pull]) =>
       el("div", { text: `${signed(-pull)} to “${concept}” without it` }),

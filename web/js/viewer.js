@@ -159,13 +159,19 @@ function wordChip(word, index, mark, near, pieces, actions) {
     [
       el("span", { class: "pez-row" }, [
         mark.locked ? lockIcon() : null,
-        el("span", { class: "pez-word" }, pieces.map(pieceChip)),
+        el("span", { class: "pez-word" }, pieces.length ? pieces.map(pieceChip) : unread(word)),
         mark.replaced !== null ? el("span", { text: "→" }) : null,
         mark.replaced !== null ? el("span", { class: "pez-new", text: mark.replaced }) : null,
       ]),
     ],
   );
   return chip;
+}
+
+/** A word without tokens: the name of an embedding. */
+function unread(word) {
+  const title = "an embedding: passed on as it is, and not measured";
+  return [el("span", { class: "pez-chip pez-quiet", text: word.text, title })];
 }
 
 function pieceChip({ token, shade, isBorder, largest }) {

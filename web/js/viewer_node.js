@@ -92,7 +92,11 @@ export function setUpViewer(node, app, changed) {
       replace: (text) => change(replaceWord(edits, index, text), index),
       copy: () => {
         popups.close();
-        void copyText(forTyping(mark.replaced ?? words[index].text));
+        void copyText(
+          mark.replaced === null && !words[index].tokens.length
+            ? words[index].text
+            : forTyping(mark.replaced ?? words[index].text),
+        );
         chip.focus({ preventScroll: true });
       },
     });
