@@ -1,0 +1,11 @@
+"""How long to fuzz: a bounded time in the suite, and with --hypothesis-profile=fuzz many examples."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+SLOW_INPUTS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=1500, suppress_health_check=SLOW_INPUTS, print_blob=True
+)
