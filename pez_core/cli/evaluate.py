@@ -199,12 +199,12 @@ def _evaluate(request: EvaluateRequest) -> int:
         request.judge,
     )
     names, left_out = list_pictures(plan.pictures)
-    tell(f"{counted(len(names), 'picture')}, {left_out}")
-    tell_of_packages(names)
     _require_known(plan, names)
     again = folder_options.retry_errors
     with EvaluationFolder(folder_options.out, plan) as folder:
         check(plan)
+        tell(f"{counted(len(names), 'picture')}, {left_out}")
+        tell_of_packages(names)
         for phase in phases(plan, folder, names, again, folder_options.at_once):
             tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
             if phase.before < phase.total:

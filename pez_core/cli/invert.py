@@ -30,7 +30,10 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         name, allow_abbrev=False, help="learn the prompt of pictures and texts"
     )
     parser.add_argument(
-        "pictures", nargs="*", metavar="PICTURE", help="one prompt is learned for all pictures"
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help="one prompt is learned for all pictures; - is a picture on standard input",
     )
     add_option(parser, "text", action="append", default=[])
     add_option(parser, "negative", action="append", default=[], metavar="PICTURE_OR_TEXT")

@@ -1,5 +1,5 @@
-"""What the first bytes of a file say about it if Pillow does not know it: the package that reads
-it, or what it is instead of a picture."""
+"""What the first bytes of a file say about it if Pillow does not know it: which package reads it,
+or what it is instead of a picture."""
 
 from __future__ import annotations
 

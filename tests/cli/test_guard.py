@@ -86,7 +86,7 @@ def test_another_picture_of_the_same_name_is_another_setting(
     code, _, err = pez(*arguments, "--avoid", str(away), "--avoid", "dog")
     assert code == 2 and "other settings" in err and "avoid_digest" in err
     code, _, err = pez("check", "a dog", "--avoid", f"{pictures}/")
-    assert code == 2 and "is a folder: name the pictures in it" in err
+    assert code == 2 and "a folder, not a picture: name the pictures in it" in err
 
 
 def test_a_template_that_says_it_is_reported(

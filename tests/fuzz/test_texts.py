@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from pez_core import ClipModel, Guard, make_guard
 from pez_core.errors import VocabularyError
+from pez_core.text.bans import escape_ban, split_bans
 from pez_core.text.edits import split_words
 from pez_core.text.line_files import read_lines
 from pez_core.text.template import MOST_TOKENS, parse_template
 from pez_core.text.text_parts import text_parts
-from pez_core.text.vocabulary import Vocabulary, escape_ban, make_mask, split_bans
+from pez_core.text.vocabulary import Vocabulary, make_mask
 from tests.fuzz.hostile import refused_or_done, texts
 
 folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
