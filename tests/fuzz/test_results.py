@@ -51,5 +51,3 @@ def test_results(tmp_path: Path, content: bytes) -> None:
     kept = b"".join(lines[:-1])
     assert content.startswith(kept.removesuffix(b"\n"))
     assert b"\n" not in content[len(kept) :]
-
-
