@@ -1,11 +1,15 @@
 """Seconds from a command to its prompt with the embedded model, by phase, cold and warm.
 
     python -m benchmarks.speed.start_up [--runs 3] [--save]
+    python -m benchmarks.speed.start_up --against-torch [--runs 9]
 
 "Whole" is `pez invert examples/watermelon.png` as its user waits for it, including the
 interpreter's start and end. The phases are measured in a separate process that does the same step
 by step. "Cold" means that the files of Python's packages and of the model are not in the system's
 page cache.
+
+`--against-torch` compares commands with `import torch` and with an empty program. They take turns,
+so other load on the machine affects all of them: only the median of the paired ratios counts.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ..measure import machine, save
+from ..measure import machine, markdown, save
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "examples" / "watermelon.png"
@@ -73,6 +77,35 @@ def measure(cold: bool, threads: int) -> dict[str, float]:
     return {**phases, "whole": whole}
 
 
+COMMANDS = {
+    "pez --version": ("--version",),
+    "pez --help": ("--help",),
+    "pez invert --help": ("invert", "--help"),
+    "pez tokens": ("tokens", "a slice of watermelon"),
+    "pez invert PICTURE": ("invert", str(PICTURE)),
+}
+
+
+def ratios(runs: int, threads: int) -> list[str]:
+    """Seconds of each command, and as multiples of Python's start and of torch's import."""
+    seconds: dict[str, list[float]] = {name: [] for name in ("python", "torch", *COMMANDS)}
+    for _ in range(runs):
+        seconds["python"].append(run("pass", threads=threads)[0])
+        seconds["torch"].append(run("import torch", threads=threads)[0])
+        for name, words in COMMANDS.items():
+            seconds[name].append(run(WHOLE, *words, threads=threads)[0])
+
+    def times(name: str, base: str) -> str:
+        pairs = zip(seconds[name], seconds[base], strict=True)
+        return f"{median(own / other for own, other in pairs):.2f}"
+
+    rows = [
+        [name, f"{median(found):.2f} s", times(name, "python"), times(name, "torch")]
+        for name, found in seconds.items()
+    ]
+    return markdown(["command", "seconds", "× python", "× import torch"], rows)
+
+
 def table(results: dict[str, list[dict[str, float]]]) -> str:
     """The medians as Markdown, one row for each phase."""
     lines = ["| phase | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
@@ -90,10 +123,14 @@ def main() -> None:
     parser.add_argument(
         "--save", action="store_true", help="write benchmarks/results/start_up.json"
     )
+    parser.add_argument("--against-torch", action="store_true", help="print only the ratios")
     options = parser.parse_args()
     about: dict[str, Any] = {"machine": machine(options.threads)}
     print(about["machine"])
     measure(cold=False, threads=options.threads)  # fills the page cache
+    if options.against_torch:
+        print("\n".join(ratios(options.runs, options.threads)))
+        return
     results = {
         kind: [measure(kind == "cold", options.threads) for _ in range(options.runs)]
         for kind in ("warm", "cold")

@@ -1,5 +1,6 @@
 """Fast computation on each machine.
 
 `devices` maps names to devices and precisions. `precision` chooses the fastest precision. `linear`
-is the frozen linear layer. `inference` converts tensors made in inference mode.
+is the frozen linear layer. `threads` says how threads wait. `inference` converts tensors made in
+inference mode.
 """

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import pez_core.cli
+from pez_core.cli.command import VERBS
 from tests.support.commands import PEZ, environment, run
 from tests.support.processes import SAFETY
 
@@ -79,3 +81,26 @@ def test_the_package_is_the_command() -> None:
     assert printed(*module, "--version") == printed(*PEZ, "--version")
     assert printed(*module, "help") == printed(*PEZ, "--help")
     assert printed(*PEZ, "help", "mix") == printed(*PEZ, "mix", "--help") != ""
+
+
+COMPLETER = """
+import sys
+def autocomplete(parser):
+    (verbs,) = (action for action in parser._actions if action.dest == "verb")
+    print(*verbs.choices, "torch" in sys.modules)
+    sys.exit(0)
+"""
+
+
+def test_the_tab_key_is_answered_without_torch(tmp_path: Path) -> None:
+    """With argcomplete, if a shell asks for it; the library itself is replaced here."""
+    (tmp_path / "argcomplete.py").write_text(COMPLETER)
+    asked = {**environment(), "_ARGCOMPLETE": "1"}
+    paths = f"{tmp_path}{os.pathsep}{asked['PYTHONPATH']}"
+    found = subprocess.run(
+        PEZ,
+        env={**asked, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (found.returncode, found.stdout) == (0, " ".join([*VERBS, "False"]) + "\n")
+    marked = Path(pez_core.cli.__file__).read_text(encoding="utf-8")
+    assert "PYTHON_ARGCOMPLETE_OK" in marked[:1024]  # argcomplete looks there

@@ -50,6 +50,17 @@ EARLY: dict[tuple[str, ...], int] = {
     ("compare-text", "--model", "a", "--data", "b", "--verbalizer", "c=d"): 2,
     ("invert-sentence", " ", "--encoder", "a"): 2,
 }  # fmt: skip
+WAITING = """
+import os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            os._exit(0)
+sys.meta_path.insert(0, Finder())
+from pez_core.cli import main
+main(["invert", "--text", "a"])
+"""
 CONFIG = """
 import sys
 from pez_core.clip.model_names import find_model
@@ -86,6 +97,16 @@ def test_a_verb_loads_no_other() -> None:
         "print(*[name for name in sys.modules if name.startswith('pez_core.cli.invert')])"
     )
     assert printed(code) == ""
+
+
+def test_threads_wait_passively_from_the_import_of_torch_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenMP reads the variable only then. A user's own is kept."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert printed(WAITING) == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert printed(WAITING) == "ACTIVE"
 
 
 def test_a_picture_becomes_a_prompt_without_the_slow_packages(root: Path) -> None:

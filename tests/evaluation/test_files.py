@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont, ImageOps
 
-from pez_core.errors import ConfigError
+from pez_core.errors import ConfigError, ResultsError
 from pez_core.evaluation.captions import join_captions, read_captions
+from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.intervals import mean_interval
 from pez_core.evaluation.plan import Plan
 from pez_core.evaluation.sheet import (
@@ -148,6 +150,32 @@ def test_two_methods_need_two_names(plan: Plan, tmp_path: Path) -> None:
     path.write_text('{"picture": "a", "prompt": "b"}')
     with pytest.raises(ConfigError, match="has the method 'c' of an earlier file"):
         join_captions([path, path])
+
+
+def test_a_method_that_cannot_name_a_file_is_refused(plan: Plan) -> None:
+    """Before any file is made: every file system has names of 200 characters."""
+    name = f"pez,lr=0.{'0' * 200}1"
+    with pytest.raises(ConfigError, match="more than 200 characters: leave out some settings"):
+        Plan(plan.pictures, plan.job, (name,))
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
+    """As on a full disk: no torn file, and the reason."""
+    with EvaluationFolder(tmp_path / "out", plan) as folder:
+        before = sorted(folder.path.rglob("*"))
+
+        class Full:
+            def save(self, file: Any, kind: str) -> None:
+                file.write(b"half of a picture")
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        picture: Any = Full()
+        with pytest.raises(ResultsError, match="a.png: No space left.*; free some space, or"):
+            folder.save(picture, folder.path / "a.png")
+        with pytest.raises(ResultsError, match="File name too long; give a shorter name"):
+            folder.write("a" * 5000, "text")
+        assert sorted(folder.path.rglob("*")) == before
+        assert folder.write("table.md", "ü\n").read_bytes() == "ü\n".encode()
 
 
 def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:
