@@ -1,4 +1,4 @@
-"""How long to fuzz: a bounded time in the suite, and with --hypothesis-profile=fuzz many examples."""
+"""How long to fuzz: a bounded time in the suite, and many examples with the profile `fuzz`."""
 
 from __future__ import annotations
 

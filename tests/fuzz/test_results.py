@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,9 +13,10 @@ from pez_core.errors import ResultsError
 from tests.fuzz.hostile import as_json, bytes_with_one_wrong, values, with_one_wrong
 
 LINE = {
-    "picture": "a.png", "schema": 1, "prompt": "a cat", "similarity": 0.5, "model": "demo", "seed": 0,
+    "picture": "a.png", "schema": 1, "prompt": "a cat", "similarity": 0.5, "model": "demo",
     "candidates": [{"prompt": "a cat", "similarity": 0.5, "ids": [320, 2368]}],
-    "history": [[1, 0.1, 0.5]], "settings": {"steps": 10, "template": "{8}", "pictures": ["a.png"]},
+    "history": [[1, 0.1, 0.5]], "seed": 0,
+    "settings": {"steps": 10, "template": "{8}", "pictures": ["a.png"]},
 }  # fmt: skip
 FAILED = {"picture": "b.png", "error": "no such picture"}
 TWO = as_json(LINE) + b"\n" + as_json(FAILED) + b"\n"
