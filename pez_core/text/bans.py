@@ -61,23 +61,26 @@ def make_bans(ban: Iterable[str]) -> Bans | None:
     """
     words, starred = set[str](), dict[str, set[Pattern]]()
     for given in ban:
-        meant = None if given.isascii() else respelt(given)
-        for word in (given, meant or ""):
-            word = word.strip().lower()
-            if not word:
-                continue
-            if len(word.split()) > 1 or not word.strip("*"):
-                raise VocabularyError(
-                    f"cannot ban {word[:40]!r}: give single words, several of them separated by "
-                    "commas"
-                )
-            pattern = _pattern(word)
+        word = given.strip().lower()
+        if not word:
+            continue
+        if not _is_one_word(word):
+            raise VocabularyError(
+                f"cannot ban {word[:40]!r}: give single words, several of them separated by commas"
+            )
+        meant = "" if word.isascii() else respelt(word) or ""
+        for spelling in {word, meant if _is_one_word(meant) else word}:
+            pattern = _pattern(spelling)
             if len(pattern) == 1:
                 words.add(pattern[0])
             else:
                 starred.setdefault(max(pattern, key=len), set()).add(pattern)
     found = Bans(frozenset(words), {piece: frozenset(some) for piece, some in starred.items()})
     return found if words or starred else None
+
+
+def _is_one_word(text: str) -> bool:
+    return len(text.split()) == 1 and bool(text.strip("*"))
 
 
 def _pattern(word: str) -> Pattern:

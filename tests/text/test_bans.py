@@ -82,3 +82,9 @@ def test_long_lists_of_bans_are_looked_up() -> None:
 def test_bans_add_up(demo: ClipModel) -> None:
     mask = make_mask(demo.vocabulary, ban=["cat*", "dog"]).less(demo.vocabulary, ["cat*s", "ox"])
     assert not any(map(mask.permits, ["cat", "category", "dog", "ox"])) and mask.permits("bobcat")
+
+
+@pytest.mark.parametrize("word", [":\u00b4{", "\uff0a", "caf\u00b4e"])
+def test_a_word_that_folds_to_no_word_is_banned_as_it_is(word: str) -> None:
+    bans = make_bans([word])
+    assert bans is not None and bans.ban(word)
