@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from pez_core.cli import _parser, _verbs
+from pez_core.cli.command import load_verbs
+from pez_core.cli.parser import make_parser
 from tests.support.commands import Pez
 from tests.support.page_commands import Command, blocks, page_commands
 
@@ -62,7 +63,7 @@ def run_pez(pez: Pez, arguments: Command) -> bool:
     """Runs a command line of `pez`, or reads it. Returns whether it was run."""
     verb = arguments[0]
     if verb in ONLY_READ:
-        _parser(_verbs()).parse_args(arguments)  # exits for a command that is wrong
+        make_parser(load_verbs()).parse_args(arguments)  # exits for a command that is wrong
         return False
     small = "--model" not in arguments or "demo" in arguments
     code, out, err = pez(*arguments, *([] if small else SHORTENED))
@@ -94,7 +95,13 @@ def check_python(arguments: Command) -> None:
     if arguments[0] == "-c":
         compile(arguments[1], "<page>", "exec")
     elif arguments[1] not in ("venv", "pytest"):
-        assert ROOT.joinpath(*arguments[1].split(".")).with_suffix(".py").is_file(), arguments
+        assert runs(arguments[1]), arguments
+
+
+def runs(module: str) -> bool:
+    """Whether `python -m MODULE` finds a file of this project."""
+    path = ROOT.joinpath(*module.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
 def run_jq(arguments: Command, folder: Path) -> None:
@@ -179,7 +186,7 @@ def test_every_module_that_is_named_exists() -> None:
     named = [m for page in PAGES for m in re.findall(r"`python -m ([\w.]+)", read(page))]
     assert len(named) > 15
     for module in named:
-        assert ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file(), module
+        assert runs(module), module
 
 
 def test_nothing_is_installed_by_a_name_that_no_registry_has() -> None:
@@ -210,7 +217,7 @@ def test_a_figure_over_rates_is_twenty_methods(tmp_path: Path) -> None:
     """The shell makes them from braces."""
     commands = page_commands(read("docs/paper_tables.md"), tmp_path)
     (figure,) = [arguments for _, *arguments in commands if "figure5a" in arguments]
-    methods = _parser(_verbs()).parse_args(figure).optimizers
+    methods = make_parser(load_verbs()).parse_args(figure).optimizers
     assert len(set(methods)) == 20 and "autoprompt_sgd,lr=0.001" in methods
 
 
