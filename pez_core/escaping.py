@@ -20,7 +20,7 @@ _UNESCAPABLE = {COMFYUI: ("{", "}", "//", "/*"), A1111: ("#",)}
 
 
 def escape(text: str, program: str = COMFYUI) -> str:
-    """The text as one of PROGRAMS has to be given it."""
+    """The text, written for one of PROGRAMS."""
     if program == COMFYUI:
         # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
         return text.replace("(", r"\(").replace(")", r"\)").replace("embedding:", "embedding :")
@@ -33,5 +33,5 @@ def escape(text: str, program: str = COMFYUI) -> str:
 
 
 def unescapable(text: str, program: str) -> list[str]:
-    """The signs of a text that the page of a program reads all the same."""
+    """The signs of a text that the page of a program reads and has no escape for."""
     return [sign for sign in _UNESCAPABLE[program] if sign in text]
