@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, VocabularyError
-from ..hub.configuration import Section, ascii_only
+from ..errors import ModelError, VocabularyError, printable
+from ..hub.configuration import Section
 from ..hub.download import Progress, download, placed_by_hand
 from ..hub.open_clip_files import model_config, part
 from ..text.line_files import read_lines
@@ -149,7 +149,7 @@ def _path(name: str) -> Path:
 
 def _short(name: str) -> str:
     """A name for a message."""
-    text = ascii_only(name)
+    text = printable(name)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
