@@ -43,7 +43,7 @@ def add_caption_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--txt",
         action="store_true",
-        help="write a caption for each picture: photo.txt for photo.jpg, beside it or below "
+        help="write a caption for each picture: photo.txt for photo.jpg, next to it or below "
         f"FOLDER; the lines go to {LINES} in DIR or FOLDER, or to FILE",
     )
     add("--prefix", default="", metavar="WORDS", help="begin each caption so: a trigger word")

@@ -39,7 +39,7 @@ class Preset:
 
 # The model card of each diffusion model names its text encoder.
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
+    "demo": Preset(None, "offline: a small CLIP that knows clip-art and emoji"),
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
     "flux": Preset(
         "ViT-L-14:openai",
@@ -185,7 +185,7 @@ def _next_to_configuration(name: str, path: Path) -> Source:
 
 
 def _registered(architecture: str) -> Architecture:
-    # A name with a separator would be looked for as a file, or asked for from the hub.
+    # A name with a separator would be taken for a file, or for a repository of the hub.
     config = model_config(architecture) if _ARCHITECTURE.fullmatch(architecture) else None
     if config is None:
         version = part("version").__version__
