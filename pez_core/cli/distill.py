@@ -72,8 +72,8 @@ def _distill(request: DistillRequest) -> int:
 
     search, text = request.search, request.text
     model, dtype = search.model.open()
-    asked = {"pictures": [], "texts": [text], "negatives": []}
-    options = search_options(search, model, dtype, asked)
+    inputs = {"pictures": [], "texts": [text], "negatives": []}
+    options = search_options(search, model, dtype, inputs)
     points: list[Point] = []
     with watched(search.config.seconds) as callback:
         result = distill(model, text, search.template, callback=callback, **options)
@@ -92,7 +92,7 @@ def _readable(text: str) -> str:
     left_out = _EMBEDDING.findall(text)
     if left_out:
         names = ", ".join(dict.fromkeys(left_out))
-        log.warning("left out: %s: an embedding has no words to learn from", names)
+        log.warning("an embedding has no words to learn from, left out: %s", names)
     return _EMBEDDING.sub("", text).strip()
 
 

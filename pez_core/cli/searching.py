@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 
 def search_options(
-    request: SearchRequest, model: ClipModel, dtype: torch.dtype, asked: dict[str, Any]
+    request: SearchRequest, model: ClipModel, dtype: torch.dtype, inputs: dict[str, Any]
 ) -> dict[str, Any]:
     """The arguments of `learn_prompt` other than its targets and its template.
 
-    asked: the first entries of the result's settings, such as the pictures.
+    inputs: the first entries of the result's settings, such as the pictures.
     """
     maker = request.avoid.guard_maker()
     mask = request.mask(model.vocabulary, model.source.words)
     settings = {
-        **asked, **request.settings(mask), "device": str(model.device),
+        **inputs, **request.settings(mask), "device": str(model.device),
         "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     return {

@@ -84,8 +84,8 @@ def _style(request: StyleRequest) -> int:
     pictures = [open_named(name) for name in request.pictures]
     model, dtype = search.model.open()
     targets = make_targets(model.encode_pictures(pictures), labels=request.pictures)
-    asked = {"pictures": list(request.pictures), "texts": [], "negatives": []}
-    options = search_options(search, model, dtype, asked)
+    inputs = {"pictures": list(request.pictures), "texts": [], "negatives": []}
+    options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
     prompts = apply_style(result.best.text, subjects, request.apply)
