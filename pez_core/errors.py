@@ -1,6 +1,14 @@
 """The errors that a user can meet. Every message says what is wrong, with which value, and what to
 do."""
 
+from __future__ import annotations
+
+import re
+
+# Control characters, lone surrogates, and what changes the direction of a line. They come from
+# names of files and from configurations.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 class PezError(Exception):
     """Base of every error that a user can cause and fix."""
@@ -68,3 +76,8 @@ def first_line(error: BaseException) -> str:
     empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """A text as one line that does nothing to a terminal: control characters become escapes."""
+    return _UNSAFE.sub(lambda match: ascii(match.group())[1:-1], text)

@@ -20,10 +20,9 @@ _UNESCAPABLE = {COMFYUI: ("{", "}", "//", "/*"), A1111: ("#",)}
 
 
 def escape(text: str, program: str = COMFYUI) -> str:
-    """The text as one of PROGRAMS has to be given it."""
+    """The text, written for one of PROGRAMS."""
     if program == COMFYUI:
-        # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
-        return text.replace("(", r"\(").replace(")", r"\)").replace("embedding:", "embedding :")
+        return escape_parentheses(text).replace("embedding:", "embedding :")
     text = re.sub(r"[\\()\[\]]", r"\\\g<0>", text)
     text = re.sub(r"AND|BREAK", lambda found: found[0].lower(), text)
     # <name:…> names a network. A sign and a letter are two pieces, with and without a space.
@@ -32,6 +31,12 @@ def escape(text: str, program: str = COMFYUI) -> str:
     return re.sub(r"<(?=_+:)|:(?=\s*[-+]?[\d.]+\s*\Z)", r"\g<0>\\", text)
 
 
+def escape_parentheses(text: str) -> str:
+    """The text for ComfyUI, with its names of embeddings as they are."""
+    # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
+    return text.replace("(", r"\(").replace(")", r"\)")
+
+
 def unescapable(text: str, program: str) -> list[str]:
-    """The signs of a text that the page of a program reads all the same."""
+    """The signs of a text that the page of a program reads and has no escape for."""
     return [sign for sign in _UNESCAPABLE[program] if sign in text]

@@ -108,7 +108,7 @@ OPTIONS: Mapping[str, Option] = {
     "escape": Option(
         "print prompts so that a program reads them literally, parentheses included: comfyui, or "
         "a1111 for AUTOMATIC1111's web UI and Forge",
-        command="alone it means comfyui; then it comes last",
+        command="without PROGRAM it means comfyui and must come last",
         page="See [literal text](#literal-text).",
         shown="as they are",
     ),

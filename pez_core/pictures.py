@@ -22,7 +22,7 @@ from .errors import PictureError
 from .picture_files.cut_short import cut_pictures, share_of_rows
 from .picture_files.kinds import HEAD, describe, package_of, register, starts_like_picture
 from .picture_files.modes import decoding_bytes, on_white, opaque, reduced
-from .picture_files.names import UNREAD, ending, shown
+from .picture_files.names import UNREAD, ending, shortened
 from .picture_files.paths import existing, is_picture
 from .picture_files.png import without_metadata
 
@@ -62,7 +62,7 @@ def open_picture(path: str | Path) -> Image.Image:
 
     Raises PictureError, naming the file, when it cannot be read or is too large.
     """
-    path, name = existing(path), shown(str(path))
+    path, name = existing(path), shortened(str(path))
     try:
         if not path.is_file():
             return decode_picture(read_picture(path), name)
@@ -74,7 +74,7 @@ def open_picture(path: str | Path) -> Image.Image:
 
 def read_picture(path: str | Path) -> bytes:
     """The bytes of a picture file, for decoding elsewhere. Raises as `open_picture` does."""
-    path, name = existing(path), shown(str(path))
+    path, name = existing(path), shortened(str(path))
     try:
         with path.open("rb") as file:
             return read_bytes(file, name)

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
-from ...pez_core.escaping import escape
+from ...pez_core.escaping import escape, escape_parentheses
 from ...pez_core.text.edits import Edits, Word, edited_words, split_words
 from ...pez_core.text.vocabulary import Vocabulary
 
@@ -60,7 +60,7 @@ def without_embeddings(prompt: str) -> str:
 def embeddings(prompt: str) -> list[str]:
     """The embeddings of a prompt, each with its weight, to be passed on."""
     return [
-        _weighted(_parentheses(name), weight)
+        _weighted(escape_parentheses(name), weight)
         for piece, weight in _pieces(prompt)
         for name in _EMBEDDING.findall(piece)
     ]
@@ -69,11 +69,6 @@ def embeddings(prompt: str) -> list[str]:
 def _pieces(prompt: str) -> Iterator[tuple[str, float]]:
     for piece, weight in token_weights(escape_important(prompt), 1.0):
         yield unescape_important(piece), weight
-
-
-def _parentheses(text: str) -> str:
-    # Backslashes stay single: ComfyUI interprets them only before a parenthesis.
-    return text.replace("(", r"\(").replace(")", r"\)")
 
 
 def _weighted(escaped: str, weight: float) -> str:
@@ -94,8 +89,8 @@ def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
         start = text[: len(text) - len(text.lstrip())]  # stays outside the parentheses
         text = text.lstrip()
         if prompt and not start and (is_name or (after_name and text[:1] != ",")):
-            start = " "  # or the name would run together with what is beside it
-        prompt += start + _weighted(_parentheses(text) if is_name else escape(text), weight)
+            start = " "  # or the name would run together with its neighbour
+        prompt += start + _weighted(escape_parentheses(text) if is_name else escape(text), weight)
         after_name = is_name
     return prompt
 

@@ -2,5 +2,5 @@
 
 `inverter` lists a folder and searches on one machine. `ray_batch` searches on a Ray cluster.
 `results` writes the records safely and reads them to resume. `caption_files` writes the prompts for
-trainers.
+trainers, each as a `whole_file`.
 """

@@ -2,21 +2,20 @@
 for `photo.jpg`, where trainers look for it.
 
 A caption is written after its line in the results file. So what a kill has left out is written by
-the next run, from that line, without a search. Each file appears whole, under a temporary name
-first. An existing file is kept, unless the caller wants it replaced.
+the next run, from that line, without a search. Each file appears whole. An
+existing file is kept, unless the caller wants it replaced.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-import zlib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from ..errors import ResultsError
 from .results import way_to
+from .whole_file import whole_file
 
 SUFFIX = ".txt"
 
@@ -113,20 +112,11 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent, whatever ends the process."""
-    # The same name in the next run, which then takes the place of what a kill left; short, because
-    # the caption's own name may be as long as a name can be.
-    part = path.with_name(f".pez-{zlib.crc32(os.fsencode(path.name)):08x}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with whole_file(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise ResultsError(
             f"cannot write the caption {path}: {error.strerror}; the prompts found so far are "
             "kept: repair the folder or free some space, and run the same command again"

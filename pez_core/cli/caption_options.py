@@ -29,8 +29,13 @@ class CaptionRequest:
 
     def files(self, names: list[str]) -> CaptionFiles:
         """The caption files of these pictures. Raises ResultsError."""
-        around = {"prefix": self.prefix, "suffix": self.suffix}
-        return CaptionFiles(self.folder, names, overwrite=self.overwrite, **around)
+        return CaptionFiles(
+            self.folder,
+            names,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            overwrite=self.overwrite,
+        )
 
 
 def add_caption_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +48,7 @@ def add_caption_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--txt",
         action="store_true",
-        help="write a caption for each picture: photo.txt for photo.jpg, beside it or below "
+        help="write a caption for each picture: photo.txt for photo.jpg, next to it or below "
         f"FOLDER; the lines go to {LINES} in DIR or FOLDER, or to FILE",
     )
     add("--prefix", default="", metavar="WORDS", help="begin each caption so: a trigger word")
@@ -67,8 +72,7 @@ def caption_request(arguments: argparse.Namespace) -> tuple[str, CaptionRequest 
         lines, folder = Path(out), Path(arguments.folder)
     else:
         lines, folder = Path(out, LINES), Path(out)
-    around = ("prefix", "suffix")
-    prefix, suffix = (_words(name, getattr(arguments, name)) for name in around)
+    prefix, suffix = _words("prefix", arguments.prefix), _words("suffix", arguments.suffix)
     return str(lines), CaptionRequest(folder, prefix, suffix, arguments.overwrite)
 
 

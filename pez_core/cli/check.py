@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import GuardError, TargetError
+from ..errors import GuardError, TargetError, printable
 from ..prompt import SCHEMA, Nearness
 from .avoid import AvoidRequest, avoid_request
 from .options import add_avoid_options, add_model_options, add_option
-from .output import printable, write_result
+from .output import write_result
 
 NEAR = 1  # the exit code of a text that means or says a concept
 

@@ -15,7 +15,7 @@ from ..escaping import COMFYUI, escape
 from .exit_codes import INTERRUPTED
 from .options import add_output_options, add_search_options
 from .request import SearchRequest, search_request
-from .searching import print_result, search_options, shown, watched
+from .searching import escaped, print_result, search_options, watched
 
 if TYPE_CHECKING:
     from ..applications.distillation import Point
@@ -72,8 +72,8 @@ def _distill(request: DistillRequest) -> int:
 
     search, text = request.search, request.text
     model, dtype = search.model.open()
-    asked = {"pictures": [], "texts": [text], "negatives": []}
-    options = search_options(search, model, dtype, asked)
+    inputs = {"pictures": [], "texts": [text], "negatives": []}
+    options = search_options(search, model, dtype, inputs)
     points: list[Point] = []
     with watched(search.config.seconds) as callback:
         result = distill(model, text, search.template, callback=callback, **options)
@@ -92,7 +92,7 @@ def _readable(text: str) -> str:
     left_out = _EMBEDDING.findall(text)
     if left_out:
         names = ", ".join(dict.fromkeys(left_out))
-        log.warning("left out: %s: an embedding has no words to learn from", names)
+        log.warning("an embedding has no words to learn from, left out: %s", names)
     return _EMBEDDING.sub("", text).strip()
 
 
@@ -118,7 +118,7 @@ def _table(points: Sequence[Point], program: str | None) -> str:
     lines = ["tokens  ratio  similarity     cut  prompt"]
     lines += [
         f"{p.tokens:>6}  {p.ratio:>5.0%}  {p.similarity:>10.4f}  {p.cut_similarity:>6.4f}  "
-        f"{shown(p.prompt, program)}"
+        f"{escaped(p.prompt, program)}"
         for p in points
     ]
     return "\n".join(lines)

@@ -71,12 +71,12 @@ def _invert(request: InvertRequest) -> int:
     model, dtype = search.model.open()
     weights = [1.0] * len(near) + [-1.0] * len(away)
     targets = named_targets(model, [*near, *away], weights)
-    asked = {
+    inputs = {
         "pictures": list(request.pictures),
         "texts": list(request.texts),
         "negatives": list(request.negatives),
     }
-    options = search_options(search, model, dtype, asked)
+    options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
     return print_result(result, request.as_json, program=request.escape)

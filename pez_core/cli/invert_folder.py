@@ -1,5 +1,5 @@
-"""`pez invert-folder DIR`: learns a prompt for each picture of a folder, one JSON line each, and a
-caption file each if asked."""
+"""`pez invert-folder DIR`: learns a prompt for each picture of a folder, one JSON line each, and
+with --txt a caption file each."""
 
 from __future__ import annotations
 
@@ -214,4 +214,4 @@ def _tell_captions(captions: CaptionFiles) -> None:
     tell(f"{counted(captions.written, 'caption')} written")
     if captions.kept:
         kept = counted(len(captions.kept), "caption file")
-        tell(f"{kept} kept, of another text, such as {captions.kept[0]}: --overwrite replaces")
+        tell(f"{kept} kept, of another text, such as {captions.kept[0]}: --overwrite replaces them")

@@ -80,13 +80,13 @@ def _mix(request: MixRequest) -> int:
     items = [picture_or_text(name) for name in names]
     model, dtype = search.model.open()
     targets = named_targets(model, items, weights)
-    asked = {
+    inputs = {
         "pictures": [name for name, image in items if image is not None],
         "texts": [name for name, image in items if image is None],
         "negatives": [name for name, weight in zip(names, weights, strict=True) if weight < 0],
         "mode": request.mode, "weights": list(weights),
     }  # fmt: skip
-    options = search_options(search, model, dtype, asked)
+    options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         if request.mode == "concatenate":
             words = [name if image is None else None for name, image in items]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import PictureError
-from ..picture_files.names import ends_like_picture, is_url, shown
+from ..picture_files.names import ends_like_picture, is_url, shortened
 from ..picture_files.paths import is_picture
 from ..text.template import MOST_TOKENS
 
@@ -58,7 +58,7 @@ def _matches(name: str) -> list[str]:
             return []
         found = sorted(glob.glob(name, recursive=True))
     if not found:
-        raise PictureError(f"no picture matches {shown(name)}")
+        raise PictureError(f"no picture matches {shortened(name)}")
     return found
 
 
@@ -92,7 +92,7 @@ def decode_named(data: bytes, name: str) -> Image.Image:
     """The picture in what `read_named` has read. Raises PictureError."""
     from ..pictures import decode_picture
 
-    return decode_picture(data, _STDIN_SHOWN if name == STDIN else shown(name))
+    return decode_picture(data, _STDIN_SHOWN if name == STDIN else shortened(name))
 
 
 def picture_or_text(name: str) -> Named:

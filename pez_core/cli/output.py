@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 from contextlib import suppress
 from typing import IO, Any
 
-from ..errors import OutputError
-
-# Control characters, and those that change the direction of a line: they come from file names.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from ..errors import OutputError, printable
 
 
 def open_streams() -> None:
@@ -61,11 +57,6 @@ def write_result(text: str) -> None:
 def write_message(text: str) -> None:
     """Writes one line to stderr."""
     _write_error(printable(text))
-
-
-def printable(text: str) -> str:
-    """A text as one line that does nothing to a terminal: control characters become escapes."""
-    return _UNSAFE.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def _write_error(text: str) -> None:

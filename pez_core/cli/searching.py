@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 
 def search_options(
-    request: SearchRequest, model: ClipModel, dtype: torch.dtype, asked: dict[str, Any]
+    request: SearchRequest, model: ClipModel, dtype: torch.dtype, inputs: dict[str, Any]
 ) -> dict[str, Any]:
     """The arguments of `learn_prompt` other than its targets and its template.
 
-    asked: the first entries of the result's settings, such as the pictures.
+    inputs: the first entries of the result's settings, such as the pictures.
     """
     maker = request.avoid.guard_maker()
     mask = request.mask(model.vocabulary, model.source.words)
     settings = {
-        **asked, **request.settings(mask), "device": str(model.device),
+        **inputs, **request.settings(mask), "device": str(model.device),
         "precision": str(dtype).removeprefix("torch."),
     }  # fmt: skip
     return {
@@ -67,7 +67,7 @@ def print_result(
     """Prints the candidates, with a summary on stderr, or one JSON object; returns the exit code.
 
     more: further fields of the object. below: what is printed below the candidates instead.
-    program: as for `shown`.
+    program: as for `escaped`.
     """
     if result.best.near:
         log.warning("no prompt was found that keeps away from %s", ", ".join(result.best.near))
@@ -85,7 +85,7 @@ def print_result(
         columns = (
             f"{candidate.similarity:.4f}",
             each and f"({each})",
-            shown(candidate.text, program),
+            escaped(candidate.text, program),
         )
         lines.append("  ".join(filter(None, columns)))
     if below:
@@ -98,13 +98,13 @@ def print_result(
     return _exit_code(result)
 
 
-def shown(prompt: str, program: str | None) -> str:
-    """A prompt as it is printed: escaped for a program, if there is one."""
+def escaped(prompt: str, program: str | None) -> str:
+    """A prompt, escaped for a program if there is one."""
     return prompt if program is None else escape(prompt, program)
 
 
 def _warn_of_signs(result: LearnedPrompt, program: str) -> None:
-    """Warns of signs that a program would misread all the same."""
+    """Warns of signs that have no escape in a program."""
     found = [unescapable(candidate.text, program) for candidate in result.candidates]
     signs = list(dict.fromkeys(sign for signs in found for sign in signs))
     if signs:

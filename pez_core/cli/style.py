@@ -13,7 +13,7 @@ from ..escaping import COMFYUI, escape
 from .named import expanded, open_named, warn_of_cuts
 from .options import add_output_options, add_search_options
 from .request import SearchRequest, search_request
-from .searching import print_result, search_options, shown, watched
+from .searching import escaped, print_result, search_options, watched
 
 if TYPE_CHECKING:
     from ..clip.models import ClipModel
@@ -84,15 +84,16 @@ def _style(request: StyleRequest) -> int:
     pictures = [open_named(name) for name in request.pictures]
     model, dtype = search.model.open()
     targets = make_targets(model.encode_pictures(pictures), labels=request.pictures)
-    asked = {"pictures": list(request.pictures), "texts": [], "negatives": []}
-    options = search_options(search, model, dtype, asked)
+    inputs = {"pictures": list(request.pictures), "texts": [], "negatives": []}
+    options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
     prompts = apply_style(result.best.text, subjects, request.apply)
     applied = _scored(model, subjects, prompts, targets, request.escape)
     more = {"applied": applied} if subjects else {}
     below = "\n".join(
-        f"{entry['similarity']:.4f}  {shown(entry['prompt'], request.escape)}" for entry in applied
+        f"{entry['similarity']:.4f}  {escaped(entry['prompt'], request.escape)}"
+        for entry in applied
     )
     return print_result(result, request.as_json, more, below, request.escape)
 

@@ -18,10 +18,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ModelError, PictureError, WeightsError, first_line
-from ..hub.configuration import ascii_only
+from ..errors import ModelError, PictureError, WeightsError, first_line, printable
 from .architecture import OPENAI_MEAN, OPENAI_STD, Architecture
 from .ensemble import join_features
+from .scaled_weights import WAY_OUT
 from .source import JointSource, Source
 from .text_tower import no_op
 from .vision import Transformer, plain, plain_preprocessing
@@ -215,7 +215,7 @@ def _require_same(state: State, tower: nn.Module, path: Path) -> None:
     for name, stored in state.items():
         if name in wanted and stored.shape != tuple(wanted[name].shape):
             raise WeightsError(
-                f"{path}: the image tower does not fit its configuration: {ascii_only(name)} has "
+                f"{path}: the image tower does not fit its configuration: {printable(name)} has "
                 f"the shape {stored.shape}, but the configuration says "
                 f"{tuple(wanted[name].shape)}: give the configuration of this file"
             )
@@ -223,9 +223,9 @@ def _require_same(state: State, tower: nn.Module, path: Path) -> None:
     more = [name for name in state if name not in known]
     if more:
         raise WeightsError(
-            f"{path} has {ascii_only(more[0])} ({len(more)} tensors of its image tower are not "
+            f"{path} has {printable(more[0])} ({len(more)} tensors of its image tower are not "
             "those of the configuration): it is another architecture or quantised in a way that is "
-            "not read; give the configuration of this file, or the model in float16 or float32"
+            f"not read; give the configuration of this file, or {WAY_OUT}"
         )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, VocabularyError
-from ..hub.configuration import Section, ascii_only
+from ..errors import ModelError, VocabularyError, printable
+from ..hub.configuration import Section
 from ..hub.download import Progress, download, placed_by_hand
 from ..hub.open_clip_files import model_config, part
 from ..text.line_files import read_lines
@@ -39,7 +39,7 @@ class Preset:
 
 # The model card of each diffusion model names its text encoder.
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(None, "embedded, offline: a small CLIP that knows clip-art and emoji"),
+    "demo": Preset(None, "offline: a small CLIP that knows clip-art and emoji"),
     "sd15": Preset("ViT-L-14:openai", "Stable Diffusion 1.x"),
     "flux": Preset(
         "ViT-L-14:openai",
@@ -149,7 +149,7 @@ def _path(name: str) -> Path:
 
 def _short(name: str) -> str:
     """A name for a message."""
-    text = ascii_only(name)
+    text = printable(name)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
@@ -185,7 +185,7 @@ def _next_to_configuration(name: str, path: Path) -> Source:
 
 
 def _registered(architecture: str) -> Architecture:
-    # A name with a separator would be looked for as a file, or asked for from the hub.
+    # A name with a separator would be taken for a file, or for a repository of the hub.
     config = model_config(architecture) if _ARCHITECTURE.fullmatch(architecture) else None
     if config is None:
         version = part("version").__version__

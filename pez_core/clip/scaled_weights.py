@@ -1,4 +1,4 @@
-"""Weights in float8 with scales beside them, as ComfyUI and others store them.
+"""Weights in float8 with scales, as ComfyUI and others store them.
 
 A weight is its stored values times its scale: one for all, or one for each row. Three namings of
 the scale of `X.weight` are known: `X.scale_weight`, with a tensor `scaled_fp8` that marks the file;
@@ -24,7 +24,7 @@ from ..hub.configuration import parse_json, shown
 _FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _FORMATS = ("float8_e4m3fn", "float8_e5m2")
-_GIVE = "give the model in float16 or float32"
+WAY_OUT = "give the model in float16 or float32"  # of a quantisation that is not read
 
 
 class Scales:
@@ -68,7 +68,7 @@ class Scales:
         ):
             raise WeightsError(
                 f"{label} is quantised in a way that is not read (its scale is {scale.dtype} of "
-                f"the shape {tuple(scale.shape)}): {_GIVE}"
+                f"the shape {tuple(scale.shape)}): {WAY_OUT}"
             )
         scale = scale.float().reshape(-1, *(1 for _ in tensor.shape[1:]))
         return (tensor.float() * scale).reshape(tensor.shape)
@@ -94,6 +94,10 @@ def _check_format(described: Tensor, label: str) -> None:
         text = bytes(described.flatten().tolist())
         format_ = parse_json(text, "its description")["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"{label} is quantised in an unknown way ({error}): {_GIVE}") from error
+        raise WeightsError(
+            f"{label} is quantised in an unknown way ({error}): {WAY_OUT}"
+        ) from error
     if format_ not in _FORMATS:
-        raise WeightsError(f"{label} is quantised as {shown(format_)}, which is not read: {_GIVE}")
+        raise WeightsError(
+            f"{label} is quantised as {shown(format_)}, which is not read: {WAY_OUT}"
+        )

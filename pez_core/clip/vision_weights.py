@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..hub.configuration import ascii_only
+from ..errors import WeightsError, printable
+from .scaled_weights import WAY_OUT
 from .weights_file import WeightsFile
 
 _HF_BLOCK = {
@@ -62,8 +62,8 @@ class StoredTensor:
             return tensor.float().contiguous()
         if not self.keys[0].endswith("num_batches_tracked"):
             raise WeightsError(
-                f"{self.file.path}: {ascii_only(self.keys[0])} holds values of {tensor.dtype}, "
-                "which are not weights or are quantised: give the model in float16 or float32"
+                f"{self.file.path}: {printable(self.keys[0])} holds values of {tensor.dtype}, "
+                f"which are not weights or are quantised: {WAY_OUT}"
             )
         return tensor
 

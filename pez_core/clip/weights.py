@@ -21,16 +21,15 @@ from torch import Tensor
 
 from ..compute.inference import normal
 from ..compute.precision import HALVES
-from ..errors import WeightsError
-from ..hub.configuration import ascii_only
+from ..errors import WeightsError, printable
 from .architecture import TOKENS, Architecture
 from .block import Block
+from .scaled_weights import WAY_OUT
 from .text_tower import TextTower
 from .weights_file import WeightsFile
 
 log = logging.getLogger(__name__)
 _FLOATS = (torch.float64, torch.float32, *HALVES, torch.float8_e4m3fn, torch.float8_e5m2)
-_GIVE = "give the model in float16 or float32"
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class _Reader:
         key = self.prefix + name
         if key not in self.state:
             advice = advice or "the file is incomplete, give a complete CLIP file"
-            raise WeightsError(f"{self.source} has no {ascii_only(key)}: {advice}")
+            raise WeightsError(f"{self.source} has no {printable(key)}: {advice}")
         self.taken.add(key)
-        shown = ascii_only(key)
+        shown = printable(key)
         found = shape_of(self.state, key)
         if found != shape:
             raise WeightsError(
@@ -104,7 +103,7 @@ class _Reader:
         if tensor.dtype not in _FLOATS:
             raise WeightsError(
                 f"{self.source}: {shown} holds values of {tensor.dtype}, which are not weights or "
-                f"are quantised: {_GIVE}"
+                f"are quantised: {WAY_OUT}"
             )
         keep = self.as_stored and not wide and len(shape) == 2 and tensor.dtype in HALVES
         tensor = tensor.detach().to(tensor.dtype if keep else torch.float32, copy=True)
@@ -135,9 +134,9 @@ class _Reader:
         ]  # fmt: skip
         if more:
             raise WeightsError(
-                f"{self.source} has {ascii_only(more[0])} ({len(more)} tensors in its text encoder "
+                f"{self.source} has {printable(more[0])} ({len(more)} tensors in its text encoder "
                 "are not those of the configuration): it is another architecture or quantised in a "
-                f"way that is not read; give the configuration of this file, or {_GIVE[5:]}"
+                f"way that is not read; give the configuration of this file, or {WAY_OUT}"
             )
 
 
@@ -223,7 +222,7 @@ def _locate(state: Mapping[str, Tensor], source: str, tower: str | None) -> _Rea
     chosen = found if tower is None else [f for f in found if tower in f.prefix]
     chosen = [f for f in chosen if f.prefix == tower] or chosen
     if len(chosen) != 1:
-        names = ", ".join(ascii_only(f.prefix.rstrip(".")) or "(no prefix)" for f in found)
+        names = ", ".join(printable(f.prefix.rstrip(".")) or "(no prefix)" for f in found)
         raise WeightsError(
             f"{source} holds the text encoders {names}: name one of them"
             + (f", {tower!r} matches {len(chosen)}" if tower else "")

@@ -21,9 +21,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..hub.configuration import ascii_only, parse_json, shown
-from .scaled_weights import Scales
+from ..errors import WeightsError, printable
+from ..hub.configuration import parse_json, shown
+from .scaled_weights import WAY_OUT, Scales
 
 # Headers take 0.1 to 0.4 MB, and up to some megabytes with a workflow in their metadata.
 MOST_HEADER = 25_000_000
@@ -72,7 +72,7 @@ class WeightsFile(Mapping[str, Tensor]):
     def __getitem__(self, key: str) -> Tensor:
         if key not in self:
             raise KeyError(key)
-        return self._scales.apply(key, self._read, f"{self.path}: {ascii_only(key)}")
+        return self._scales.apply(key, self._read, f"{self.path}: {printable(key)}")
 
     def __contains__(self, key: object) -> bool:
         return key in self._places and key not in self._scales.hidden
@@ -98,8 +98,8 @@ class WeightsFile(Mapping[str, Tensor]):
         _, dtype = _TYPES.get(place.kind, (0, None))
         if dtype is None:
             raise WeightsError(
-                f"{self.path}: {ascii_only(key)} is stored as {shown(place.kind)}, which is not "
-                "read: give the model in float16 or float32"
+                f"{self.path}: {printable(key)} is stored as {shown(place.kind)}, which is not "
+                f"read: {WAY_OUT}"
             )
         tensor = torch.empty(place.shape, dtype=dtype)
         if not tensor.numel():

@@ -11,15 +11,15 @@ sheet.png                        the originals next to the painted pictures
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
 
 from ..batch.results import ResultsFile, way_to
+from ..batch.whole_file import whole_file
 from ..errors import ConfigError, ResultsError
 from .plan import Plan
 
@@ -99,18 +99,11 @@ class EvaluationFolder:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name when it is on the disk. Raises ResultsError if it cannot
-    be written; then nothing is left of it."""
-    torn = path.with_name(f"{path.name}.part")
+    """A `whole_file`. Raises ResultsError if it cannot be written."""
     try:
-        with torn.open("wb") as file:
+        with whole_file(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        torn.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            torn.unlink(missing_ok=True)
         raise ResultsError(
             f"cannot write {path}: {error.strerror or error}; {way_to(error)}, and run the same "
             "command again"

@@ -1,7 +1,7 @@
 """What a pipeline's folder may name: classes of diffusers and transformers, and nothing else.
 
-diffusers imports the modules that `model_index.json` names, and files with code beside the weights;
-some versions do so without being asked.
+diffusers imports the modules that `model_index.json` names, and files with code next to the
+weights; some versions do so without permission.
 """
 
 from __future__ import annotations

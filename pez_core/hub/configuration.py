@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..errors import ModelError
+from ..errors import ModelError, printable
 
 MOST_BYTES = 16_000_000  # configurations take kilobytes; one with thousands of labels, megabytes
 LARGEST = 16_384  # of a size; the widest CLIP has 1,792 and an MLP of 15,360
@@ -26,12 +26,7 @@ _REPR.maxstring = _REPR.maxother = 60
 
 def shown(value: Any) -> str:
     """A value for a message: on one line, printable, and short."""
-    return ascii_only(_REPR.repr(value))
-
-
-def ascii_only(text: str) -> str:
-    """A text with its lone surrogates and control characters escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(_REPR.repr(value))
 
 
 def parse_json(data: bytes | str, what: str) -> Any:
@@ -89,7 +84,7 @@ class Section:
     def refuse(self, name: str, expected: str) -> NoReturn:
         """Raises the error for an entry."""
         raise ModelError(
-            f"{self.source}: {self.place}{ascii_only(name)} is {shown(self.entries.get(name))}, "
+            f"{self.source}: {self.place}{printable(name)} is {shown(self.entries.get(name))}, "
             f"but must be {expected}"
         )
 

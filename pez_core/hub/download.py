@@ -60,7 +60,7 @@ def download(
 
 
 def why_unreachable(repository: str, file: str) -> str | None:
-    """Why the hub cannot be asked for a file of a repository: no network, offline mode, or trouble
+    """Why the hub does not answer for a file of a repository: no network, offline mode, or trouble
     of its own. An earlier download may serve then. None if it answers, even with a refusal."""
     try:
         _ask(repository, file)

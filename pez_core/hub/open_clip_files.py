@@ -1,4 +1,5 @@
-"""Single files of open_clip without the whole package: its lists of models, its file of merges.
+"""Single files of open_clip without the whole package: its lists of models, and the folder of its
+file of merges.
 
 `import open_clip` also imports torchvision and, if it is installed, transformers. This takes 4 to 7
 s (measured with `-X importtime` on two cores). This module is a package with open_clip's folder as
@@ -25,7 +26,7 @@ __path__ = list(_spec.submodule_search_locations or ()) if _spec else []
 
 
 def part(name: str) -> Any:
-    """One file of open_clip as a module, such as "tokenizer". Raises ModelError without open_clip.
+    """One file of open_clip as a module, such as "pretrained". Raises ModelError without open_clip.
 
     A package that is already loaded is used as it is: it knows the models registered with it.
     """

@@ -1,4 +1,4 @@
-"""What the names of pictures look like: their endings, and how a name is shown in a message."""
+"""What the names of pictures look like: their endings, and long names in messages."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def is_url(name: str) -> bool:
     return bool(_URL.match(name))
 
 
-def shown(name: str) -> str:
+def shortened(name: str) -> str:
     """A name for a message: its middle is left out if it is very long."""
     if len(name) <= _MOST_SHOWN:
         return name

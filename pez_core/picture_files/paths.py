@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import PictureError
-from .names import ends_like_picture, is_url, shown
+from .names import ends_like_picture, is_url, shortened
 
 # A name that can only be a path, such as ./fox or C:\\photos\\fox.
 _PATH = re.compile(r"(?:\.{1,2}[/\\]|~[/\\]|[A-Za-z]:[/\\]|/[^/\s]+/)\S+$")
@@ -41,15 +41,15 @@ def existing(path: str | Path) -> Path:
 
 
 def _no_picture(name: str) -> PictureError:
-    told = shown(name)
+    short = shortened(name)
     with suppress(OSError, ValueError):
         if Path(name).is_dir():
             return PictureError(
-                f"{told}: a folder, not a picture: name the pictures in it, or use "
-                f"`pez invert-folder {told}`"
+                f"{short}: a folder, not a picture: name the pictures in it, or use "
+                f"`pez invert-folder {short}`"
             )
     if is_url(name):
         if name.lower().startswith("file:"):
-            return PictureError(f"{told}: no such picture: give its path, without file://")
-        return PictureError(f"{told}: pictures are not downloaded: save it as a file first")
-    return PictureError(f"{told}: no such picture")
+            return PictureError(f"{short}: no such picture: give its path, without file://")
+        return PictureError(f"{short}: pictures are not downloaded: save it as a file first")
+    return PictureError(f"{short}: no such picture")

@@ -18,7 +18,8 @@ def read_lines(path: str | Path, refusal: type[PezError], of: str = "word") -> l
         if "\0" in text:  # also what UTF-16 of English looks like
             raise ValueError("it holds NUL bytes")
     except (OSError, ValueError) as error:
-        raise refusal(f"cannot read the list {path}: {error}; give a UTF-8 text file") from error
+        reason = getattr(error, "strerror", None) or error
+        raise refusal(f"cannot read the list {path}: {reason}; give a UTF-8 text file") from error
     stripped = (line.strip() for line in text.splitlines())
     lines = [line for line in stripped if line and not line.startswith("#")]
     if not lines:

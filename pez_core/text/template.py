@@ -19,8 +19,8 @@ MOST_TOKENS = CONTEXT - 2  # of a text
 _PART = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]|[^{}]+")
 CLOSING = frozenset(",.;:!?")  # may follow a slot without a space
 # What ComfyUI reads in a prompt as something other than words: its tokeniser's start and end, after
-# which it reads nothing, and the name of an embedding. Learned words beside them would not count as
-# measured. <start_of_text> and <end_of_text> are words to it, and so to us.
+# which it reads nothing, and the name of an embedding. What is learned next to them would not be
+# scored as ComfyUI reads it. <start_of_text> and <end_of_text> are words to it, and so to us.
 _NOT_WORDS = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|embedding:\S*")
 
 

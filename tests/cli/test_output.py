@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 
 import pez_core.cli
-from pez_core.cli.output import printable
-from pez_core.errors import TargetError
+from pez_core.errors import TargetError, printable
 from tests.support.commands import PEZ, environment, run
 
 posix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

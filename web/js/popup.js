@@ -2,7 +2,7 @@
 // because a node's panel scrolls and would clip them.
 
 import { button, el } from "./dom.js";
-import { asSimilarity, signed } from "./words.js";
+import { UNREAD, asSimilarity, signed } from "./words.js";
 
 const GAP = 4;
 
@@ -97,7 +97,7 @@ export function wordCard(word) {
   );
   const near = word.alternatives ?? [];
   return el("div", {}, [
-    rows.length ? null : el("div", { text: "an embedding: passed on as it is, and not measured" }),
+    rows.length ? null : el("div", { text: UNREAD }),
     el("table", {}, [el("tbody", {}, rows)]),
     ...Object.entries(word.pulls ?? {}).map(([concept, pull]) =>
       el("div", { text: `${signed(-pull)} to “${concept}” without it` }),

@@ -4,7 +4,7 @@
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
 import { faults, guardLines } from "./guard.js";
-import { asSimilarity, ofEach } from "./words.js";
+import { UNREAD, asSimilarity, ofEach } from "./words.js";
 
 /**
  * @typedef {{source: string, text: string, similarity: number | null,
@@ -170,8 +170,7 @@ function wordChip(word, index, mark, near, pieces, actions) {
 
 /** A word without tokens: the name of an embedding. */
 function unread(word) {
-  const title = "an embedding: passed on as it is, and not measured";
-  return [el("span", { class: "pez-chip pez-quiet", text: word.text, title })];
+  return [el("span", { class: "pez-chip pez-quiet", text: word.text, title: UNREAD })];
 }
 
 function pieceChip({ token, shade, isBorder, largest }) {

@@ -1,5 +1,8 @@
 // Numbers and reasons as text, and prompts as a user types them. Pure.
 
+/** What a word without tokens is. */
+export const UNREAD = "an embedding: passed on as it is, and not measured";
+
 const STOPPED = {
   steps: "all steps done",
   seconds: "time limit reached",
