@@ -19,6 +19,8 @@ from ..errors import OutputError
 # Control characters, and those that change the direction of a line: they come from file names.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_LONGEST_MESSAGE = 2000  # characters
+
 
 def open_streams() -> None:
     """Prepares the three standard streams. A closed one is opened again, on the null device:
@@ -59,7 +61,11 @@ def write_result(text: str) -> None:
 
 
 def write_message(text: str) -> None:
-    """Writes one line to stderr."""
+    """Writes one line to stderr, without its middle if it is very long: messages repeat what was
+    given."""
+    if len(text) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        text = f"{text[:half]} … {text[-half:]}"
     _write_error(printable(text))
 
 
