@@ -64,7 +64,8 @@ def avoid_request(arguments: argparse.Namespace) -> AvoidRequest:
     """Reads the file of concepts and the pictures, once, because they may be pipes. Raises
     GuardError for a file that cannot be read or names no concept, and PictureError."""
     path = arguments.avoid_file
-    given = [*arguments.avoid, *([] if path is None else read_concepts(path))]
+    # Each name once, before the disk is asked for it: a long list may repeat itself.
+    given = dict.fromkeys([*arguments.avoid, *([] if path is None else read_concepts(path))])
     named = tuple(dict.fromkeys(found for name in given for found in expanded_pictures(name)))
     pictures = {name: read_named(name) for name in named if names_picture(name)}
     return AvoidRequest(named, pictures, arguments.false_alarms)

@@ -15,6 +15,8 @@ from typing import IO, Any
 
 from ..errors import OutputError, printable
 
+_LONGEST_MESSAGE = 2000  # characters
+
 
 def open_streams() -> None:
     """Prepares the three standard streams. A closed one is opened again, on the null device:
@@ -55,7 +57,11 @@ def write_result(text: str) -> None:
 
 
 def write_message(text: str) -> None:
-    """Writes one line to stderr."""
+    """Writes one line to stderr, without its middle if it is very long: messages repeat what was
+    given."""
+    if len(text) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        text = f"{text[:half]} … {text[-half:]}"
     _write_error(printable(text))
 
 

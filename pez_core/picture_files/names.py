@@ -21,6 +21,7 @@ PACKAGES = {
 # Drawings and the raw files of cameras, which Pillow does not read.
 _UNREAD = ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .svg .svgz"
 UNREAD = frozenset(_UNREAD.split())
+_PICTURES = READ | PACKAGES.keys() | UNREAD
 
 # Formats that Pillow recognises and cannot decode by itself: EPS starts Ghostscript.
 _NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
@@ -34,7 +35,7 @@ def ending(name: str) -> str:
 
 
 def ends_like_picture(name: str) -> bool:
-    return ending(name) in READ or ending(name) in PACKAGES or ending(name) in UNREAD
+    return ending(name) in _PICTURES
 
 
 def folder_endings() -> frozenset[str]:

@@ -79,3 +79,13 @@ def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
     path.write_text("no picture")
     with pytest.raises(pez_core.PezError, match="not a picture"):
         main(["invert", str(path), "--debug"])
+
+
+@pytest.mark.parametrize(
+    "command", [["{}"], ["--{}"], ["help", "{}"], ["invert", "--seed", "{}"], ["models", "{}"]]
+)
+def test_a_message_has_a_bounded_length(pez: Pez, command: list[str]) -> None:
+    """It begins with what is wrong and ends with what to do, whatever was given."""
+    code, _, err = pez(*(word.format("long " * 20_000) for word in command))
+    assert code == 2 and len(err) < 2100 and err.count("\n") == 1
+    assert err.startswith("pez") and err.endswith("--help)\n")

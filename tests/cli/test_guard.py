@@ -44,6 +44,23 @@ def test_the_json_and_a_list_of_concepts(pez: Pez, tmp_path: Path, picture: str)
     assert [said["guard"][name]["near"] for name in said["guard"]] == [False, True]
 
 
+def test_the_disk_is_asked_once_for_each_name(
+    pez: Pez, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a list repeats it: five megabytes of one word took a minute."""
+    path = tmp_path / "avoid.txt"
+    path.write_text("dog\ncat\n" * 500, encoding="utf-8")
+    asked: list[str] = []
+
+    def expanded(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return (name,)
+
+    monkeypatch.setattr("pez_core.cli.avoid.expanded_pictures", expanded)
+    assert pez("check", "a pizza", "--avoid", "dog", "--avoid-file", str(path))[0] == 0
+    assert asked == ["dog", "cat"]
+
+
 def test_a_search_tells_what_check_tells(pez: Pez, picture: str) -> None:
     code, out, err = pez("invert", picture, "--avoid", "pizza", "--json")
     said = json.loads(out)

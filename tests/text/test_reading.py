@@ -41,6 +41,7 @@ def test_accents_go(sign: str) -> None:
     [
         "ＭＥＬＯＮ", "𝗺𝗲𝗹𝗼𝗻", "ⓜⓔⓛⓞⓝ", "🅜🅔🅛🅞🅝", "🅼🅴🅻🅾🅽", "🇲🇪🇱🇴🇳", "⒨⒠⒧⒪⒩", "ᴍᴇʟᴏɴ", "ᵐᵉˡᵒⁿ",
         "mеlоn", "мᎬӏοп", "ꓟꓰꓡꓳꓠ", "ⲘⲈⳐⲞⲚ", "ɱęłøŋ", "mélon", "Ꮇꭼꮮօռ", "&#109;el&#111;n",
+        "𐊰𐊆𖼖𐊒𐔓", "𐌑el๏n", "ʍel๐n", "mel𑣈n", "𑜀el௦n",
     ],
 )  # fmt: skip
 def test_letters_that_look_latin_are(text: str) -> None:
