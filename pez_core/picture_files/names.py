@@ -24,7 +24,7 @@ UNREAD = frozenset(_UNREAD.split())
 _PICTURES = READ | PACKAGES.keys() | UNREAD
 
 # Formats that Pillow recognises and cannot decode by itself: EPS starts Ghostscript.
-_NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
+NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
 _URL = re.compile(r"(?:https?|ftps?|s3|gs|file)://|data:image/", re.IGNORECASE)
 _MOST_SHOWN = 200  # characters of a name in a message
 
@@ -44,7 +44,7 @@ def folder_endings() -> frozenset[str]:
     from PIL import Image
 
     Image.init()
-    decoded = Image.OPEN.keys() - _NOT_DECODED
+    decoded = Image.OPEN.keys() - NOT_DECODED
     own = (suffix for suffix, kind in Image.registered_extensions().items() if kind in decoded)
     return READ | PACKAGES.keys() | frozenset(own)
 
