@@ -134,3 +134,7 @@ def _make_writable(folder: Path) -> None:
             f"cannot write captions in {folder}: {error.strerror}; {way_to(error)} "
             "(--out FOLDER writes them below another one)"
         ) from error
+    except ValueError as error:  # a NUL, or a lone surrogate from Windows
+        raise ResultsError(
+            f"{ascii(str(folder))} cannot be the name of a folder: give another --out"
+        ) from error

@@ -61,6 +61,10 @@ class ResultsFile:
             raise ResultsError(
                 f"cannot open {self.path}: {error.strerror}; {way_to(error)}"
             ) from error
+        except ValueError as error:  # a NUL, or a lone surrogate from Windows
+            raise ResultsError(
+                f"{ascii(str(path))} cannot be the name of a file: give another --out"
+            ) from error
         try:
             _lock(self._file, self.path)
             self._read()

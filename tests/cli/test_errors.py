@@ -89,3 +89,12 @@ def test_a_message_has_a_bounded_length(pez: Pez, command: list[str]) -> None:
     code, _, err = pez(*(word.format("long " * 20_000) for word in command))
     assert code == 2 and len(err) < 2100 and err.count("\n") == 1
     assert err.startswith("pez") and err.endswith("--help)\n")
+
+
+@pytest.mark.parametrize("out", ["a\0b", "\ud800", "x/\0/y"])
+@pytest.mark.parametrize("options", [[], ["--txt"]])
+def test_what_no_file_can_be_called_is_refused(
+    pez: Pez, root: Path, options: list[str], out: str
+) -> None:
+    code, _, err = pez("invert-folder", str(root / "examples"), *options, "--out", out)
+    assert code == 2 and "cannot be the name of a" in err and err.count("\n") == 1

@@ -16,13 +16,19 @@ UNSEEN = (
     "\U000e0070\u115f\u1160\u3164\uffa0\u2800\ufffc\ufffd\x00\x07\x7f\ue000\udcff"
 )
 ACCENTS = "\u0301\u0336\u0338\u20dd\u0489\u1dc4"
-plain = st.text([chr(c) for c in range(32, 127) if chr(c) not in "&<>"], max_size=60)
+plain = st.text([*"\t\n\r", *(chr(c) for c in range(32, 127) if chr(c) not in "&<>")], max_size=60)
 
 
 @given(plain)
 def test_plain_text_has_one_reading(text: str) -> None:
     """So that nothing is read twice."""
     assert readings(text) == (text,) and respelt(text) is None
+
+
+def test_plain_lines_are_not_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ftfy reads line by line: 100,000 lines took it seconds."""
+    monkeypatch.setattr("ftfy.fix_text", lambda text: pytest.fail("it was called"))
+    assert clean("A cat,\r\n\ta dog\n") == "a cat, a dog"
 
 
 @pytest.mark.parametrize("sign", [*MARKS, *UNSEEN])
