@@ -19,10 +19,10 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from .errors import PictureError
-from .picture_files.cut_short import cut_pictures, share_of_rows
+from .picture_files.cut_short import cut_pictures, scans_of, share_of_rows
 from .picture_files.kinds import HEAD, describe, package_of, register, starts_like_picture
 from .picture_files.modes import decoding_bytes, on_white, opaque, reduced
-from .picture_files.names import UNREAD, ending, shown
+from .picture_files.names import NOT_DECODED, UNREAD, ending, shown
 from .picture_files.paths import existing, is_picture
 from .picture_files.png import without_metadata
 
@@ -43,6 +43,7 @@ MOST_BYTES = 640_000_000  # while a picture is decoded; with torch and a model 1
 MOST_FILE_BYTES = 2**29  # of a file that is read as a whole, such as a pipe
 WORKING_PIXELS = 16_000_000  # larger pictures are reduced first; CLIP sees at most 378 x 378
 MOST_ASPECT = 8  # beyond it the ends are cut off; CLIP's centre crop drops them too
+MOST_SCANS = 100  # of a JPEG; each takes the time of a whole picture, and encoders make about 10
 LEAST_SHARE = 0.5  # of the rows of a picture that ends too early
 
 _ORIENTATION = 0x0112  # of EXIF
@@ -185,6 +186,7 @@ def to_rgb(image: Image.Image, name: str = "picture") -> Image.Image:
     Raises PictureError when it is too large or holds values that are not finite.
     """
     _require_moderate(image, name)
+    _require_harmless(image, name)
     if _is_animated(image):
         log.warning("%s holds several frames: only the first is used", name)
     image.seek(0)
@@ -213,6 +215,19 @@ def _require_moderate(image: Image.Image, name: str) -> None:
         raise PictureError(
             f"{name}: {width} x {height} pixels take too much memory as {image.format}; make it "
             "smaller, or save it as JPEG first"
+        )
+
+
+def _require_harmless(image: Image.Image, name: str) -> None:
+    """Refuses a program, which Pillow would run, and a JPEG that keeps its decoder busy."""
+    if image.format in NOT_DECODED:
+        raise PictureError(
+            f"{name}: {image.format}, which Pillow does not decode by itself: export it as PNG"
+        )
+    scans = scans_of(image)
+    if scans > MOST_SCANS:
+        raise PictureError(
+            f"{name}: a JPEG of {scans:,} scans, and at most {MOST_SCANS} are read: save it again"
         )
 
 

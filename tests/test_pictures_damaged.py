@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import GifImagePlugin, Image
+from PIL import EpsImagePlugin, GifImagePlugin, Image
 
 from pez_core import open_picture, pictures
 from pez_core.errors import PictureError
+from pez_core.picture_files import png
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -150,3 +152,55 @@ def test_lab_is_a_colour_space(tmp_path: Path) -> None:
         red, green, blue = open_picture(tmp_path / "lab.tif").getpixel((3, 3))
         assert (abs(red - green) < 3 and abs(red - blue) < 3) == grey
         assert red > 180
+
+
+def test_postscript_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would start Ghostscript for it, whatever its name; this program never ends."""
+    path = tmp_path / "looks-like.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{} loop\n%%EOF\n"
+    )
+    started: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **_: started.append(args))
+    with pytest.raises(PictureError, match=f"{re.escape(str(path))}: EPS, .* export it as PNG"):
+        open_picture(path)
+    assert not started
+
+
+def _progressive(scans: int) -> bytes:
+    """A JPEG whose last scan is repeated until it has so many; encoders make 10."""
+    file = io.BytesIO()
+    Image.effect_noise((40, 40), 90).convert("RGB").save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (scans - data.count(b"\xff\xda")) + data[-2:]
+
+
+def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
+    """Each takes the time of a whole picture: a small file could take hours. What follows the end
+    of the picture is not counted, such as a film or more pictures."""
+    path = tmp_path / "scans.jpg"
+    for scans in (10, 100):
+        path.write_bytes(_progressive(scans) + b"\xff\xda" * 500)
+        assert open_picture(path).size == (40, 40)
+    # In a comment, the sign of the end is none.
+    start, comment = _progressive(101), b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
+    place = start.index(b"\xff\xda", start.index(b"\xff\xda") + 2)
+    for data in (start, start[:place] + comment + start[place:], start[:-2]):
+        path.write_bytes(data)
+        with pytest.raises(PictureError, match=f"{re.escape(str(path))}: a JPEG of 101 scans"):
+            open_picture(path)
+
+
+def test_a_png_of_very_many_chunks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read one by one."""
+    monkeypatch.setattr(png, "MOST_CHUNKS", 50)
+    whole = _saved("png", tmp_path)
+    path, empty = tmp_path / "chunks.png", struct.pack(">I", 0) + b"teXt\0\0\0\0"
+    path.write_bytes(whole[:33] + empty * 40 + whole[33:])
+    assert open_picture(path).size == (50, 40)
+    path.write_bytes(whole[:33] + empty * 60 + whole[33:])
+    with pytest.raises(PictureError, match="more than 50 chunks"):
+        open_picture(path)

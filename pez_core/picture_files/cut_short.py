@@ -7,16 +7,21 @@ But: another library that decodes pictures in another thread meanwhile sees the 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin
 
 _LOCK = threading.Lock()
 _BAND = 2**20  # pixels that are compared together
+_MOST = 2**28  # bytes of a JPEG in which scans are counted
+# Within a scan, 0xff stands before 0, or before the number of a restart.
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_SCAN, _END = b"\xda", b"\xd9"
 
 
 @contextmanager
@@ -43,7 +48,7 @@ def share_of_rows(image: Image.Image) -> float:
         raise OSError("its decoder takes whole files only")
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         file: Any = image.fp
-        if _has_second_scan(file):
+        if scans_of(image) > 1:
             return 1.0
         # Without it Pillow ends the file itself, and libjpeg makes the missing rows grey.
         image.load_read = file.read  # type: ignore[method-assign]
@@ -82,10 +87,17 @@ def _put_noise(core: Any) -> Image.Image:
     return band
 
 
-def _has_second_scan(file: BinaryIO) -> bool:
-    """Whether a second scan begins in a JPEG, of which the header has been read."""
-    here = file.tell()
-    start_of_scan = b"\xff\xda"
-    found = file.read().find(start_of_scan)
+def scans_of(image: Image.Image) -> int:
+    """How many scans an opened JPEG has, up to its end: a film or other pictures may follow. 1 for
+    other formats."""
+    file: Any = getattr(image, "fp", None)
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or file is None:
+        return 1
+    here = file.tell()  # its header has been read, which ends with the start of a scan
+    data = file.read(_MOST)
     file.seek(here)
-    return found >= 0
+    found, at = 1, 0
+    while (marker := _MARKER.search(data, at)) and marker[1] != _END:
+        found += marker[1] == _SCAN
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return found

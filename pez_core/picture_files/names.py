@@ -23,7 +23,7 @@ _UNREAD = ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .svg .svgz"
 UNREAD = frozenset(_UNREAD.split())
 
 # Formats that Pillow recognises and cannot decode by itself: EPS starts Ghostscript.
-_NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
+NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
 _URL = re.compile(r"(?:https?|ftps?|s3|gs|file)://|data:image/", re.IGNORECASE)
 _MOST_SHOWN = 200  # characters of a name in a message
 
@@ -43,7 +43,7 @@ def folder_endings() -> frozenset[str]:
     from PIL import Image
 
     Image.init()
-    decoded = Image.OPEN.keys() - _NOT_DECODED
+    decoded = Image.OPEN.keys() - NOT_DECODED
     own = (suffix for suffix, kind in Image.registered_extensions().items() if kind in decoded)
     return READ | PACKAGES.keys() | frozenset(own)
 

@@ -19,6 +19,7 @@ MAGIC = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset((b"tRNS", b"gAMA", b"acTL", b"fcTL", b"fdAT", b"eXIf"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _KEYWORDS = frozenset((b"exif", b"Raw profile type exif", b"XML:com.adobe.xmp"))
+MOST_CHUNKS = 500_000  # Pillow reads them one by one; the largest picture comes in 200,000
 _MOST = 2**20  # bytes of a text or of eXIf; Pillow's own limit for texts
 
 
@@ -60,7 +61,10 @@ class Parts(io.RawIOBase):
 
 
 def without_metadata(file: BinaryIO) -> BinaryIO:
-    """A PNG without what does not change its look; any other file as it is."""
+    """A PNG without what does not change its look; any other file as it is.
+
+    Raises ValueError for a PNG of more than MOST_CHUNKS chunks.
+    """
     if file.read(len(MAGIC)) != MAGIC:
         file.seek(0)
         return file
@@ -77,7 +81,7 @@ def without_metadata(file: BinaryIO) -> BinaryIO:
 def _kept(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """The start and the length of each chunk that is kept."""
     start, pictured = len(MAGIC), False
-    while True:
+    for _ in range(MOST_CHUNKS):
         file.seek(start)
         head = file.read(8)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
@@ -90,6 +94,7 @@ def _kept(file: BinaryIO) -> Iterator[tuple[int, int]]:
         if critical or (kind in _KEPT and length <= _MOST) or _orients(file, kind, length):
             yield start, whole
         start += whole
+    raise ValueError(f"a PNG of more than {MOST_CHUNKS:,} chunks")
 
 
 def _orients(file: BinaryIO, kind: bytes, length: int) -> bool:
