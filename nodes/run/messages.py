@@ -162,9 +162,12 @@ def _words(
 
 def _pieces(ids: Sequence[int], vocabulary: Vocabulary) -> list[str]:
     """The text of each token of a word. A character of several tokens belongs to the last."""
-    pieces, done = [], 0
+    pieces, start, done = [], 0, 0
     for end in range(1, len(ids) + 1):
-        text = vocabulary.decode(ids[:end]).rstrip("\ufffd")
+        decoded = vocabulary.decode(ids[start:end])
+        text = decoded.rstrip("\ufffd")
         pieces.append(text[done:] or "\u00b7")
         done = len(text)
+        if text == decoded or end - start == 4:  # a character has four bytes at most
+            start, done = end, 0
     return pieces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -85,3 +86,24 @@ def test_an_embedding_is_not_a_token(counted: Any, vocabulary: Vocabulary) -> No
     clip.tokenize = lambda text: tokens  # type: ignore[method-assign]
     shown = viewed(counted(prompt="a cat", clip=clip))
     assert shown["counts"][0] == {"encoder": "CLIP-L", "tokens": 2} and shown["exact"]
+
+
+def test_the_tokens_of_a_long_word_are_read_once(
+    comfy: Comfy, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word of twice the length is not four times the work."""
+    read, decode = list[int](), Vocabulary.decode
+    own = comfy.module("pez_core.text.vocabulary").Vocabulary
+
+    def counting(self: Vocabulary, ids: Sequence[int]) -> str:
+        read.append(len(ids))
+        return decode(self, ids)
+
+    monkeypatch.setattr(own, "decode", counting)
+    pieces = comfy.module("nodes.run.messages")._pieces
+    for text in ("x" * 4000, "\U0001f349" * 1000, "\u65e5\u672c" * 1000, "\ufffd" * 1000):
+        read.clear()
+        ids = vocabulary.encode(text)
+        shown = "".join(pieces(ids, comfy.module("pez_core.text.vocabulary").clip_vocabulary()))
+        assert sum(read) <= 4 * len(ids)
+        assert shown.replace("\u00b7", "") == text.replace("\ufffd", "")
