@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import ComfyExtension, io
+try:
+    from comfy_api.latest import ComfyExtension, io
+
+    io.Schema, io.ComfyNode, io.Custom  # noqa: B018  # were added one after the other
+except (ImportError, AttributeError) as error:
+    raise ImportError(
+        f"this pack needs ComfyUI 0.3.64 or newer, and this one is older ({error}): update ComfyUI"
+    ) from error
 
 from .image_to_hard_prompt import ImageToHardPrompt
 from .prompt_mixer import PromptMixer

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,29 @@ def test_the_pack_loads_under_a_name_like_a_path(root: Path, tmp_path: Path) -> 
     assert_is_a_pack(found, root)
     assert not {"pez_core", "nodes", "open_clip"}.intersection(found["modules"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lacking", ["comfy_api", "ComfyExtension", "io", "Schema", "Custom"])
+def test_an_older_comfyui_is_told_which_version_is_needed(
+    root: Path, tmp_path: Path, lacking: str
+) -> None:
+    """It has no V3 interface, or has less of it. The version is that of pyproject.toml."""
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    (needed,) = re.findall(r'requires-comfyui = ">=(.*)"', project)
+    if lacking != "comfy_api":
+        stubs = shutil.copytree(STUBS, tmp_path / "stubs")
+        interface = stubs / "comfy_api" / "latest" / "__init__.py"
+        owner = f"io.{lacking}" if lacking in ("Schema", "Custom") else lacking
+        interface.write_text(f"{interface.read_text()}\ndel {owner}\n")
+    result = subprocess.run(
+        [sys.executable, str(LOADER), str(root)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "stubs")},
+    )  # fmt: skip
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: this pack needs ComfyUI {needed} or newer") and (
+        "update ComfyUI" in last
+    )
 
 
 def comfyui() -> Path:
