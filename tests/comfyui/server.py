@@ -100,9 +100,10 @@ def _arguments(base: Path, port: int) -> list[str]:
 
 
 def _environment(checkout: Path, base: Path) -> dict[str, str]:
-    """One thread, no network, no GPU, no search path but the checkout's."""
+    """One thread, no network, no GPU, no search path but the checkout's, and a cache of its own."""
     changes = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment = {**os.environ, **changes}
+    environment["XDG_CACHE_HOME"] = str(base / "cache")  # where the pack remembers its files
     # This repository on the path would give other-pack the `pez_core` of ours.
     environment["PYTHONPATH"] = str(_stand_in(checkout, base))
     return environment
