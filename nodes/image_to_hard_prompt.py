@@ -15,6 +15,7 @@ from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, open_encoder
 from .run.learning import Search, run_search
+from .values import checked, one_of
 
 
 class ImageToHardPrompt(io.ComfyNode):
@@ -32,6 +33,7 @@ class ImageToHardPrompt(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(
         cls,
         image: torch.Tensor,
@@ -48,7 +50,7 @@ class ImageToHardPrompt(io.ComfyNode):
         template: str,
         text_targets: str,
         ban: str,
-        avoid: str = "",
+        avoid: str | None = "",
         negative_image: torch.Tensor | None = None,
         clip: Any = None,
         clip_vision: Any = None,
@@ -84,7 +86,7 @@ def _config(
     changes = {name: value for name, value in changes.items() if value}
     if weight_decay >= 0:
         changes["weight_decay"] = weight_decay
-    return PRESETS[preset].replace(**changes)
+    return PRESETS[one_of(PRESETS, preset, "preset")].replace(**changes)
 
 
 def _inputs() -> list[Any]:

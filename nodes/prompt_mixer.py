@@ -22,9 +22,16 @@ from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, TextEncoder, open_encoder
 from .run.learning import Search, pack, run_search
 from .run.prompt_text import embeddings, without_embeddings
+from .values import checked, one_of
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
 IMAGES = tuple(f"image_{n}" for n in range(1, 5))
+MODES = ("learn", "concatenate")
+_MIXED = {
+    **dict.fromkeys(PROMPTS, str | None),
+    **dict.fromkeys(IMAGES, torch.Tensor | None),
+    **dict.fromkeys((f"{name}_weight" for name in (*PROMPTS, *IMAGES)), float),
+}
 
 
 class PromptMixer(io.ComfyNode):
@@ -43,6 +50,7 @@ class PromptMixer(io.ComfyNode):
         )
 
     @classmethod
+    @checked(**_MIXED)
     def execute(
         cls,
         mode: str,
@@ -52,12 +60,13 @@ class PromptMixer(io.ComfyNode):
         seed: int,
         vocabulary: str,
         ban: str,
-        avoid: str = "",
+        avoid: str | None = "",
         clip: Any = None,
         clip_vision: Any = None,
         **mixed: Any,
     ) -> io.NodeOutput:
         """mixed: prompt_1 to 8 and image_1 to 4, if connected, and the weight of each."""
+        one_of(MODES, mode, "mode")
         prompts = {n: mixed[n] for n in PROMPTS if (mixed.get(n) or "").strip()}
         images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
         weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
@@ -74,7 +83,7 @@ class PromptMixer(io.ComfyNode):
         encoder, targets = _targets(request, prompts, images, weights)
         away = schema.concepts(avoid)
         if mode == "learn":
-            config, template = PRESETS[preset], plain_template(tokens)
+            config, template = PRESETS[one_of(PRESETS, preset, "preset")], plain_template(tokens)
             search = Search(template, config, seed, vocabulary, ban, away)
             left_out = _listed([name for some in names.values() for name in some])
             note = left_out and f"an embedding has no words to learn from, left out: {left_out}"
@@ -140,7 +149,7 @@ def _inputs() -> list[Any]:
     return [
         io.Combo.Input(
             "mode",
-            options=["learn", "concatenate"],
+            options=list(MODES),
             default="learn",
             tooltip="learn: a new prompt, nearest to the mix of all inputs. concatenate: the "
             "prompts one after the other, shortened to the number of tokens.",

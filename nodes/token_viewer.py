@@ -18,6 +18,7 @@ from .run.measuring import measure
 from .run.messages import Effects, viewed_message
 from .run.prompt_text import escape, read, read_words, weights_of, without_embeddings, write
 from .run.reading import counts, text_that_comes_back
+from .values import checked
 
 NO_MODEL = "none (tokens only)"
 
@@ -36,11 +37,12 @@ class TokenViewer(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(
         cls,
         model: str,
         edits: str,
-        avoid: str = "",
+        avoid: str | None = "",
         prompt: str | None = None,
         tokens: PromptTokens | None = None,
         image: torch.Tensor | None = None,

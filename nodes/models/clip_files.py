@@ -17,6 +17,7 @@ from ...pez_core.clip.source import Source
 from ...pez_core.clip.tensor_shapes import largest_text_tower
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import ModelError, WeightsError
+from ...pez_core.hub.configuration import ascii_only
 from ...pez_core.hub.download import Progress
 from .known_files import KnownFiles
 
@@ -61,7 +62,8 @@ def find_source(label: str, encoder: str | None = None, progress: Progress | Non
         arch, tower = recognised
         return Source(label, arch, path, tower=tower)
     raise ModelError(
-        f"{label} is not a usable CLIP file any more: press R and choose another model"
+        f"{ascii_only(label[:200])} is not a usable CLIP file any more: press R and choose another "
+        "model"
     )
 
 

@@ -108,6 +108,7 @@ def open_encoder(
     an IMAGE without a picture, and what loading raises.
     """
     require_open_clip()
+    _require_objects(request)
     images = images or {}
     pictures = {name: pictures_of(image, name) for name, image in images.items()}
     wanted = [*JOINT.get(request.label, {})]
@@ -192,6 +193,19 @@ def _joined(name: str, sources: Mapping[str, Source]) -> JointSource:
 
 def _sizes(arch: Architecture) -> tuple[int, int, int]:
     return arch.embed_dim, arch.width, arch.layers
+
+
+def _require_objects(request: ModelRequest) -> None:
+    """Raises ModelError for a `clip` or `clip_vision` that is something else."""
+    for name, given, parts in (
+        ("clip", request.clip, ("cond_stage_model", "patcher")),
+        ("clip_vision", request.clip_vision, ("encode_image",)),
+    ):
+        if given is not None and not all(hasattr(given, part) for part in parts):
+            raise ModelError(
+                f"`{name}` is a {type(given).__name__} and not what ComfyUI's loaders return: "
+                "connect one of them"
+            )
 
 
 def require_open_clip() -> None:

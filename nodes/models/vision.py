@@ -14,6 +14,7 @@ from ...pez_core.clip.architecture import Architecture
 from ...pez_core.clip.image_tower import BATCH_SIZE, encode_pictures, load_image_tower
 from ...pez_core.clip.source import JointSource, Source
 from ...pez_core.errors import ModelError
+from ...pez_core.hub.configuration import ascii_only
 from ..interrupt import check_cancelled
 from .clip_files import stamp
 from .memory import LRUCache, load
@@ -38,8 +39,8 @@ def features_by_files(source: Source | JointSource, pictures: Sequence[Image.Ima
 def _image_tower(source: Source) -> nn.Module:
     if source.arch.vision is None:
         raise ModelError(
-            f"{source.name} contains only a text encoder and cannot see pictures: connect the "
-            "CLIP_VISION of the same CLIP, or choose another model"
+            f"{ascii_only(source.name)} contains only a text encoder and cannot see pictures: "
+            "connect the CLIP_VISION of the same CLIP, or choose another model"
         )
     assert source.path is not None
     key = (source.path, *stamp(source.path))

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
+from ...pez_core.errors import TextError
 from ...pez_core.escaping import escape
 from ...pez_core.text.edits import Edits, Word, edited_words, split_words
+from ...pez_core.text.reading import valid
 from ...pez_core.text.vocabulary import Vocabulary
 
+DEEPEST = 100  # parentheses inside each other; the weight is then 1.1^100
 # ComfyUI looks for a name where a piece of one weight begins, and after a space or a line break. It
 # does without commas at the end of a name where there is no file of the whole name.
 _EMBEDDING = re.compile(r"(?:^|(?<=[ \n]))embedding:(?:\S*[^\s,])?")
@@ -67,8 +70,21 @@ def embeddings(prompt: str) -> list[str]:
 
 
 def _pieces(prompt: str) -> Iterator[tuple[str, float]]:
+    prompt = valid(prompt)
+    if _depth(escape_important(prompt)) > DEEPEST:  # ComfyUI's reader calls itself for each
+        raise TextError(
+            f"the prompt {prompt[:40]!r}… has more than {DEEPEST} parentheses inside each other: "
+            "remove some"
+        )
     for piece, weight in token_weights(escape_important(prompt), 1.0):
         yield unescape_important(piece), weight
+
+
+def _depth(escaped: str) -> int:
+    """How many parentheses are inside each other, at most."""
+    if escaped.count("(") <= DEEPEST:
+        return escaped.count("(")
+    return max(accumulate((sign == "(") - (sign == ")") for sign in escaped))
 
 
 def _parentheses(text: str) -> str:

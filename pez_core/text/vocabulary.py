@@ -175,7 +175,7 @@ def make_mask(
 
 def _ids_of_kind(vocabulary: Vocabulary, kind: str, words: Iterable[str] | None) -> list[int]:
     if kind not in KINDS:
-        raise VocabularyError(f"unknown vocabulary {kind!r}: choose one of {', '.join(KINDS)}")
+        raise VocabularyError(f"unknown vocabulary {kind[:60]!r}: choose one of {', '.join(KINDS)}")
     if kind == "all":
         return [i for i in range(vocabulary.size) if i not in vocabulary.special]
     alone = list(vocabulary.standing_alone)
