@@ -109,7 +109,10 @@ def alternatives(
         for token_id in ids
         if (int(token_id),) != words[index].ids
     ]
-    texts = [edited_text(words, Edits(replaced={i: text})) for i, _, text in trials]
+    # A new word has one token, so at most as many words move up as the longest has tokens.
+    longest = max((len(word.ids) for word in words[:seen]), default=0)
+    near = words[: _within_context(words, MOST_TOKENS + longest) + 1]
+    texts = [edited_text(near, Edits(replaced={i: text})) for i, _, text in trials]
     found: list[list[Candidate]] = [[] for _ in words]
     scores = model.score(texts, targets, check_interrupt).tolist()
     for (index, token_id, text), score in zip(trials, scores, strict=True):
@@ -134,12 +137,12 @@ def concept_contributions(
     return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 
-def _within_context(words: Sequence[Word]) -> int:
-    """The number of words that lie wholly within CLIP's context."""
+def _within_context(words: Sequence[Word], most: int = MOST_TOKENS) -> int:
+    """The number of words that lie wholly within the first tokens."""
     total = 0
     for index, word in enumerate(words):
         total += len(word.ids)
-        if total > MOST_TOKENS:
+        if total > most:
             return index
     return len(words)
 

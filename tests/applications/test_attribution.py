@@ -4,6 +4,7 @@ changed texts."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -213,3 +214,27 @@ def test_the_best_of_all_is_mostly_among_those_tried(demo: ClipModel) -> None:
             hits.append(found[0].ids[0] == best_of_all(demo, ids, place, allowed, targets))
     assert len(mask.ids) > 50 and len(hits) == 30
     assert sum(hits) > 15
+
+
+def test_alternatives_of_a_long_text_are_those_of_its_start(
+    demo: ClipModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLIP reads 75 tokens: what comes after those is not written out for every trial."""
+    written: list[int] = []
+    score = ClipModel.score
+
+    def counting(self: ClipModel, texts: list[str], *args: Any) -> Tensor:
+        written.extend(map(len, texts))
+        return score(self, texts, *args)
+
+    monkeypatch.setattr(ClipModel, "score", counting)
+    targets = make_targets(demo.encode_texts(["a red cat"]))
+    mask = make_mask(demo.vocabulary, "words", words=demo.source.words)
+    start = "supercalifragilistic dog " * 15
+    found, longest = [], []
+    for more in (100, 1000):
+        written.clear()
+        words = split_words(start + "green hat " * more, demo.vocabulary)
+        found.append([each for each in alternatives(demo, words, targets, mask) if each])
+        longest.append(max(written))
+    assert found[0] == found[1] and found[0] and longest[0] == longest[1]

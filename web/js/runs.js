@@ -107,7 +107,7 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
 function read(storage) {
   try {
     const list = JSON.parse(storage?.getItem(STORE) ?? "[]");
-    return Array.isArray(list) ? list : [];
+    return Array.isArray(list) ? list.filter(Array.isArray) : [];
   } catch {
     return [];
   }
