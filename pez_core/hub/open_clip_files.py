@@ -30,7 +30,7 @@ def part(name: str) -> Any:
 
     A package that is already loaded is used as it is: it knows the models registered with it.
     """
-    _require()
+    require()
     if "open_clip" not in sys.modules:
         try:
             return import_module(f".{name}", __name__)
@@ -41,7 +41,7 @@ def part(name: str) -> Any:
 
 def model_config(architecture: str) -> dict[str, Any] | None:
     """open_clip's configuration of an architecture; None for an unknown name."""
-    _require()
+    require()
     if "open_clip" not in sys.modules:
         for folder in __path__:
             file = Path(folder, "model_configs", f"{architecture}.json")
@@ -53,6 +53,7 @@ def model_config(architecture: str) -> dict[str, Any] | None:
     return found
 
 
-def _require() -> None:
+def require() -> None:
+    """Raises ModelError without open_clip."""
     if not __path__ and "open_clip" not in sys.modules:
         raise ModelError("the package open_clip_torch is missing: pip install open_clip_torch")

@@ -17,6 +17,11 @@ from ..errors import ModelError, WeightsError
 from ..hub.configuration import every_entry, read_json, shown
 
 _ADAPTER = "adapter_config.json"
+# What transformers and diffusers read. Other tools leave files of other contents in a folder.
+_CONFIGURATIONS = tuple(
+    f"{name}config.json"
+    for name in ("", "generation_", "preprocessor_", "processor_", "scheduler_", "tokenizer_")
+)
 _LAYERS = (
     "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers",
     "encoder_layers", "decoder_layers", "layers_per_block", "num_single_layers",
@@ -35,7 +40,7 @@ def check_folder(folder: Path) -> None:
             f"{folder} is an adapter, which changes another model ({_ADAPTER}): merge it into its "
             "model and save that"
         )
-    for path in sorted(folder.glob("*config.json")):
+    for path in filter(Path.exists, (folder / name for name in _CONFIGURATIONS)):
         for name, value in every_entry(read_json(path)):
             _check_entry(path, name, value)
     weights = sorted(folder.glob("*.safetensors"))

@@ -110,7 +110,8 @@ class BytePairs:
 
 def load_byte_pairs() -> BytePairs:
     """CLIP's own, from the file of merges in open_clip's folder. Raises VocabularyError without
-    it."""
+    it, and ModelError without open_clip."""
+    open_clip_files.require()
     paths = (Path(folder, _FILE) for folder in open_clip_files.__path__)
     path = next((path for path in paths if path.is_file()), None)
     if path is None:

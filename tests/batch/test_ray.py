@@ -125,7 +125,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
 def test_what_a_worker_raises_is_raised_here(job: Job, pictures: Paths) -> None:
     """Unchanged, so that one line reports it: a model that the worker cannot find."""
     lost = Job(**{**vars(job), "model": "none.safetensors"})
-    with Cluster(lost, workers=1) as workers, pytest.raises(ModelError, match="unknown model"):
+    with Cluster(lost, workers=1) as workers, pytest.raises(ModelError, match="no such file"):
         list(workers.records(pictures))
 
 

@@ -140,9 +140,11 @@ def test_the_files_alone_are_the_package_s(monkeypatch: pytest.MonkeyPatch) -> N
     assert open_clip_files.model_config("ViT-L-14") == open_clip.get_model_config("ViT-L-14")
 
 
-def test_a_moved_file_comes_from_the_whole_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moved_file_comes_from_the_whole_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """With nothing at the path, as after a change of open_clip's layout."""
-    monkeypatch.setattr(open_clip_files, "__path__", [])
+    monkeypatch.setattr(open_clip_files, "__path__", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "open_clip")
     monkeypatch.delitem(sys.modules, f"{open_clip_files.__name__}.tokenizer", raising=False)
     monkeypatch.setitem(sys.modules, "open_clip.tokenizer", open_clip.tokenizer)

@@ -230,7 +230,7 @@ def test_the_command_line_shows_both_similarities(
     result = json.loads(out)
     assert result["schema"] == 1 and result["model"] == f"{pair.names[0]}@2+{pair.names[1]}"
     best = result["candidates"][0]
-    assert list(best) == ["prompt", "similarity", "ids", "similarities"]
+    assert list(best) == ["prompt", "escaped", "similarity", "ids", "similarities"]
     first, second = (best["similarities"][name] for name in pair.names)
     assert best["similarity"] == pytest.approx((2 * first + second) / 3, abs=1e-6)
     code, out, _ = command("--model", pair.name)
