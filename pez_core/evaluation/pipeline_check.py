@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from ..hub.configuration import every_entry, read_json, shown
-from ..language_model.folder_check import check_folder
+from ..hub.configuration import read_json, shown
+from ..language_model.folder_check import check_folder, configured
 
 
 def check_pipeline(folder: Path) -> None:
@@ -31,10 +31,9 @@ def check_pipeline(folder: Path) -> None:
             _check_part(folder, index, name, value)
     for part in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
         check_folder(part)
-        for path in sorted(part.glob("*config.json")):
-            for name, value in every_entry(read_json(path)):
-                if name == "auto_map" and value:
-                    _refuse(path, name, value, "left out: code of a model is not run")
+        for path, name, value in configured(part):
+            if name == "auto_map" and value:
+                _refuse(path, name, value, "left out: code of a model is not run")
 
 
 def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:

@@ -52,6 +52,14 @@ def parse_json(data: bytes | str, what: str) -> Any:
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The entries of a JSON file that holds one object. Raises ModelError, which names the file."""
+    entries = read_value(path)
+    if not isinstance(entries, dict):
+        raise ModelError(f"the configuration {path} is not a JSON object")
+    return entries
+
+
+def read_value(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds, of whatever type. Raises ModelError, which names the file."""
     name = f"the configuration {path}"
     if not os.path.isfile(path):  # a folder or a pipe would be waited for, or end in an OSError
         raise ModelError(f"{name} is not a file")
@@ -61,12 +69,9 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
                 f"{name} has more than {MOST_BYTES:,} bytes: it is not a configuration"
             )
         with open(path, "rb") as file:
-            entries = parse_json(file.read(MOST_BYTES), name)
+            return parse_json(file.read(MOST_BYTES), name)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {name}: {error}") from error
-    if not isinstance(entries, dict):
-        raise ModelError(f"{name} is not a JSON object")
-    return entries
 
 
 @dataclass(frozen=True)

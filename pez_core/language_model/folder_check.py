@@ -12,16 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..clip.scaled_weights import WAY_OUT
 from ..clip.weights_file import WeightsFile
 from ..errors import ModelError, WeightsError
-from ..hub.configuration import every_entry, read_json, shown
+from ..hub.configuration import every_entry, read_json, read_value, shown
 
 _ADAPTER = "adapter_config.json"
-# What transformers and diffusers read. Other tools leave files of other contents in a folder.
-_CONFIGURATIONS = tuple(
-    f"{name}config.json"
-    for name in ("", "generation_", "preprocessor_", "processor_", "scheduler_", "tokenizer_")
-)
 _LAYERS = (
     "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers",
     "encoder_layers", "decoder_layers", "layers_per_block", "num_single_layers",
@@ -40,12 +36,19 @@ def check_folder(folder: Path) -> None:
             f"{folder} is an adapter, which changes another model ({_ADAPTER}): merge it into its "
             "model and save that"
         )
-    for path in filter(Path.exists, (folder / name for name in _CONFIGURATIONS)):
-        for name, value in every_entry(read_json(path)):
-            _check_entry(path, name, value)
+    for path, name, value in configured(folder):
+        _check_entry(path, name, value)
     weights = sorted(folder.glob("*.safetensors"))
     if weights and (folder / "config.json").is_file():
         _check_sizes(folder / "config.json", [_opened(path) for path in weights])
+
+
+def configured(folder: Path) -> Iterator[tuple[Path, str, Any]]:
+    """The entries of all configurations in a folder, at any depth: file, name and value. Other
+    tools leave lists there too. Raises ModelError for a file that is not JSON."""
+    for path in sorted(folder.glob("*config.json")):
+        for name, value in every_entry(read_value(path)):
+            yield path, name, value
 
 
 @contextmanager
@@ -65,8 +68,7 @@ def offline() -> Iterator[None]:
 def _check_entry(path: Path, name: str, value: Any) -> None:
     if name == "quantization_config" and value:
         raise ModelError(
-            f"{path}: {name} is {shown(value)}: quantised weights are not read, give the model in "
-            "float16 or float32"
+            f"{path}: {name} is {shown(value)}: quantised weights are not read, {WAY_OUT}"
         )
     code = "attn_implementation" in name and any(sign in str(value) for sign in "/:|")
     if code or (name == "use_pretrained_backbone" and value):
