@@ -58,7 +58,7 @@ def measure(
     pieces = [
         (place, piece)
         for place, piece in edited_words(words, edits)
-        if words[place].ids or place in edits.replaced
+        if edits.reads(place, words[place])
     ]
     kept, added = _keeping_away(encoder.guard(avoid), model, pieces, passed_on)
     others = iter(alternatives(model, read, targets, mask, check_interrupt=check_cancelled))

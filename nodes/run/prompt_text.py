@@ -71,12 +71,13 @@ def embeddings(prompt: str) -> list[str]:
 
 def _pieces(prompt: str) -> Iterator[tuple[str, float]]:
     prompt = valid(prompt)
-    if _depth(escape_important(prompt)) > DEEPEST:  # ComfyUI's reader calls itself for each
+    escaped = escape_important(prompt)
+    if _depth(escaped) > DEEPEST:  # ComfyUI's reader calls itself for each
         raise TextError(
             f"the prompt {prompt[:40]!r}… has more than {DEEPEST} parentheses inside each other: "
             "remove some"
         )
-    for piece, weight in token_weights(escape_important(prompt), 1.0):
+    for piece, weight in token_weights(escaped, 1.0):
         yield unescape_important(piece), weight
 
 
@@ -98,7 +99,7 @@ def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
 
     def kind(item: tuple[int, str]) -> tuple[float, bool]:
         index = item[0]
-        return weights[index], not words[index].ids and index not in edits.replaced
+        return weights[index], not edits.reads(index, words[index])
 
     for (weight, is_name), group in groupby(edited_words(words, edits), key=kind):
         text = "".join(piece for _, piece in group)

@@ -86,6 +86,11 @@ class Edits:
     def bans(self, word: Word) -> bool:
         return word.text.lower() in self.banned
 
+    def reads(self, index: int, word: Word) -> bool:
+        """Whether CLIP reads a word after the edits: it is not the name of an embedding, or has
+        been replaced."""
+        return bool(word.ids) or index in self.replaced
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
@@ -166,8 +171,7 @@ def template(words: Sequence[Word], edits: Edits) -> str:
     tokens, such as `"{3} melon {4}"`."""
     text, slot, last_new = "", 0, False
     for index, word in enumerate(words):
-        unread = not word.ids and index not in edits.replaced
-        if index not in edits.locked or edits.bans(word) or unread:
+        if index not in edits.locked or edits.bans(word) or not edits.reads(index, word):
             slot += len(word.ids)
             continue
         new = index in edits.replaced
