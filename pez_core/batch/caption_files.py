@@ -2,8 +2,8 @@
 for `photo.jpg`, where trainers look for it.
 
 A caption is written after its line in the results file. So what a kill has left out is written by
-the next run, from that line, without a search. Each file appears whole. An
-existing file is kept, unless the caller wants it replaced.
+the next run, from that line, without a search. Each file appears whole. An existing file is kept,
+unless the caller wants it replaced.
 """
 
 from __future__ import annotations

@@ -82,7 +82,6 @@ class BytePairs:
         """
         count = len(symbols)
         after, before = list(range(1, count + 1)), list(range(-1, count - 1))
-        heap: list[tuple[int, int, str, str]] = []
 
         def found(place: int) -> tuple[int, int, str, str] | None:
             if place < 0 or after[place] >= count:

@@ -62,9 +62,10 @@ def readings(text: str) -> tuple[str, ...]:
 
     Plain ASCII without an escape or a mark has one reading. Raises TextError as `clean` does.
     """
-    read = clean(text)
+    require_length(text)
     if _is_plain(text) and not MARK.search(text):
         return (text,)
+    read = clean(text)
     # Not every painter unescapes: "&notebook" is "¬ebook" to open_clip and "& notebook" to ComfyUI.
     as_written = valid(text).replace("&", " & ")
     folded = [fold(base, gap) for base in (read, as_written) for gap in ("", " ")]
