@@ -18,6 +18,11 @@ from ..errors import ModelError, WeightsError
 from ..hub.configuration import every_entry, read_json, read_value, shown
 
 _ADAPTER = "adapter_config.json"
+# What transformers and diffusers read as an object. Other tools leave lists beside it.
+_OBJECTS = tuple(
+    f"{name}config.json"
+    for name in ("", "generation_", "preprocessor_", "processor_", "scheduler_", "tokenizer_")
+)
 _LAYERS = (
     "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers",
     "encoder_layers", "decoder_layers", "layers_per_block", "num_single_layers",
@@ -44,10 +49,11 @@ def check_folder(folder: Path) -> None:
 
 
 def configured(folder: Path) -> Iterator[tuple[Path, str, Any]]:
-    """The entries of all configurations in a folder, at any depth: file, name and value. Other
-    tools leave lists there too. Raises ModelError for a file that is not JSON."""
+    """The entries of all configurations in a folder, at any depth: file, name and value. Raises
+    ModelError for a file that is not JSON, or not an object where the libraries read one."""
     for path in sorted(folder.glob("*config.json")):
-        for name, value in every_entry(read_value(path)):
+        read = read_json if path.name in _OBJECTS else read_value
+        for name, value in every_entry(read(path)):
             yield path, name, value
 
 
