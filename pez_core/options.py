@@ -112,6 +112,18 @@ OPTIONS: Mapping[str, Option] = {
         page="See [literal text](#literal-text).",
         shown="as they are",
     ),
+    "paint": Option(
+        "a PNG to write with the pictures, the words, and what the words paint",
+        command="needs the extra `paint`",
+        page="See [painting](painter.md).",
+        shown="nothing is painted",
+    ),
+    "painter": Option(
+        "what paints: demo, the embedded painter; or a folder in diffusers' layout with "
+        "safetensors, or a name on the hub",
+        page="See [painting](painter.md).",
+        shown="demo with --model demo",
+    ),
     "json": Option("print one JSON object", page="See [output](#output)."),
     "debug": Option("show the traceback of an error"),
 }

@@ -203,8 +203,8 @@ def test_nothing_is_installed_by_a_name_that_no_registry_has() -> None:
 def test_the_packages_that_errors_name_are_those_of_the_extras() -> None:
     """With the versions that the extras ask for."""
     from pez_core.batch.ray_batch import RAY
-    from pez_core.evaluation.pipeline import PACKAGES
     from pez_core.language_model.loading import EXTRA
+    from pez_core.painter.pipeline import PACKAGES
 
     for extra, advice in (("ray", RAY), ("evaluate", PACKAGES), ("lm", EXTRA)):
         listed = re.search(rf"^{extra} = \[(.*)\]", read("pyproject.toml"), re.M)

@@ -13,7 +13,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-import resvg_py
 from PIL import Image
 
 from .concepts import Concept, ConceptIndex, load_concepts
@@ -76,6 +75,8 @@ def rasterise(drawing: Drawing, size: int) -> Image.Image:
     if drawing.path:
         picture = Image.open(drawing.path).convert("RGBA")
     else:
+        import resvg_py  # only who renders needs it
+
         # dpi: without it resvg refuses drawings whose size is given in mm or pt.
         data = resvg_py.svg_to_bytes(
             svg_string=drawing.svg, width=size, dpi=96, skip_system_fonts=True

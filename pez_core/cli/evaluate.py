@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..compute.devices import DTYPES
 from ..errors import ConfigError
 from ..evaluation.captions import join_captions
-from ..evaluation.plan import JUDGE, Diffusion, Plan
+from ..evaluation.plan import JUDGE, Plan, judge_of
+from ..options import OPTIONS
+from ..painter.settings import DEMO, PIPELINE, PainterSettings
 from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
@@ -24,6 +25,11 @@ from .folder_verb import (
 )
 from .options import add_search_options
 from .output import write_result
+from .painter_options import (
+    add_painting_options,
+    painter_of,
+    painter_settings,
+)
 from .request import SearchRequest, search_request
 
 GUIDE = "sd2"  # the CLIP whose text encoder the default pipeline reads prompts with; paper §4.1
@@ -66,7 +72,7 @@ class EvaluateRequest:
     search: SearchRequest
     optimizers: tuple[str, ...]
     captions: tuple[str, ...]
-    diffusion: Diffusion
+    painter: PainterSettings
     judge: str
     sheet: int
 
@@ -86,9 +92,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     )
     add(
         "--judge",
-        default=JUDGE,
         metavar="NAME_OR_FILE",
-        help="the second CLIP, which scores the painted pictures (default: %(default)s)",
+        help=f"the second CLIP, which scores the painted pictures (default: {JUDGE}; with --model "
+        f"{DEMO} the judge of the benchmarks, where it lies beside the package)",
     )
     add(
         "--sheet",
@@ -97,59 +103,20 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         metavar="N",
         help="how many pictures the contact sheet shows; 0: no sheet (default: %(default)s)",
     )
-    _add_diffusion_options(parser)
+    painting = parser.add_argument_group("painting, with diffusers")
+    painting.add_argument(
+        "--painter",
+        "--pipeline",  # its name until 0.4
+        metavar="NAME_OR_FOLDER",
+        help=f"{OPTIONS['painter'].help} (default: {PIPELINE}; {DEMO} with --model {DEMO})",
+    )
+    add_painting_options(painting)
     add_search_options(
         parser.add_argument_group("search, the same for each picture and optimizer"),
         model=GUIDE,
         compare=True,
     )
     return parser
-
-
-def _add_diffusion_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("painting, with diffusers").add_argument
-    default = Diffusion()
-    add(
-        "--pipeline",
-        default=default.pipeline,
-        metavar="NAME_OR_FOLDER",
-        help="a diffusion model in diffusers' layout, with safetensors (default: %(default)s)",
-    )
-    add(
-        "--images",
-        type=int,
-        default=default.images,
-        help="how many pictures to paint from each prompt (default: %(default)s)",
-    )
-    add(
-        "--guidance",
-        type=float,
-        default=default.guidance,
-        help="the scale of classifier-free guidance (default: %(default)s)",
-    )
-    add(
-        "--diffusion-steps",
-        type=int,
-        default=default.steps,
-        help="denoising steps of each picture (default: %(default)s)",
-    )
-    add(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="width and height of each picture (default: the pipeline's own)",
-    )
-    add(
-        "--scheduler",
-        metavar="CLASS",
-        help="a scheduler class of diffusers (default: the pipeline's own)",
-    )
-    add(
-        "--diffusion-dtype",
-        choices=DTYPES,
-        default=default.dtype,
-        help="the precision of the pipeline (default: float16 on a GPU, else float32)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -161,22 +128,10 @@ def run(arguments: argparse.Namespace) -> int:
             search_request(arguments),
             tuple(dict.fromkeys(arguments.optimizers)),
             tuple(arguments.captions),
-            _diffusion(arguments),
-            arguments.judge,
+            painter_settings(arguments, painter_of(arguments.model)),
+            arguments.judge or judge_of(arguments.model),
             arguments.sheet,
         )
-    )
-
-
-def _diffusion(arguments: argparse.Namespace) -> Diffusion:
-    return Diffusion(
-        pipeline=arguments.pipeline,
-        guidance=arguments.guidance,
-        steps=arguments.diffusion_steps,
-        images=arguments.images,
-        size=arguments.size,
-        scheduler=arguments.scheduler,
-        dtype=arguments.diffusion_dtype,
     )
 
 
@@ -184,9 +139,9 @@ def _evaluate(request: EvaluateRequest) -> int:
     from ..batch.inverter import list_pictures
     from ..evaluation.folder import EvaluationFolder
     from ..evaluation.phases import check, phases
-    from ..evaluation.pipeline import require_diffusers
     from ..evaluation.sheet import write_sheet
     from ..evaluation.table import rows, to_markdown, write_table
+    from ..painter.pipeline import require_diffusers
 
     require_diffusers()
     folder_options = request.folder
@@ -195,7 +150,7 @@ def _evaluate(request: EvaluateRequest) -> int:
         folder_job(request.search),
         request.optimizers,
         join_captions(request.captions),
-        request.diffusion,
+        request.painter,
         request.judge,
     )
     names, left_out = list_pictures(plan.pictures)

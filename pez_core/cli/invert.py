@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..errors import TargetError
+from ..errors import ConfigError, TargetError
+from ..painter.settings import DEMO, PainterSettings, own_settings
 from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
 from .options import add_option, add_output_options, add_search_options
+from .output import write_message
+from .painter_options import png_path
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    from ..prompt import Candidate
+
+IMAGES = 4  # on a sheet
 
 
 @dataclass(frozen=True)
@@ -23,6 +35,15 @@ class InvertRequest:
     negatives: tuple[str, ...]
     as_json: bool
     escape: str | None
+    paint: PaintedSheet | None
+
+
+@dataclass(frozen=True)
+class PaintedSheet:
+    """The file to write a sheet to, and what paints it."""
+
+    path: Path
+    painter: PainterSettings
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -39,6 +60,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add_option(parser, "negative", action="append", default=[], metavar="PICTURE_OR_TEXT")
     add_search_options(parser)
     add_output_options(parser)
+    painting = parser.add_argument_group("painting, with diffusers")
+    add_option(painting, "paint", metavar="FILE")
+    add_option(painting, "painter", metavar="NAME_OR_FOLDER")
     return parser
 
 
@@ -55,14 +79,29 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(found for name in arguments.negative for found in expanded_pictures(name)),
             arguments.json,
             arguments.escape,
+            None if arguments.paint is None else _painted_sheet(arguments),
         )
     )
+
+
+def _painted_sheet(arguments: argparse.Namespace) -> PaintedSheet:
+    painter = arguments.painter or (DEMO if arguments.model == DEMO else None)
+    if painter is None:
+        raise ConfigError(
+            "--paint needs --painter: the folder or the name of the model that you paint with"
+        )
+    settings = replace(own_settings(painter), images=IMAGES)
+    return PaintedSheet(png_path("paint", arguments.paint), settings)
 
 
 def _invert(request: InvertRequest) -> int:
     from ..search.searcher import learn_prompt
 
     search = request.search
+    if request.paint:
+        from ..painter.pipeline import require_diffusers
+
+        require_diffusers()  # before the search
     near = [
         *((name, open_named(name)) for name in request.pictures),
         *((text, None) for text in request.texts),
@@ -79,4 +118,25 @@ def _invert(request: InvertRequest) -> int:
     options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    return print_result(result, request.as_json, program=request.escape)
+    code = print_result(result, request.as_json, program=request.escape)
+    if request.paint:
+        pictures = [picture for _, picture in near if picture is not None]
+        _paint(request.paint, pictures, result.best, model.device, search.seed)
+    return code
+
+
+def _paint(
+    sheet: PaintedSheet,
+    pictures: list[Image.Image],
+    best: Candidate,
+    device: torch.device,
+    seed: int,
+) -> None:
+    from ..painter.loop_sheet import draw_loop, save_loop
+    from ..painter.pipeline import Painter
+
+    painter = Painter(sheet.painter, device)
+    painted = [painter.paint_one(best.text, seed + k) for k in range(sheet.painter.images)]
+    name = painter.about["pipeline"]
+    save_loop(draw_loop(pictures, best.text, best.similarity, painted, name), sheet.path)
+    write_message(f"painted {sheet.path}")

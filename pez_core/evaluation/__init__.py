@@ -2,6 +2,6 @@
 §4.1). docs/evaluation.md describes the protocol.
 
 `plan` holds the settings, and `phases` runs the three phases: `prompting` learns or reads prompts
-(`captions`), `painting` paints them through `pipeline`, and `judging` compares the pictures.
+(`captions`), `painting` has them painted (`pez_core.painter`), and `judging` compares the pictures.
 `folder` holds the files. `table`, with its `intervals`, and `sheet` show the results.
 """

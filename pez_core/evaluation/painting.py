@@ -8,9 +8,9 @@ from typing import Any
 from ..batch.results import Record
 from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
+from ..painter.pipeline import Painter
 from ..search.searcher import Callback
 from .folder import WAY_OUT, EvaluationFolder
-from .pipeline import Painter
 from .plan import Plan, noise_seed
 from .prompting import Pair
 
@@ -47,7 +47,7 @@ def paint_records(
 ) -> Iterator[Record]:
     """Paint the prompts of `todo`; saves the pictures, and saves and yields the record of each.
     Raises whatever `Painter` raises."""
-    painter = Painter(plan.diffusion, find_device(plan.job.device))
+    painter = Painter(plan.painter, find_device(plan.job.device))
     for entry in todo:
         try:
             done = {**entry, **_painted(plan, folder, painter, entry)}
@@ -61,16 +61,17 @@ def _painted(
     plan: Plan, folder: EvaluationFolder, painter: Painter, entry: Record
 ) -> dict[str, Any]:
     name, method = entry["picture"], entry["method"]
-    seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.diffusion.images)]
+    seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.painter.images)]
     images = []
     for number, seed in enumerate(seeds):
         try:
-            image = painter.paint(entry["prompt"], seed)
+            image = painter.paint_one(entry["prompt"], seed)
         except PictureError as error:
             raise PictureError(f"image {number}: {error}") from error
         images.append(folder.save(image, folder.image(method, name, number)))
     request = plan.painting
-    settings = {**request["settings"], **painter.settings}
+    device = {"device": str(painter.device), "precision": painter.precision}
+    settings = {**request["settings"], **device}
     made_with = {**painter.about, "size": list(image.size)}
     return {
         "images": images, "seeds": seeds, "painter": made_with, **request, "settings": settings,

@@ -17,11 +17,12 @@ import torch
 from ..batch.results import Record
 from ..clip.model_names import find_model
 from ..errors import ConfigError
+from ..painter.pipeline import find_pipeline, find_scheduler
+from ..painter.settings import DEMO
 from ..search.searcher import Callback
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge
 from .painting import paint_records, to_paint
-from .pipeline import find_pipeline, find_scheduler
 from .plan import Plan
 from .prompting import prompt_records, to_prompt
 
@@ -93,9 +94,10 @@ def check(plan: Plan) -> None:
 
     Raises ModelError when one is unavailable, and ConfigError when the judge is also a guide.
     """
-    if plan.diffusion.scheduler is not None:
-        find_scheduler(plan.diffusion.scheduler)
-    find_pipeline(plan.diffusion.pipeline)
+    if plan.painter.scheduler is not None:
+        find_scheduler(plan.painter.scheduler)
+    if plan.painter.painter != DEMO:
+        find_pipeline(plan.painter.painter)
     guides, judges = find_model(plan.job.model).parts, find_model(plan.judge).parts
     for guide in guides:
         for judge in judges:

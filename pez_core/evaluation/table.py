@@ -79,7 +79,7 @@ def write_table(plan: Plan, folder: EvaluationFolder, found: list[Row]) -> None:
 
 def to_markdown(plan: Plan, found: list[Row]) -> str:
     """The table in Markdown, with the protocol in a line below."""
-    first, diffusion = plan.methods[0], plan.diffusion
+    first, painter = plan.methods[0], plan.painter
     lines = [
         "| method | pictures | tokens | guide similarity | judge similarity "
         f"| difference from {first} |",
@@ -100,8 +100,8 @@ def to_markdown(plan: Plan, found: list[Row]) -> str:
     lines += [
         "",
         f"Mean cosine over pictures, with 95 % bootstrap intervals over pictures ({DRAWS} draws). "
-        f"Guide {plan.job.model}, judge {plan.judge}, {diffusion.pipeline}, guidance "
-        f"{diffusion.guidance:g}, {diffusion.steps} steps, {diffusion.images} image(s) a prompt, "
+        f"Guide {plan.job.model}, judge {plan.judge}, {painter.painter}, guidance "
+        f"{painter.guidance:g}, {painter.steps} steps, {painter.images} image(s) a prompt, "
         f"seed {plan.job.seed}, pez {__version__}.",
     ]
     return "\n".join(lines) + "\n"

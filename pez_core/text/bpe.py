@@ -30,6 +30,7 @@ class BytePairs:
 
     def __init__(self, merges: Sequence[str]) -> None:
         """merges: "a b" for each, in the order in which they are done."""
+        self.merges = merges
         letters = _byte_letters()
         self._letters = letters
         self._bytes = {letter: byte for byte, letter in enumerate(letters)}

@@ -42,7 +42,7 @@ ERRORS: dict[str, tuple[list[str], str]] = {
     ),
     "an unknown option": (["invert", "--colour", "red"], "unrecognized arguments: --colour"),
     "an abbreviation": (["invert", "--temp", "{3}"], "unrecognized arguments: --temp"),
-    "an unknown verb": (["paint"], "invalid choice: 'paint'"),
+    "an unknown verb": (["sculpt"], "invalid choice: 'sculpt'"),
     "no verb": ([], "give a VERB, such as invert in `pez invert PICTURE`"),
     "a verb mistyped": (["invertfolder", "x"], "'invertfolder', did you mean invert-folder"),
     "an option mistyped": (

@@ -14,10 +14,12 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
 from pez_core.cli.command import load_verbs
+from pez_core.cli.painter_options import painter_of, painter_settings
 from pez_core.cli.parser import make_parser
 from pez_core.clip.model_names import PRESETS
-from pez_core.evaluation.plan import PIPELINE, Diffusion
+from pez_core.evaluation.plan import judge_of
 from pez_core.evaluation.sheet import CELL, cell_corner, sheet_size
+from pez_core.painter.settings import PIPELINE, PainterSettings, own_settings
 from tests.support.commands import Pez
 from tests.support.evaluation_support import Command, contents
 from tests.support.many_pictures import by_name, lines
@@ -221,17 +223,23 @@ def test_the_help_says_what_a_script_needs(pez: Pez) -> None:
     """Exit codes, the paper's settings as defaults, and how to go on."""
     code, out, _ = pez("evaluate", "--help")
     assert code == 0 and out.startswith("usage: pez evaluate DIR --out FOLDER [option]...\n")
-    for needed in ("exit codes", "--captions", "2302.03668", "default: 9.0", "kill", "bigG"):
+    for needed in ("exit codes", "--captions", "2302.03668", "default: 9;", "kill", "bigG"):
         assert needed in out, needed
 
 
 def test_the_defaults_are_of_one_text_encoder(tmp_path: Path) -> None:
-    """The guide is the CLIP that the default pipeline listens to, and not the judge."""
-    asked = make_parser(load_verbs()).parse_args(["evaluate", str(tmp_path), "--out", "x"])
-    assert (asked.model, asked.pipeline) == ("sd2", PIPELINE)
-    assert PRESETS[asked.model].source == "ViT-H-14:laion2b_s32b_b79k" != asked.judge
-    painted = Diffusion(asked.pipeline, asked.guidance, asked.diffusion_steps)
-    assert painted == Diffusion() and (asked.guidance, asked.diffusion_steps) == (9.0, 25)
+    """The guide is the CLIP that the default painter reads prompts with, and not the judge; so it
+    is with the embedded model."""
+    parser = make_parser(load_verbs())
+    for words, guide, painter in (((), "sd2", PIPELINE), (("--model", "demo"), "demo", "demo")):
+        asked = parser.parse_args(["evaluate", str(tmp_path), "--out", "x", *words])
+        assert asked.model == guide
+        assert painter_settings(asked, painter_of(asked.model)) == own_settings(painter)
+        assert judge_of(guide) not in (guide, PRESETS[guide].source)
+    assert PRESETS["sd2"].source == "ViT-H-14:laion2b_s32b_b79k"
+    assert (PainterSettings().guidance, PainterSettings().steps) == (9.0, 25)
+    older = parser.parse_args(["evaluate", str(tmp_path), "--out", "x", "--pipeline", "a"])
+    assert older.painter == "a"
 
 
 def test_each_method_may_have_settings_of_its_own(

@@ -17,8 +17,9 @@ from pez_core.evaluation import phases as phases_module
 from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.judging import Judge
 from pez_core.evaluation.phases import check, phases
-from pez_core.evaluation.pipeline import Painter, to_picture
-from pez_core.evaluation.plan import COPIES, PIPELINE, Diffusion, Plan, noise_seed
+from pez_core.evaluation.plan import Plan, noise_seed
+from pez_core.painter.pipeline import Painter, to_picture
+from pez_core.painter.settings import COPIES, PIPELINE, PainterSettings
 from tests.support.tiny_pipeline import SIDE, save_pipeline
 
 pytest_plugins = ("tests.support.evaluation_fixtures",)
@@ -35,16 +36,16 @@ def test_noise_belongs_to_the_picture_and_the_number() -> None:
 
 def test_the_same_seed_paints_the_same_picture(pipeline: Path) -> None:
     """Bit for bit, whatever was painted before; other noise and another prompt do not."""
-    painter = Painter(Diffusion(str(pipeline), steps=2), CPU)
-    first = painter.paint("a red square", 7)
+    painter = Painter(PainterSettings(str(pipeline), steps=2), CPU)
+    first = painter.paint_one("a red square", 7)
     assert first.size == (SIDE, SIDE)
-    other, noise = painter.paint("a blue circle", 7), painter.paint("a red square", 8)
-    assert painter.paint("a red square", 7).tobytes() == first.tobytes()
+    other, noise = painter.paint_one("a blue circle", 7), painter.paint_one("a red square", 8)
+    assert painter.paint_one("a red square", 7).tobytes() == first.tobytes()
     assert len({first.tobytes(), other.tobytes(), noise.tobytes()}) == 3
     large = Painter(
-        Diffusion(str(pipeline), steps=2, size=80, scheduler="EulerDiscreteScheduler"), CPU
+        PainterSettings(str(pipeline), steps=2, size=80, scheduler="EulerDiscreteScheduler"), CPU
     )
-    assert large.paint("a red square", 7).size == (80, 80)
+    assert large.paint_one("a red square", 7).size == (80, 80)
     assert large.about["scheduler"] == "EulerDiscreteScheduler"
 
 
@@ -75,12 +76,12 @@ def test_a_pipeline_comes_in_the_precision_asked_for(
         monkeypatch.setattr(part, method, noted)
     for name in ("float32", "bfloat16"):
         seen.clear()
-        painter = Painter(Diffusion(str(pipeline), dtype=name, steps=1), CPU)
-        painter.paint("a red square", 7)
+        painter = Painter(PainterSettings(str(pipeline), dtype=name, steps=1), CPU)
+        painter.paint_one("a red square", 7)
         assert seen == {f"{kind} {name}" for kind in (
             "UNet2DConditionModel", "AutoencoderKL", "CLIPTextModel"
         )}  # fmt: skip
-        assert painter.settings["precision"] == name
+        assert painter.precision == name
     assert not [m for m in caplog.messages if "dtype" in m]
 
 
@@ -88,7 +89,7 @@ def test_pictures_of_no_numbers_are_refused(
     pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NaN latents, as half precision may give them; the black they become; a filter's black."""
-    painter = Painter(Diffusion(str(pipeline), steps=1), CPU)
+    painter = Painter(PainterSettings(str(pipeline), steps=1), CPU)
     import diffusers
 
     decode = diffusers.AutoencoderKL.decode
@@ -99,8 +100,8 @@ def test_pictures_of_no_numbers_are_refused(
             lambda vae, latents, **more: decode(vae, latents * np.nan, **more),
         )
         with pytest.raises(PictureError, match="not finite numbers: try --diffusion-dtype float32"):
-            painter.paint("a", 0)
-    painter.paint("a", 0)
+            painter.paint_one("a", 0)
+    painter.paint_one("a", 0)
     with pytest.raises(PictureError, match="an all black picture"):
         to_picture(np.zeros((8, 8, 3)))
     assert to_picture(np.full((8, 8, 3), 0.5)).getpixel((0, 0)) == (128, 128, 128)
@@ -113,18 +114,18 @@ def test_pipelines_that_are_unavailable(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="has no model_index.json"):
-        Painter(Diffusion(str(tmp_path)), CPU)
-    with pytest.raises(ModelError, match="nobody/nothing is unavailable .*give --pipeline"):
-        Painter(Diffusion("nobody/nothing"), CPU)
+        Painter(PainterSettings(str(tmp_path)), CPU)
+    with pytest.raises(ModelError, match="nobody/nothing is unavailable .*give --painter"):
+        Painter(PainterSettings("nobody/nothing"), CPU)
     with pytest.raises(ModelError, match="no scheduler 'UNet2DModel'"):
-        Painter(Diffusion(str(pipeline), scheduler="UNet2DModel"), CPU)
+        Painter(PainterSettings(str(pipeline), scheduler="UNet2DModel"), CPU)
     pickled = tmp_path / "pickled"
     save_pipeline(pickled)
     weights = pickled / "vae" / "diffusion_pytorch_model.safetensors"
     torch.save({}, weights.with_suffix(".bin"))
     weights.unlink()
     with pytest.raises(ModelError, match="cannot be loaded .*needs whole safetensors"):
-        Painter(Diffusion(str(pickled)), CPU)
+        Painter(PainterSettings(str(pickled)), CPU)
 
 
 class Hub:
@@ -153,17 +154,17 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
     Where neither is available, the error names both."""
     diffusers = pytest.importorskip("diffusers")
     hub = Hub(pipeline, kept)
-    monkeypatch.setattr("pez_core.evaluation.pipeline.why_unreachable", lambda *_: None)
+    monkeypatch.setattr("pez_core.painter.pipeline.why_unreachable", lambda *_: None)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
     told = diffusers.utils.logging.get_verbosity()
     if kept == "none":
         both = ".*".join(f"{name}: 401.*" for name in (PIPELINE, COPIES[PIPELINE]))
-        with pytest.raises(ModelError, match=f"is unavailable .{both}give --pipeline"):
-            Painter(Diffusion(), CPU)
+        with pytest.raises(ModelError, match=f"is unavailable .{both}give --painter"):
+            Painter(PainterSettings(), CPU)
     else:
-        painter = Painter(Diffusion(), CPU)
+        painter = Painter(PainterSettings(), CPU)
         assert painter.about["pipeline"] == kept
-        assert painter.paint("a red square", 7).size == (SIDE, SIDE)
+        assert painter.paint_one("a red square", 7).size == (SIDE, SIDE)
         warned = f"{PIPELINE} is unavailable; using {kept}, a copy"
         assert any(m.startswith(warned) for m in caplog.messages) == (kept != PIPELINE)
     assert hub.asked == [PIPELINE, COPIES[PIPELINE]][:asked]
@@ -178,11 +179,11 @@ def test_without_a_network_an_earlier_download_paints(
     hub = Hub(pipeline, PIPELINE)
     hub.answers = False
     reason = "no network"
-    monkeypatch.setattr("pez_core.evaluation.pipeline.why_unreachable", lambda *_: reason)
+    monkeypatch.setattr("pez_core.painter.pipeline.why_unreachable", lambda *_: reason)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
-    assert Painter(Diffusion(), CPU).about["pipeline"] == PIPELINE
+    assert Painter(PainterSettings(), CPU).about["pipeline"] == PIPELINE
     with pytest.raises(ModelError, match="nobody/nothing is unavailable .*: no network"):
-        Painter(Diffusion("nobody/nothing"), CPU)
+        Painter(PainterSettings("nobody/nothing"), CPU)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_without_a_network_an_earlier_download_paints(
 def test_settings_out_of_range(settings: dict[str, Any], message: str) -> None:
     """Before anything is loaded."""
     with pytest.raises(ConfigError, match=message):
-        Diffusion(**settings)
+        PainterSettings(**settings)
 
 
 def run(plan: Plan, out: Path, again: bool = False) -> list[tuple[str, int, int]]:
@@ -270,11 +271,11 @@ def test_a_judge_that_took_part_is_refused(plan: Plan, tmp_path: Path) -> None:
     for guide, judge in (("demo", "demo"), ("demo", str(demo.parent)), (plan.judge, plan.judge)):
         job = Job(guide, "{2}", plan.job.config, plan.job.mask)
         with pytest.raises(ConfigError, match="its own prompts would score too high"):
-            check(Plan(plan.pictures, job, diffusion=plan.diffusion, judge=judge))
+            check(Plan(plan.pictures, job, painter=plan.painter, judge=judge))
     check(plan)
     joint = Job(f"demo+{plan.judge}", "{2}", plan.job.config, plan.job.mask)
     with pytest.raises(ConfigError, match="give --judge another CLIP"):
-        check(Plan(plan.pictures, joint, diffusion=plan.diffusion, judge=plan.judge))
+        check(Plan(plan.pictures, joint, painter=plan.painter, judge=plan.judge))
 
 
 def test_another_prompt_than_on_the_disk_is_refused(plan: Plan, tmp_path: Path) -> None:
@@ -283,7 +284,7 @@ def test_another_prompt_than_on_the_disk_is_refused(plan: Plan, tmp_path: Path) 
     (name,) = plan.captions["human"]
     changed = Plan(
         plan.pictures, plan.job, plan.optimizers, {"human": {name: "a blue square"}},
-        plan.diffusion, plan.judge,
+        plan.painter, plan.judge,
     )  # fmt: skip
     with pytest.raises(ResultsError, match="another caption of human .*'a red square', now 'a bl"):
         run(changed, tmp_path / "out")

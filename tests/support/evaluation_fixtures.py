@@ -9,7 +9,8 @@ import pytest
 
 from pez_core import PRESETS, make_mask
 from pez_core.batch.inverter import Job
-from pez_core.evaluation.plan import Diffusion, Plan
+from pez_core.evaluation.plan import Plan
+from pez_core.painter.settings import PainterSettings
 from pez_core.text.vocabulary import Vocabulary
 from tests.support.evaluation_support import Command
 from tests.support.many_pictures import QUICK, make_pictures
@@ -32,7 +33,7 @@ def plan(tmp_path: Path, vocabulary: Vocabulary, pipeline: Path, root: Path) -> 
         tmp_path / "pictures",
         Job("demo", "{2}", search, make_mask(vocabulary), seed=3, dtype="float32"),
         captions={"human": {names[0]: "a red square"}},
-        diffusion=Diffusion(str(pipeline), steps=2, images=2),
+        painter=PainterSettings(str(pipeline), steps=2, images=2),
         judge=str(root / "benchmarks" / "judge"),
     )
 

@@ -79,10 +79,10 @@ def sentence(path: str) -> None:
 def pipeline(path: str) -> None:
     import torch
 
-    from pez_core.evaluation.pipeline import Painter
-    from pez_core.evaluation.plan import Diffusion
+    from pez_core.painter.pipeline import Painter
+    from pez_core.painter.settings import PainterSettings
 
-    Painter(Diffusion(pipeline=path, scheduler=None, dtype="float32"), torch.device("cpu"))
+    Painter(PainterSettings(painter=path, scheduler=None, dtype="float32"), torch.device("cpu"))
 
 
 def open_clip_alone(path: str) -> None:

@@ -1,4 +1,5 @@
-"""What a pipeline's folder may name: classes of diffusers and transformers, and nothing else.
+"""What a pipeline's folder may name: classes of diffusers and transformers, and the embedded
+painter's denoiser, and nothing else.
 
 diffusers imports the modules that `model_index.json` names, and files with code next to the
 weights; some versions do so without permission.
@@ -12,6 +13,8 @@ from typing import Any
 from ..errors import ModelError
 from ..hub.configuration import read_json, shown
 from ..language_model.folder_check import check_folder, configured
+
+OWN = ["pez_core.painter.denoiser", "PatchDenoiser"]
 
 
 def check_pipeline(folder: Path) -> None:
@@ -45,6 +48,8 @@ def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:
     if len(value) != 2 or not all(isinstance(part, str) for part in value):
         _refuse(index, name, value, expected)
     library, kind = value
+    if value == OWN:
+        return
     if library == "diffusers":
         found = _class(diffusers, kind)
         allowed = found and issubclass(found, (diffusers.ModelMixin, diffusers.SchedulerMixin))

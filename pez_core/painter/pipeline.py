@@ -1,4 +1,4 @@
-"""A diffusers pipeline that paints a picture from a prompt and a seed.
+"""Painters: diffusers pipelines that paint a picture from a prompt and a seed.
 
 diffusers and transformers are imported only here, when they are needed.
 But: only safetensors are loaded, and no code that comes with a pipeline.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from ..hub.bars import without_bars
 from ..hub.download import why_unreachable
 from ..language_model.folder_check import offline
 from .pipeline_check import check_pipeline
-from .plan import COPIES, Diffusion
+from .settings import COPIES, DEMO, PainterSettings, own_settings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def require_diffusers() -> Any:
 
 def find_pipeline(name: str) -> tuple[str, Path]:
     """The name and the folder of a pipeline, downloaded if necessary. The name is `name`, a folder
-    or a name on the hub, or else that of its copy in `plan.COPIES`.
+    or a name on the hub, or else that of its copy in `settings.COPIES`.
 
     Raises ModelError when none is available.
     """
@@ -65,7 +67,7 @@ def find_pipeline(name: str) -> tuple[str, Path]:
                         name, source)  # fmt: skip
         return source, found
     raise ModelError(
-        f"the pipeline {name} is unavailable ({'; '.join(reasons)}): give --pipeline the folder of "
+        f"the pipeline {name} is unavailable ({'; '.join(reasons)}): give --painter the folder of "
         "one in diffusers' layout, or another name on the hub"
     )
 
@@ -96,42 +98,48 @@ def _download(name: str, local_only: bool) -> Path:
 
 
 class Painter:
-    """A loaded pipeline. `settings`: its device and precision. `about`: its name, scheduler and
-    library versions.
+    """A loaded pipeline. `settings`: how it paints. `about`: its name, scheduler and library
+    versions. `precision`: that of its weights.
 
     Raises ModelError when it cannot be loaded, and for an unknown scheduler.
     """
 
-    def __init__(self, diffusion: Diffusion, device: torch.device) -> None:
-        self._diffusion = diffusion
-        dtype = _dtype(diffusion.dtype, device)
-        source, folder = find_pipeline(diffusion.pipeline)
-        self._pipeline = _load(folder, diffusion, dtype).to(device)
-        self._pipeline.set_progress_bar_config(disable=True)
+    def __init__(self, settings: PainterSettings, device: torch.device) -> None:
+        self.settings = settings
+        dtype = _dtype(settings.dtype, device)
+        source, pipeline = _open(settings, dtype)
+        self.pipeline = pipeline.to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.device, self.precision = device, str(dtype).removeprefix("torch.")
         self.about = {
             "pipeline": source,
-            "scheduler": type(getattr(self._pipeline, "scheduler", None)).__name__,
+            "scheduler": type(getattr(self.pipeline, "scheduler", None)).__name__,
             "diffusers": require_diffusers().__version__,
             "torch": torch.__version__,
         }
-        self.settings = {
-            "device": str(device), "precision": str(dtype).removeprefix("torch."),
-        }  # fmt: skip
 
-    def paint(self, prompt: str, seed: int) -> Image.Image:
+    def paint(self, prompts: str | Sequence[str], seed: int = 0) -> list[Image.Image]:
+        """A picture of each prompt, all from the noise of one seed, so that they can be compared.
+
+        Raises PictureError when the pipeline returns no usable picture.
+        """
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        return [self.paint_one(text, seed) for text in texts]
+
+    def paint_one(self, prompt: str, seed: int) -> Image.Image:
         """A picture of the prompt, painted alone: in a batch the last bits would depend on the
         others.
 
         The noise is drawn on the CPU, so that it is the same on every device.
         Raises PictureError when the pipeline returns no usable picture.
         """
-        diffusion = self._diffusion
-        size = {} if diffusion.size is None else {"height": diffusion.size, "width": diffusion.size}
+        settings = self.settings
+        size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
         with torch.inference_mode():
-            output = self._pipeline(
+            output = self.pipeline(
                 prompt=prompt,
-                guidance_scale=diffusion.guidance,
-                num_inference_steps=diffusion.steps,
+                guidance_scale=settings.guidance,
+                num_inference_steps=settings.steps,
                 generator=torch.Generator("cpu").manual_seed(seed),
                 output_type="np",
                 **size,
@@ -141,6 +149,15 @@ class Painter:
                 "the pipeline's own safety checker blocked the picture: change the prompt"
             )
         return to_picture(output.images[0])
+
+
+def load_painter(name: str = DEMO, device: str | torch.device = "cpu", **settings: Any) -> Painter:
+    """A painter by its name: "demo", a folder in diffusers' layout, or a name on the hub.
+
+    settings: fields of `PainterSettings` that differ from the painter's own, such as guidance.
+    Raises ModelError when it cannot be loaded, and ConfigError for a number out of range.
+    """
+    return Painter(replace(own_settings(name), **settings), torch.device(device))
 
 
 def to_picture(values: Any) -> Image.Image:
@@ -163,7 +180,23 @@ def to_picture(values: Any) -> Image.Image:
     return Image.fromarray(np.round(array.clip(0, 1) * 255).astype(np.uint8))
 
 
-def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
+def _open(settings: PainterSettings, dtype: torch.dtype) -> tuple[str, Any]:
+    """The name of what paints, and its pipeline."""
+    if settings.painter == DEMO:
+        require_diffusers()
+        from .demo import load_demo_pipeline
+
+        source, pipeline = DEMO, load_demo_pipeline(dtype)
+    else:
+        source, folder = find_pipeline(settings.painter)
+        pipeline = _load(folder, settings.painter, dtype)
+    if settings.scheduler is not None:
+        kind = find_scheduler(settings.scheduler)
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    return source, pipeline
+
+
+def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
     diffusers = require_diffusers()
     import transformers
 
@@ -171,7 +204,7 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
     with without_bars(diffusers, transformers), offline():
         try:
             # A pipeline keeps its own safety checker, if it has one.
-            pipeline = diffusers.DiffusionPipeline.from_pretrained(
+            return diffusers.DiffusionPipeline.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
@@ -180,13 +213,9 @@ def _load(folder: Path, diffusion: Diffusion, dtype: torch.dtype) -> Any:
             )
         except Exception as error:  # from diffusers, transformers or safetensors
             raise ModelError(
-                f"the pipeline {diffusion.pipeline} cannot be loaded ({first_line(error)}): it "
-                "needs whole safetensors files in diffusers' layout"
+                f"the pipeline {name} cannot be loaded ({first_line(error)}): it needs whole "
+                "safetensors files in diffusers' layout"
             ) from error
-    if diffusion.scheduler is not None:
-        kind = find_scheduler(diffusion.scheduler)
-        pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
-    return pipeline
 
 
 def _dtype_name(diffusers: Any) -> str:

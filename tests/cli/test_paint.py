@@ -1,0 +1,107 @@
+"""`pez paint`, and the sheet of `pez invert --paint`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.commands import Pez
+
+pytest.importorskip("diffusers")
+QUICK = ("--diffusion-steps", "1")
+
+
+def test_a_picture_says_how_it_was_painted(pez: Pez, tmp_path: Path) -> None:
+    out = tmp_path / "wet ☃.png"
+    code, stdout, stderr = pez("paint", "a red ☃", "--out", str(out), "--seed", "5", *QUICK)
+    assert (code, stdout, stderr) == (0, f"{out}\n", "")
+    with Image.open(out) as image:
+        assert image.size == (192, 192)
+        assert image.text["parameters"] == (  # type: ignore[attr-defined]
+            "a red ☃\nSteps: 1, Sampler: DPMSolverMultistepScheduler, CFG scale: 3, Seed: 5, "
+            "Size: 48x48, Model: demo"
+        )
+    first = out.read_bytes()
+    assert pez("paint", "a red ☃", "--out", str(out), "--seed", "5", *QUICK)[0] == 0
+    assert out.read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_several_pictures_have_the_seeds_after_the_first(pez: Pez, tmp_path: Path) -> None:
+    out = tmp_path / "cat.png"
+    code, stdout, _ = pez("paint", "a cat", "--out", str(out), "--images", "2", *QUICK)
+    paths = [tmp_path / "cat-1.png", tmp_path / "cat-2.png"]
+    assert code == 0 and stdout.split() == [str(path) for path in paths]
+    alone = tmp_path / "alone.png"
+    pez("paint", "a cat", "--out", str(alone), "--seed", "1", *QUICK)
+    assert Image.open(alone).tobytes() == Image.open(paths[1]).tobytes()
+    assert Image.open(paths[0]).tobytes() != Image.open(paths[1]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "a.jpg"), "--out must be the name of a .png file, got 'a.jpg'"),
+        (("--out", "no/a.png"), "--out must be a file in a folder that exists, got 'no/a.png'"),
+        (("--out", "a.png", "--images", "0"), "--images must be a whole number of at least 1"),
+        (("--out", "a.png", "--guidance", "nan"), "--guidance must be a number of at least 0"),
+        (("--out", "a.png", "--seed", "-1"), "--seed must be at least 0 and below 2^63, got -1"),
+        (
+            ("--out", "a.png", "--size", "64"),
+            "--size must be 48 pixels for the embedded painter",
+        ),
+        (("--out", "a.png", "--painter", "no/such"), "the pipeline no/such is unavailable"),
+        (("--out", "a.png", "--scheduler", "nn"), "diffusers has no scheduler 'nn'"),
+    ],
+)
+def test_errors(
+    pez: Pez, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    code, stdout, stderr = pez("paint", "a", *words)
+    assert code == 2 and not stdout and message in stderr and stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_takes_nothing(pez: Pez, tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    folder.mkdir(mode=0o500)
+    code, _, stderr = pez("paint", "a", "--out", str(folder / "a.png"), *QUICK)
+    if code:  # root may write everywhere
+        assert "Permission denied" in stderr
+
+
+def test_the_loop_in_one_picture(pez: Pez, tmp_path: Path, root: Path) -> None:
+    sheet = tmp_path / "loop.png"
+    words = ("invert", str(root / "examples" / "pizza.png"), "--steps", "2", "--restarts", "1")
+    plain = pez(*words)
+    code, stdout, stderr = pez(*words, "--paint", str(sheet))
+    assert code == 0 and stdout == plain[1] and stderr.endswith(f"painted {sheet}\n")
+    with Image.open(sheet) as image:
+        assert image.width > 2 * image.height and len(image.convert("RGB").getcolors(2**20)) > 500
+
+
+def test_the_loop_from_words_alone(pez: Pez, tmp_path: Path) -> None:
+    sheet = tmp_path / "loop.png"
+    words = ("invert", "--text", "a pizza", "--steps", "2", "--restarts", "1")
+    assert pez(*words, "--paint", str(sheet))[0] == 0 and sheet.is_file()
+
+
+def test_another_model_needs_its_painter(pez: Pez, tmp_path: Path, root: Path) -> None:
+    words = ("invert", "--text", "a", "--model", "sd15", "--paint", str(tmp_path / "a.png"))
+    code, stdout, stderr = pez(*words)
+    assert code == 2 and not stdout and "--paint needs --painter" in stderr
+
+
+def test_diffusers_is_asked_for_before_the_search(
+    pez: Pez, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    picture = str(root / "examples" / "pizza.png")
+    code, stdout, stderr = pez("invert", picture, "--paint", str(tmp_path / "a.png"))
+    assert code == 2 and not stdout and "needs diffusers and transformers: pip install" in stderr

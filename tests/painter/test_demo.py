@@ -1,0 +1,170 @@
+"""The embedded painter: its parts in the classes of diffusers and transformers, and as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pez_core import ClipModel, load_model
+from pez_core.errors import ModelError, WeightsError
+from pez_core.painter.pipeline import Painter, load_painter
+from pez_core.painter.settings import DEMO, DEMO_GUIDANCE, DEMO_STEPS, own_settings
+from pez_core.text.vocabulary import clip_vocabulary
+
+pytest.importorskip("diffusers")
+
+from pez_core.painter.demo import (  # noqa: E402
+    FOLDER,
+    WEIGHTS,
+    build_autoencoder,
+    build_pipeline,
+    load_denoiser,
+)
+from pez_core.painter.text_encoder import build_text_encoder, build_tokenizer  # noqa: E402
+
+PAD_ID = 49408  # after the whole vocabulary of CLIP
+TEXTS = ["a watermelon", "quiet lady, it's 2 o'clock!", "", "☃ " * 60]
+
+
+@pytest.fixture(scope="module")
+def painter() -> Painter:
+    return load_painter(steps=2)
+
+
+def test_the_tokenizer_gives_the_ids_of_ours() -> None:
+    vocabulary, tokenizer = clip_vocabulary(), build_tokenizer()
+    for text in TEXTS:
+        given = tokenizer(text, padding="max_length", max_length=77, truncation=True).input_ids
+        ids = vocabulary.encode(text)[:75]
+        assert given == [49406, *ids, 49407, *[PAD_ID] * (75 - len(ids))]
+
+
+def test_the_text_encoder_computes_the_features_of_ours(demo: ClipModel) -> None:
+    """The state of the end token, projected, is CLIP's feature of the text."""
+    tokenizer, encoder = build_tokenizer(), build_text_encoder()
+    given = tokenizer(
+        TEXTS[:3], padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+    )
+    states = encoder(given.input_ids)[0]
+    ends = (given.input_ids == 49407).int().argmax(1)
+    projection = load_projection()
+    features = torch.nn.functional.normalize(states[range(3), ends] @ projection, dim=-1)
+    torch.testing.assert_close(features, demo.encode_texts(TEXTS[:3]), rtol=0, atol=1e-5)
+
+
+def load_projection() -> torch.Tensor:
+    from safetensors import safe_open
+
+    from pez_core.clip.model_names import DEMO_FOLDER
+
+    with safe_open(DEMO_FOLDER / "open_clip_model.safetensors", "pt") as file:
+        projection: torch.Tensor = file.get_tensor("text_projection").float()
+    return projection
+
+
+def test_the_autoencoder_changes_nothing() -> None:
+    """A latent is the picture in -1..1, and comes back to within a hundredth of a grey level."""
+    autoencoder = build_autoencoder()
+    scale = autoencoder.config.scaling_factor
+    picture = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    latent = autoencoder.encode(picture).latents * scale
+    torch.testing.assert_close(latent, picture, rtol=0, atol=1e-6)
+    back = autoencoder.decode(latent / scale).sample
+    assert ((back - picture).abs() * 127.5).max() < 0.02
+
+
+def test_a_picture_depends_on_the_text_the_seed_and_the_settings(painter: Painter) -> None:
+    texts = ["a watermelon", "a blue car"]
+    first, other = painter.paint(texts, seed=3)
+    assert first.size == (48, 48) and first.mode == "RGB"
+    assert painter.paint(texts[0], seed=3)[0].tobytes() == first.tobytes() != other.tobytes()
+    assert painter.paint(texts[0], seed=4)[0].tobytes() != first.tobytes()
+    more = load_painter(DEMO, steps=2, guidance=8.0)
+    assert more.paint(texts[0], seed=3)[0].tobytes() != first.tobytes()
+    assert (own_settings(DEMO).guidance, own_settings(DEMO).steps) == (DEMO_GUIDANCE, DEMO_STEPS)
+
+
+def test_it_paints_the_background_that_the_text_names() -> None:
+    texts = [f"a {colour} background" for colour in ("red", "green", "blue", "black")]
+    painter = load_painter()
+    painted = [painter.paint_one(text, seed) for text in texts for seed in (0, 1)]
+    means = torch.tensor(np.stack([np.asarray(p).mean((0, 1)) for p in painted]))
+    red, green, blue, black = means.view(4, 2, 3).mean(1)
+    assert red.argmax() == 0 and green.argmax() == 1 and blue.argmax() == 2
+    assert black.sum() < min(red.sum(), green.sum(), blue.sum())
+
+
+def test_the_saved_folder_opens_in_diffusers_and_paints_the_same(
+    painter: Painter, tmp_path: Path
+) -> None:
+    from diffusers import DiffusionPipeline
+
+    painter.pipeline.save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    assert index["_class_name"] == "StableDiffusionPipeline"
+    expected = painter.paint_one("a watermelon", 5)
+    options = {"guidance_scale": DEMO_GUIDANCE, "num_inference_steps": 2}
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path, low_cpu_mem_usage=False)
+    image = pipeline("a watermelon", generator=torch.Generator().manual_seed(5), **options).images[
+        0
+    ]
+    assert image.tobytes() == expected.tobytes()
+    ours = load_painter(str(tmp_path), guidance=DEMO_GUIDANCE, steps=2)
+    assert ours.paint_one("a watermelon", 5).tobytes() == expected.tobytes()
+
+
+def test_only_its_own_denoiser_is_let_through(painter: Painter, tmp_path: Path) -> None:
+    painter.pipeline.save_pretrained(tmp_path)
+    index = tmp_path / "model_index.json"
+    entries = json.loads(index.read_text())
+    for part in (["pez_core.cli", "main"], ["pez_core.painter.denoiser", "Block"]):
+        index.write_text(json.dumps({**entries, "unet": part}))
+        with pytest.raises(ModelError, match="'unet' is .*but must be"):
+            load_painter(str(tmp_path))
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json is not a file"):
+        load_denoiser(tmp_path)
+    (tmp_path / "config.json").write_bytes((FOLDER / "config.json").read_bytes())
+    with pytest.raises(WeightsError, match="no such file"):
+        load_denoiser(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes((FOLDER / WEIGHTS).read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="truncated"):
+        load_denoiser(tmp_path)
+
+
+def test_its_weights_fit_the_limit() -> None:
+    assert (FOLDER / WEIGHTS).stat().st_size < 14_000_000
+    assert all(value.isfinite().all() for value in load_denoiser(FOLDER).state_dict().values())
+
+
+def test_half_precision_paints_nearly_the_same() -> None:
+    whole = load_painter(steps=2).paint_one("a watermelon", 1)
+    half = load_painter(steps=2, dtype="bfloat16").paint_one("a watermelon", 1)
+    difference = np.abs(np.asarray(whole, float) - np.asarray(half, float)).mean()
+    assert 0 < difference < 8
+
+
+def test_a_denoiser_of_other_sizes_is_called_like_a_unet() -> None:
+    from pez_core.painter.denoiser import PatchDenoiser
+
+    torch.manual_seed(0)
+    small = PatchDenoiser(sample_size=32, patch_size=4, width=64, depth=1, heads=2, mlp_width=64)
+    noisy, words = torch.randn(2, 3, 32, 32), torch.randn(2, 5, 128)
+    painted = small(noisy, 10, encoder_hidden_states=words, added_cond_kwargs=None).sample
+    assert painted.shape == noisy.shape
+    (same,) = small(noisy, torch.tensor([10, 10]), words, return_dict=False)
+    assert torch.equal(same, painted)
+    assert not torch.equal(small(noisy, 900, words).sample, painted)
+    image = build_pipeline(small)("a", num_inference_steps=2, output_type="np").images[0]
+    assert image.shape == (32, 32, 3)
+
+
+def test_the_judge_can_look_at_it(painter: Painter, root: Path) -> None:
+    judge = load_model(str(root / "benchmarks" / "judge"))
+    assert judge.encode_pictures(painter.paint("a red heart")).shape == (1, 256)

@@ -1,0 +1,1 @@
+"""Trains the embedded painter, from the same drawings as the embedded CLIP."""

@@ -1,0 +1,145 @@
+"""Measures a painter on captions and pictures of the reserved set.
+
+    python -m training.painter.evaluate --painter pez_core/demo_painter --out DIR
+
+Retrieval: the true captions of 100 pictures are painted, and each painted picture is looked up
+among all 300 captions, by the embedded CLIP and by the judge. Names: how often a picture painted
+from the true name resembles the original more, to the judge, than one painted from another name.
+Two files for the eyes: blind.png with 24 painted pictures, and key.txt with what they should show.
+Intervals are 95 % bootstrap over pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pez_core import ClipModel, load_model
+from pez_core.painter.demo import build_pipeline, load_denoiser
+from pez_core.painter.settings import DEMO_GUIDANCE, DEMO_STEPS
+
+from ..attributes import with_article
+from ..reserved_set import load_reserved
+
+ROOT = Path(__file__).parents[2]
+SHOWN, COLUMNS, SIDE = 24, 6, 144
+DRAWS = 5000
+
+
+def interval(values: Any) -> list[float]:
+    """Mean and 95 % bootstrap interval of values (N,)."""
+    values = np.asarray(values, dtype=float)
+    picks = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
+    low, high = np.percentile(values[picks].mean(1), (2.5, 97.5))
+    return [round(float(v), 3) for v in (values.mean(), low, high)]
+
+
+class Painting:
+    """Paints many texts with one pipeline. guidance, steps: as for `Painter`."""
+
+    def __init__(self, folder: Path, guidance: float, steps: int) -> None:
+        self.pipeline = build_pipeline(load_denoiser(folder))
+        self.guidance, self.steps = guidance, steps
+
+    def __call__(self, texts: list[str], seed: int) -> list[Image.Image]:
+        """A picture of each text, each from its own noise."""
+        made: list[Image.Image] = []
+        for start in range(0, len(texts), 50):
+            part = texts[start : start + 50]
+            seeds = [seed * 100_003 + start + k for k in range(len(part))]
+            made += self.pipeline(
+                part,
+                guidance_scale=self.guidance,
+                num_inference_steps=self.steps,
+                generator=[torch.Generator().manual_seed(s) for s in seeds],
+            ).images
+        return made
+
+
+def ranks(model: ClipModel, pictures: list[Image.Image], texts: list[str], rows: list[int]) -> Any:
+    """How many of the captions are nearer to each picture than its own (N,)."""
+    scores = model.encode_pictures(pictures) @ model.encode_texts(texts).T
+    own = scores[range(len(rows)), rows]
+    # Another picture may have the same caption.
+    other = torch.tensor([[text != texts[row] for text in texts] for row in rows])
+    return ((scores > own[:, None]) & other).sum(1).numpy()
+
+
+def found(rank: Any) -> dict[str, list[float]]:
+    """R@1 and R@5 with their intervals."""
+    return {"R@1": interval(rank < 1), "R@5": interval(rank < 5)}
+
+
+def measure(painting: Painting, count: int, seed: int = 0) -> tuple[dict[str, Any], list[int]]:
+    """All figures, and the rows of the pictures that were used."""
+    reserved = load_reserved(ROOT / "benchmarks" / "data" / "fxemoji.npz")
+    originals = [Image.fromarray(image) for image in reserved.images]
+    captions = [with_article(name) for name in reserved.names]
+    rows = sorted(Random(11).sample(range(len(captions)), count))
+    models = {
+        "embedded": load_model("demo"),
+        "judge": load_model(str(ROOT / "benchmarks" / "judge")),
+    }
+    began = time.perf_counter()
+    painted = painting([captions[row] for row in rows], seed)
+    figures: dict[str, Any] = {
+        "guidance": painting.guidance,
+        "steps": painting.steps,
+        "seconds_each": round((time.perf_counter() - began) / count, 3),
+    }
+    for name, model in models.items():
+        figures[name] = found(ranks(model, painted, captions, rows))
+        figures[f"{name}, originals"] = found(
+            ranks(model, [originals[row] for row in rows], captions, rows)
+        )
+    shift = count // 2  # the name of another picture
+    other = painting([captions[row] for row in rows[shift:] + rows[:shift]], seed)
+    judge = models["judge"]
+    true = judge.encode_pictures([originals[row] for row in rows])
+    near = [(judge.encode_pictures(made) * true).sum(1) for made in (painted, other)]
+    figures["true name more like the original"] = interval((near[0] > near[1]).numpy())
+    figures["similarity to the original"] = [interval(part.numpy()) for part in near]
+    return figures, rows
+
+
+def write_blind(painting: Painting, rows: list[int], out: Path, seed: int = 7) -> None:
+    """Write 24 painted pictures without their captions, and the captions apart."""
+    names = load_reserved(ROOT / "benchmarks" / "data" / "fxemoji.npz").names
+    shown = Random(seed).sample(rows, SHOWN)
+    painted = painting([with_article(names[row]) for row in shown], seed)
+    sheet = Image.new("RGB", (COLUMNS * SIDE, SHOWN // COLUMNS * SIDE), "white")
+    for place, image in enumerate(painted):
+        corner = (place % COLUMNS * SIDE, place // COLUMNS * SIDE)
+        sheet.paste(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), corner)
+    out.mkdir(parents=True, exist_ok=True)
+    sheet.save(out / "blind.png")
+    lines = [f"{place + 1} {names[row]}" for place, row in enumerate(shown)]
+    (out / "key.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Print the figures as JSON; write the sheet and its key."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--painter", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of blind.png and key.txt")
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--guidance", type=float, nargs="+", default=[DEMO_GUIDANCE])
+    parser.add_argument("--steps", type=int, default=DEMO_STEPS)
+    arguments = parser.parse_args()
+    for guidance in arguments.guidance:
+        painting = Painting(arguments.painter, guidance, arguments.steps)
+        figures, rows = measure(painting, arguments.count)
+        print(json.dumps(figures, indent=1), flush=True)
+    write_blind(painting, rows, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

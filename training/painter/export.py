@@ -1,0 +1,55 @@
+"""Writes a trained painter's denoiser for the package: fp16 safetensors and its configuration.
+
+    python -m training.painter.export --checkpoint DIR/painter.ckpt \\
+        --config training/configs/painter.json --out pez_core/demo_painter
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from pez_core.painter.demo import WEIGHTS
+from pez_core.painter.denoiser import PatchDenoiser
+
+from .config import load_painter_config
+
+log = logging.getLogger(__name__)
+
+
+def export(checkpoint: Path, config: Path, out: Path) -> None:
+    """Write the moving average of the weights. Raises ValueError for one that fp16 cannot hold."""
+    settings = load_painter_config(config).model
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    model = PatchDenoiser(**settings)
+    model.load_state_dict(state["average"])
+    half = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    for name, value in half.items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{name} does not fit into fp16; lower the learning rate")
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(half, out / WEIGHTS, metadata={"format": "pt"})
+    (out / WEIGHTS).chmod(0o644)  # safetensors creates private files
+    entries = {"_class_name": "PatchDenoiser", **settings}
+    (out / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    log.info("step %d: %.1f MB", state["step"], (out / WEIGHTS).stat().st_size / 1e6)
+
+
+def main() -> None:
+    """Write the packaged files from the checkpoint of a run."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    export(arguments.checkpoint, arguments.config, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
