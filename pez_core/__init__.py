@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .config import PRESETS, SearchConfig
     from .errors import PezError
     from .guard.guard import Guard, make_guard
+    from .painter.pipeline import Painter, load_painter
     from .pictures import open_picture
     from .prompt import Candidate, LearnedPrompt, Token
     from .search.searcher import Searcher, StepInfo, learn_prompt, learn_prompts, prepare_search
@@ -29,6 +30,7 @@ __all__ = [
     "ClipModel",
     "Guard",
     "LearnedPrompt",
+    "Painter",
     "PezError",
     "SearchConfig",
     "Searcher",
@@ -41,6 +43,7 @@ __all__ = [
     "learn_prompt",
     "learn_prompts",
     "load_model",
+    "load_painter",
     "make_guard",
     "make_mask",
     "make_targets",
@@ -54,6 +57,7 @@ _HOMES = {
     "Guard": "guard.guard",
     "LearnedPrompt": "prompt",
     "PRESETS": "config",
+    "Painter": "painter.pipeline",
     "PezError": "errors",
     "SearchConfig": "config",
     "Searcher": "search.searcher",
@@ -65,6 +69,7 @@ _HOMES = {
     "learn_prompt": "search.searcher",
     "learn_prompts": "search.searcher",
     "load_model": "clip.models",
+    "load_painter": "painter.pipeline",
     "make_guard": "guard.guard",
     "make_mask": "text.vocabulary",
     "make_targets": "targets",

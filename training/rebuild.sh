@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Rebuilds the embedded model and everything made from the same drawings:
 #   bash training/rebuild.sh [WORKDIR]
-# Needs python >= 3.10, npm, two CPU cores, 4 GB of memory, and about three hours.
+# Needs python >= 3.10, npm, a C++ compiler, two CPU cores, 6 GB of memory, and about five hours.
 # A run that was interrupted goes on from its last checkpoint when started again.
 set -euo pipefail
 
@@ -44,3 +44,13 @@ echo "== the judge of the benchmarks, trained apart"
 run training.train --work "$work" --config training/configs/judge.json
 run training.export --work "$work" --config training/configs/judge.json --out benchmarks/judge
 run training.evaluate --model benchmarks/judge --data benchmarks/data --extra "$work"
+
+echo "== the painter"
+if [ ! -f "$work/drawings.zip" ]; then
+    run training.painter.drawings --work "$work" --out "$work/drawings.zip"
+fi
+run training.painter.train --drawings "$work/drawings.zip" --work "$work" \
+    --config training/configs/painter.json
+run training.painter.export --checkpoint "$work/painter.ckpt" \
+    --config training/configs/painter.json --out pez_core/demo_painter
+run training.painter.evaluate --painter pez_core/demo_painter --out "$work/painter"

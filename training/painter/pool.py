@@ -109,8 +109,12 @@ _studio: Studio  # of a worker process
 
 def _begin(drawings: Path) -> None:
     global _studio
-    torch.set_num_threads(1)
     _studio = Studio(drawings)
+
+
+def _begin_worker(drawings: Path) -> None:
+    torch.set_num_threads(1)
+    _begin(drawings)
 
 
 def _chunk(request: tuple[int, str]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +126,12 @@ def _chunk(request: tuple[int, str]) -> tuple[np.ndarray, np.ndarray]:
 def _chunks(
     drawings: Path, size: int, seeds: list[str], processes: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    requests = [(size, seed) for seed in seeds]
+    if processes == 1:
+        _begin(drawings)
+        yield from map(_chunk, requests)
+        return
     # spawn: a process that has used threads or a GPU must not fork
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _begin, (drawings,)) as workers:
-        yield from workers.imap(_chunk, [(size, seed) for seed in seeds])
+    with context.Pool(processes, _begin_worker, (drawings,)) as workers:
+        yield from workers.imap(_chunk, requests)
