@@ -74,7 +74,7 @@ def open_clip_config(config: TrainConfig) -> dict:
     return {"model_cfg": config.model_cfg(), "preprocess_cfg": preprocess}
 
 
-def _replace_with(path: Path, write) -> None:
+def replace_with(path: Path, write) -> None:
     """Let `write` fill a temporary file next to `path`, then rename it to `path`."""
     part = path.with_name(path.name + ".part")
     write(part)
@@ -93,13 +93,13 @@ def export(config: TrainConfig, checkpoint: Path, cache: Path, out: Path) -> Non
     words = frequent_words(table, concepts, saved["token_counts"])
     out.mkdir(parents=True, exist_ok=True)
     notes = {"format": "pt"}  # a second entry would make the order of the header's bytes random
-    _replace_with(
+    replace_with(
         out / "open_clip_model.safetensors", lambda path: save_file(state, path, metadata=notes)
     )
     text = json.dumps(open_clip_config(config), indent=2) + "\n"
-    _replace_with(out / "open_clip_config.json", lambda path: path.write_text(text))
+    replace_with(out / "open_clip_config.json", lambda path: path.write_text(text))
     lines = "".join(f"{word}\n" for word in words)
-    _replace_with(out / "words.txt", lambda path: path.write_text(lines))
+    replace_with(out / "words.txt", lambda path: path.write_text(lines))
     log.info("step %d: %d trained tokens, %d whole words", saved["step"], trained, len(words))
 
 

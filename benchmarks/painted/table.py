@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from pez_core import Painter, load_model, load_painter
+from training.painter.evaluate import paint
 
 from ..judge import Judge
 from ..measure import machine, markdown, paired_bootstrap, save
@@ -33,26 +33,9 @@ from .methods import METHODS, NOTHING, OTHERS, TRUE_CAPTION, TRUE_NAME
 from .picture_sets import SETS, PictureSet, picture_set
 from .prompts import read
 
-BATCH = 50
 SHIFT = 7  # another's prompt is that of the picture so many places away
 MEASURES = ("own similarity", "judge's text similarity", "judge's text rank", "word recall")
 FIRST = "default"
-
-
-def paint(painter: Painter, texts: list[str], seed: int) -> list[Image.Image]:
-    """A picture of each text. The noise depends on the seed and the place, not on the text."""
-    made: list[Image.Image] = []
-    for start in range(0, len(texts), BATCH):
-        part = texts[start : start + BATCH]
-        noises = [seed * 100_003 + start + k for k in range(len(part))]
-        with torch.inference_mode():
-            made += painter.pipeline(
-                part,
-                guidance_scale=painter.settings.guidance,
-                num_inference_steps=painter.settings.steps,
-                generator=[torch.Generator().manual_seed(noise) for noise in noises],
-            ).images
-    return made
 
 
 def texts_of(kind: str, known: dict[Any, Any], count: int) -> dict[str, list[str]]:
@@ -78,7 +61,7 @@ def looked_at(
     originals = judge.see(pictures.pictures)
     similarity, first, five = [], [], []
     for seed in range(seeds):
-        scores = judge.see(paint(painter, texts, seed)) @ originals.T
+        scores = judge.see(paint(painter.pipeline, painter.settings, texts, seed)) @ originals.T
         own = scores[range(len(texts)), range(len(texts))]
         rank = (scores > own[:, None]).sum(1)
         similarity.append(own.tolist())

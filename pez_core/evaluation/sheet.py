@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..batch.results import Record
 from ..errors import PictureError
+from ..painter.text_lines import wrapped
 from ..pictures import open_picture
 from .folder import EvaluationFolder
 from .plan import Plan
@@ -54,7 +55,7 @@ def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.I
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
     for column, title in enumerate(titles):
         left, _ = cell_corner(0, column)
-        (line,) = wrapped(title, font, 1)
+        (line,) = wrapped(title, font, 1, CELL)
         draw.text((left, GAP), line, INK, font)
     for number, row in enumerate(grid):
         for column, cell in enumerate(row):
@@ -62,7 +63,7 @@ def draw_sheet(titles: Sequence[str], grid: Sequence[Sequence[Cell]]) -> Image.I
             sheet.paste(thumbnail(cell.path), (left, top))
             frame = (left - 1, top - 1, left + CELL, top + CELL)
             draw.rectangle(frame, outline=PALE)  # white pictures would have no visible border
-            lines = [*wrapped(cell.head, font, 1), *wrapped(cell.text, font, LINES - 1)]
+            lines = [*wrapped(cell.head, font, 1, CELL), *wrapped(cell.text, font, LINES - 1, CELL)]
             for index, line in enumerate(lines):
                 ink = INK if index else FAINT
                 draw.text((left, top + CELL + 2 + index * LINE), line, ink, font)
@@ -77,28 +78,6 @@ def thumbnail(path: Path | None) -> Image.Image:
         return ImageOps.pad(open_picture(path), (CELL, CELL), color="white")
     except PictureError:
         return Image.new("RGB", (CELL, CELL), PALE)
-
-
-def wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, most: int) -> list[str]:
-    """The text in at most `most` lines as wide as a cell, with … where it is cut."""
-    lines, rest = [""], text.split()
-    while rest:
-        word = rest.pop(0)
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= CELL:
-            lines[-1] = longer
-        elif lines[-1] and len(lines) < most:
-            lines.append("")
-            rest.insert(0, word)
-        else:  # no line is left, or the word is wider than a line
-            kept = longer
-            while kept and font.getlength(f"{kept}…") > CELL:
-                kept = kept[:-1]
-            lines[-1] = f"{kept}…"
-            if len(lines) == most:
-                break
-            lines.append("")
-    return lines
 
 
 def write_sheet(

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..batch.whole_file import whole_file
+from .text_lines import wrapped
 
 SIDE = 320  # pixels of each of the three squares
 GAP = 44
@@ -42,7 +43,8 @@ def draw_loop(
     small = ImageFont.load_default(14)
     for caption, (left, top) in zip(captions, corners, strict=True):
         spot = (left + SIDE // 2, top + SIDE + 8)
-        draw.text(spot, _cut(caption, small), FAINT, small, anchor="ma")
+        (line,) = wrapped(caption, small, 1, SIDE)
+        draw.text(spot, line, FAINT, small, anchor="ma")
     return sheet
 
 
@@ -71,36 +73,14 @@ def _paste_grid(sheet: Image.Image, images: Sequence[Image.Image], corner: tuple
 def _write(draw: ImageDraw.ImageDraw, text: str, corner: tuple[int, int]) -> None:
     """The text in the middle of its square, in the largest font with which it fits."""
     for size in FONTS:
-        font = ImageFont.load_default(size)
-        lines = _wrapped(text, font)
-        high = round(size * 1.35)
-        if len(lines) * high <= SIDE:
+        font, high = ImageFont.load_default(size), round(size * 1.35)
+        lines = wrapped(text, font, SIDE // high, SIDE)
+        if " ".join(lines) == " ".join(text.split()):  # nothing is cut
             break
-    lines = lines[: SIDE // high]
     top = corner[1] + (SIDE - len(lines) * high) // 2
     for number, line in enumerate(lines):
         spot = (corner[0] + SIDE // 2, top + number * high)
-        draw.text(spot, _cut(line, font), INK, font, anchor="ma")
-
-
-def _wrapped(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > SIDE:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
-
-
-def _cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    """A line that is not wider than a square."""
-    if font.getlength(line) <= SIDE:
-        return line
-    while line and font.getlength(f"{line}…") > SIDE:
-        line = line[:-1]
-    return f"{line}…"
+        draw.text(spot, line, INK, font, anchor="ma")
 
 
 def _draw_arrow(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:

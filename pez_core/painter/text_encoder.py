@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..clip.model_names import DEMO_FOLDER
+from ..clip.weights_file import WeightsFile
+from ..hub.configuration import read_json
 from ..text.bpe import load_byte_pairs
 
 # open_clip pads with token 0, "!", whose row is zero here. transformers would take every "!" of a
@@ -29,7 +31,7 @@ def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
     state is (B, 77, W); that of the end token is the pooled feature before its projection."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    text = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]["text_cfg"]
+    text = read_json(folder / "open_clip_config.json")["model_cfg"]["text_cfg"]
     model = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=text["vocab_size"] + 1,
@@ -44,7 +46,7 @@ def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
             eos_token_id=49407,
         )
     )
-    weights = _renamed(load_file(folder / "open_clip_model.safetensors"))
+    weights = _renamed(WeightsFile(folder / "open_clip_model.safetensors"))
     # The names had one more level until transformers 5.
     old = any(name.startswith("text_model.") for name in model.state_dict())
     prefix = "text_model." if old else ""
@@ -83,25 +85,25 @@ def write_tokenizer(folder: Path, context_length: int = 77) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The text tower's weights under the names of transformers."""
     rows = weights["token_embedding.weight"]
     found: dict[str, Tensor] = {
         "embeddings.token_embedding.weight": torch.cat([rows, rows.new_zeros(1, rows.shape[1])]),
         "embeddings.position_embedding.weight": weights["positional_embedding"],
     }
-    for name, value in weights.items():
+    for name in weights:
         if name.startswith("ln_final."):
-            found[name.replace("ln_final", "final_layer_norm")] = value
+            found[name.replace("ln_final", "final_layer_norm")] = weights[name]
         if not name.startswith("transformer.resblocks."):
             continue
         layer, rest = name.removeprefix("transformer.resblocks.").split(".", 1)
         place = f"encoder.layers.{layer}."
         if rest.startswith("attn.in_proj_"):
             kind = rest.removeprefix("attn.in_proj_")
-            for part, rows in zip("qkv", value.chunk(3), strict=True):
+            for part, rows in zip("qkv", weights[name].chunk(3), strict=True):
                 found[f"{place}self_attn.{part}_proj.{kind}"] = rows.clone()
             continue
         stem, kind = rest.rsplit(".", 1)
-        found[f"{place}{_NAMES[stem]}.{kind}"] = value
+        found[f"{place}{_NAMES[stem]}.{kind}"] = weights[name]
     return found

@@ -23,9 +23,9 @@ from pez_core.evaluation.sheet import (
     cell_corner,
     draw_sheet,
     sheet_size,
-    wrapped,
 )
 from pez_core.evaluation.table import rows, to_csv, to_json, to_markdown
+from pez_core.painter.text_lines import wrapped
 
 pytest_plugins = ("tests.support.evaluation_fixtures",)
 
@@ -202,11 +202,11 @@ def test_text_is_wrapped_to_the_cell() -> None:
     """No line is wider, no word is lost but at the end, where … says so."""
     font = ImageFont.load_default(12)
     text = " ".join(f"word{number}" for number in range(40))
-    lines = wrapped(text, font, 99)
+    lines = wrapped(text, font, 99, CELL)
     assert " ".join(lines) == text and all(font.getlength(line) <= CELL for line in lines)
-    cut = wrapped(text, font, 3)
+    cut = wrapped(text, font, 3, CELL)
     assert len(cut) == 3 and cut[:2] == lines[:2] and cut[2].endswith("…")
     assert cut[2][:-1].strip() and lines[2].startswith(cut[2][:-1].strip()[:20])
-    long = wrapped("x" * 500 + " end", font, 5)
+    long = wrapped("x" * 500 + " end", font, 5, CELL)
     assert all(font.getlength(line) <= CELL for line in long) and long[0].endswith("…")
-    assert wrapped("", font, 2) == [""]
+    assert wrapped("", font, 2, CELL) == [""]

@@ -23,45 +23,39 @@ import torch
 from PIL import Image
 
 from pez_core import ClipModel, load_model
+from pez_core.evaluation.intervals import mean_interval
 from pez_core.painter.demo import build_pipeline, load_denoiser
-from pez_core.painter.settings import DEMO_GUIDANCE, DEMO_STEPS
+from pez_core.painter.settings import DEMO, DEMO_GUIDANCE, DEMO_STEPS, PainterSettings
 
 from ..attributes import with_article
 from ..reserved_set import load_reserved
 
 ROOT = Path(__file__).parents[2]
 SHOWN, COLUMNS, SIDE = 24, 6, 144
-DRAWS = 5000
+BATCH = 50
 
 
 def interval(values: Any) -> list[float]:
     """Mean and 95 % bootstrap interval of values (N,)."""
-    values = np.asarray(values, dtype=float)
-    picks = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
-    low, high = np.percentile(values[picks].mean(1), (2.5, 97.5))
-    return [round(float(v), 3) for v in (values.mean(), low, high)]
+    return [round(value, 3) for value in mean_interval(np.asarray(values, dtype=float))]
 
 
-class Painting:
-    """Paints many texts with one pipeline. guidance, steps: as for `Painter`."""
-
-    def __init__(self, folder: Path, guidance: float, steps: int) -> None:
-        self.pipeline = build_pipeline(load_denoiser(folder))
-        self.guidance, self.steps = guidance, steps
-
-    def __call__(self, texts: list[str], seed: int) -> list[Image.Image]:
-        """A picture of each text, each from its own noise."""
-        made: list[Image.Image] = []
-        for start in range(0, len(texts), 50):
-            part = texts[start : start + 50]
-            seeds = [seed * 100_003 + start + k for k in range(len(part))]
-            made += self.pipeline(
-                part,
-                guidance_scale=self.guidance,
-                num_inference_steps=self.steps,
-                generator=[torch.Generator().manual_seed(s) for s in seeds],
-            ).images
-        return made
+def paint(
+    pipeline: Any, settings: PainterSettings, texts: list[str], seed: int
+) -> list[Image.Image]:
+    """A picture of each text, many at once. The noise depends on the seed and the place in the
+    list, not on the text."""
+    made: list[Image.Image] = []
+    for start in range(0, len(texts), BATCH):
+        part = texts[start : start + BATCH]
+        noises = [seed * 100_003 + start + k for k in range(len(part))]
+        made += pipeline(
+            part,
+            guidance_scale=settings.guidance,
+            num_inference_steps=settings.steps,
+            generator=[torch.Generator().manual_seed(noise) for noise in noises],
+        ).images
+    return made
 
 
 def ranks(model: ClipModel, pictures: list[Image.Image], texts: list[str], rows: list[int]) -> Any:
@@ -78,7 +72,9 @@ def found(rank: Any) -> dict[str, list[float]]:
     return {"R@1": interval(rank < 1), "R@5": interval(rank < 5)}
 
 
-def measure(painting: Painting, count: int, seed: int = 0) -> tuple[dict[str, Any], list[int]]:
+def measure(
+    pipeline: Any, settings: PainterSettings, count: int, seed: int = 0
+) -> tuple[dict[str, Any], list[int]]:
     """All figures, and the rows of the pictures that were used."""
     reserved = load_reserved(ROOT / "benchmarks" / "data" / "fxemoji.npz")
     originals = [Image.fromarray(image) for image in reserved.images]
@@ -89,10 +85,10 @@ def measure(painting: Painting, count: int, seed: int = 0) -> tuple[dict[str, An
         "judge": load_model(str(ROOT / "benchmarks" / "judge")),
     }
     began = time.perf_counter()
-    painted = painting([captions[row] for row in rows], seed)
+    painted = paint(pipeline, settings, [captions[row] for row in rows], seed)
     figures: dict[str, Any] = {
-        "guidance": painting.guidance,
-        "steps": painting.steps,
+        "guidance": settings.guidance,
+        "steps": settings.steps,
         "seconds_each": round((time.perf_counter() - began) / count, 3),
     }
     for name, model in models.items():
@@ -101,7 +97,8 @@ def measure(painting: Painting, count: int, seed: int = 0) -> tuple[dict[str, An
             ranks(model, [originals[row] for row in rows], captions, rows)
         )
     shift = count // 2  # the name of another picture
-    other = painting([captions[row] for row in rows[shift:] + rows[:shift]], seed)
+    moved = [captions[row] for row in rows[shift:] + rows[:shift]]
+    other = paint(pipeline, settings, moved, seed)
     judge = models["judge"]
     true = judge.encode_pictures([originals[row] for row in rows])
     near = [(judge.encode_pictures(made) * true).sum(1) for made in (painted, other)]
@@ -110,11 +107,13 @@ def measure(painting: Painting, count: int, seed: int = 0) -> tuple[dict[str, An
     return figures, rows
 
 
-def write_blind(painting: Painting, rows: list[int], out: Path, seed: int = 7) -> None:
+def write_blind(
+    pipeline: Any, settings: PainterSettings, rows: list[int], out: Path, seed: int = 7
+) -> None:
     """Write 24 painted pictures without their captions, and the captions apart."""
     names = load_reserved(ROOT / "benchmarks" / "data" / "fxemoji.npz").names
     shown = Random(seed).sample(rows, SHOWN)
-    painted = painting([with_article(names[row]) for row in shown], seed)
+    painted = paint(pipeline, settings, [with_article(names[row]) for row in shown], seed)
     sheet = Image.new("RGB", (COLUMNS * SIDE, SHOWN // COLUMNS * SIDE), "white")
     for place, image in enumerate(painted):
         corner = (place % COLUMNS * SIDE, place // COLUMNS * SIDE)
@@ -134,11 +133,12 @@ def main() -> None:
     parser.add_argument("--guidance", type=float, nargs="+", default=[DEMO_GUIDANCE])
     parser.add_argument("--steps", type=int, default=DEMO_STEPS)
     arguments = parser.parse_args()
+    pipeline = build_pipeline(load_denoiser(arguments.painter))
     for guidance in arguments.guidance:
-        painting = Painting(arguments.painter, guidance, arguments.steps)
-        figures, rows = measure(painting, arguments.count)
+        settings = PainterSettings(DEMO, guidance, arguments.steps)
+        figures, rows = measure(pipeline, settings, arguments.count)
         print(json.dumps(figures, indent=1), flush=True)
-    write_blind(painting, rows, arguments.out)
+    write_blind(pipeline, settings, rows, arguments.out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from pez_core.painter.demo import WEIGHTS
 from pez_core.painter.denoiser import PatchDenoiser
 
+from ..export import replace_with
 from .config import load_painter_config
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,10 @@ def export(checkpoint: Path, config: Path, out: Path) -> None:
         if not torch.isfinite(value).all():
             raise ValueError(f"{name} does not fit into fp16; lower the learning rate")
     out.mkdir(parents=True, exist_ok=True)
-    save_file(half, out / WEIGHTS, metadata={"format": "pt"})
-    (out / WEIGHTS).chmod(0o644)  # safetensors creates private files
+    replace_with(out / WEIGHTS, lambda path: save_file(half, path, metadata={"format": "pt"}))
     entries = {"_class_name": "PatchDenoiser", **settings}
-    (out / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(entries, indent=2) + "\n"
+    replace_with(out / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
     log.info("step %d: %.1f MB", state["step"], (out / WEIGHTS).stat().st_size / 1e6)
 
 

@@ -18,6 +18,8 @@ import torch.multiprocessing as multiprocessing
 from torch import Tensor
 from torch.nn import functional as F
 
+from pez_core.clip.model_names import DEMO_FOLDER
+
 from ..batches import CONCEPT_WEIGHTS, BatchMaker
 from ..config import CONTEXT_LENGTH
 from ..scenes import Scene, SceneOdds, draw_scene
@@ -29,7 +31,6 @@ from .texts import write_text
 ODDS = SceneOdds(background=0.4, colour=0.1, effect=0.05, partner=0.03, count=0.03, pattern=0.06)
 MONO = 0.35  # drawings in one colour are drawn this much less often than for the CLIP
 CHUNK = 256
-WORDS = Path(__file__).parents[2] / "pez_core" / "demo_model" / "words.txt"
 _START, _END = 49406, 49407
 
 
@@ -54,7 +55,7 @@ class Studio:
             CONCEPT_WEIGHTS.get(concept.group, 1.0) if row else 0.0
             for concept, row in zip(self.maker.concepts, self.maker.sprites_of, strict=True)
         ]
-        self.fillers = WORDS.read_text(encoding="utf-8").split()
+        self.fillers = (DEMO_FOLDER / "words.txt").read_text(encoding="utf-8").split()
 
     def scene(self, rng: Random) -> Scene:
         """A random scene."""
@@ -75,12 +76,17 @@ class Studio:
         generator = torch.Generator().manual_seed(rng.getrandbits(48))
         scenes = [self.scene(rng) for _ in range(count)]
         pictures = self.maker.composer.paint(scenes, rng, generator, plain=True)
-        small = F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
         texts = [self.text(scene, rng) for scene in scenes]
-        return (small.clamp(0, 1) * 255).round().to(torch.uint8), texts
+        return shrunk(pictures, size), texts
 
     def _sprite(self, concept: int, rng: Random) -> int:
         return rng.choices(self.maker.sprites_of[concept], self.sprite_weights[concept])[0]
+
+
+def shrunk(pictures: Tensor, size: int) -> Tensor:
+    """Pictures (B, 3, H, W) in 0..1 → (B, 3, size, size) uint8."""
+    small = F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
+    return (small.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def token_ids(texts: list[str]) -> Tensor:

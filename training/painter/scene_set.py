@@ -16,11 +16,10 @@ from random import Random
 
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from ..captions import write_caption
 from ..scenes import RICH_ODDS, draw_scene
-from .pool import Studio
+from .pool import Studio, shrunk
 
 COUNT, COLUMNS, SEED = 300, 20, "scene set"
 SIDE = 48  # pixels of a tile, as the painter paints them
@@ -42,8 +41,7 @@ def main() -> None:
         scenes.append(draw_scene(first.sprite, first.concept, mono, RICH_ODDS, rng, partner))
     generator = torch.Generator().manual_seed(rng.getrandbits(48))
     pictures = maker.composer.paint(scenes, rng, generator, plain=True)
-    small = F.interpolate(pictures, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 1)
-    tiles = (small * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    tiles = shrunk(pictures, SIDE).permute(0, 2, 3, 1).numpy()
     sheet = Image.new("RGB", (COLUMNS * SIDE, COUNT // COLUMNS * SIDE))
     for number, tile in enumerate(tiles):
         row, column = divmod(number, COLUMNS)

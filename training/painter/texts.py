@@ -33,18 +33,13 @@ def write_text(
         return write_caption(scene, concepts, style, rng, full=True)
     if roll < CAPTION_SHARE:
         return write_caption(scene, concepts, style, rng, full=rng.random() < 0.5)
-    write = _name if roll < CAPTION_SHARE + NAME_SHARE else _bag
-    return write(scene, concepts[scene.concept], style, mono, fillers, rng)
+    concept = concepts[scene.concept]
+    if roll < CAPTION_SHARE + NAME_SHARE:
+        return _name(scene, concept, style, mono, rng)
+    return _bag(scene, concept, style, mono, fillers, rng)
 
 
-def _name(
-    scene: Scene,
-    concept: Concept,
-    style: tuple[str, ...],
-    mono: bool,
-    fillers: list[str],
-    rng: Random,
-) -> str:
+def _name(scene: Scene, concept: Concept, style: tuple[str, ...], mono: bool, rng: Random) -> str:
     """The name with all that is special, such as "a red apple, icon on a blue background"."""
     thing = f"{scene.colour} {concept.name}" if scene.colour else concept.name
     thing = with_article(thing) if rng.random() < 0.6 else thing
