@@ -30,10 +30,16 @@ EXAMPLES = (
 )
 
 
+def pair_of(case: int) -> list[int]:
+    """The two reserved pictures of a case."""
+    rows: list[int] = np.random.default_rng(0).permutation(300)[2 * case : 2 * case + 2].tolist()
+    return rows
+
+
 def run(case: int) -> dict[str, Any]:
     """The prompts of one pair, with their own similarity and the judge's figures."""
     model, judge, features = bench()
-    pair = np.random.default_rng(0).permutation(300)[2 * case : 2 * case + 2].tolist()
+    pair = pair_of(case)
     targets = make_targets(features[pair])
     found = {}
     for length in LENGTHS:

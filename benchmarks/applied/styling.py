@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pez_core import learn_prompt, make_mask, make_targets
 from pez_core.applications.style import apply_style
@@ -21,6 +22,7 @@ from pez_core.text.template import plain_template
 from training.attributes import EFFECT_WORDS
 from training.effects import FILTERS
 
+from ..judge import Judge
 from ..measure import markdown
 from ..quality.embedded_model import HOLLOW, words
 from .shared import FLOAT32, bench, interval, names
@@ -54,6 +56,19 @@ def styled(pictures: list[Image.Image], style: str, seed: int) -> list[Image.Ima
     return [Image.fromarray(p) for p in (done.permute(0, 2, 3, 1) * 255).byte().numpy()]
 
 
+def drawn(case: int) -> tuple[list[int], list[int]]:
+    """The reserved pictures that a case learns from, and those it is applied to."""
+    rows = np.random.default_rng(case // len(STYLES)).permutation(300)
+    return rows[:LEARNED_FROM].tolist(), rows[LEARNED_FROM:][:APPLIED_TO].tolist()
+
+
+def in_all_styles(judge: Judge, things: list[int]) -> Tensor:
+    """The judge's features of reserved pictures, plain and in every style: (styles + 1, N, E)."""
+    plain = [judge.pictures[i] for i in things]
+    kinds = [plain, *(styled(plain, kind, seed=99) for kind in STYLES)]
+    return torch.stack([judge.see(pictures) for pictures in kinds])
+
+
 def prepare() -> None:
     """Write the pictures of the worked example."""
     _, judge, _ = bench()
@@ -67,8 +82,7 @@ def run(case: int) -> dict[str, Any]:
     """The style's prompt by every method, with the judge's figures."""
     model, judge, _ = bench()
     style, group = STYLES[case % len(STYLES)], case // len(STYLES)
-    drawn = np.random.default_rng(group).permutation(300)[: LEARNED_FROM + APPLIED_TO].tolist()
-    shown, others = drawn[:LEARNED_FROM], drawn[LEARNED_FROM:]
+    shown, others = drawn(case)
     seen = model.encode_pictures(styled([judge.pictures[i] for i in shown], style, seed=group))
     content = model.encode_texts(names(shown))
     taken = sorted(set().union(*(words(name) - HOLLOW for name in names(shown))))
@@ -94,9 +108,7 @@ def _judged(
 ) -> dict[str, dict[str, Any]]:
     """The figures of each style prompt on other things. taken: words of the things learned from."""
     _, judge, _ = bench()
-    plain = [judge.pictures[i] for i in others]
-    kinds = [plain, *(styled(plain, kind, seed=99) for kind in STYLES)]
-    seen = torch.stack([judge.see(pictures) for pictures in kinds])  # (styles + 1, things, E)
+    seen = in_all_styles(judge, others)
     right = 1 + STYLES.index(style)
     found = {}
     for method, text in texts.items():

@@ -36,6 +36,7 @@ from .picture_sets import DATA, SETS, picture_set
 
 PART = 25  # pictures that are searched together
 Found = list[tuple[float, str]]  # own similarity and prompt of each picture
+Prompts = dict[tuple[str, str], dict[int, tuple[float, str]]]  # by set and method, then by picture
 
 
 @cache
@@ -74,9 +75,9 @@ def learn(kind: str, name: str, first: int, last: int) -> Found:
     return [found[number] for number in range(len(goals))]
 
 
-def read(path: Path) -> dict[tuple[str, str], dict[int, tuple[float, str]]]:
-    """The prompts in a file: by set and method, then by picture."""
-    prompts: dict[tuple[str, str], dict[int, tuple[float, str]]] = {}
+def read(path: Path) -> Prompts:
+    """The prompts in a file."""
+    prompts: Prompts = {}
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             kind, name, first, found = json.loads(line)

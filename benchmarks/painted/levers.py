@@ -1,0 +1,49 @@
+"""Which changes of a search paint better? The prompts that quality/transfer.py saved, painted.
+
+    python -m benchmarks.painted.levers --work DIR [--seeds 4] [--save]
+
+Differences are from its first row, one round of 40 steps. See `painted/table.py` for the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from pez_core import load_model, load_painter
+
+from ..judge import Judge
+from ..measure import RESULTS, machine, save
+from .judging import correlations, means, painted_figures, table
+from .picture_sets import picture_set
+
+BASE, TRUE_NAME = "plain", "the true name"
+
+
+def main() -> None:
+    """Paint what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--painter", default="demo")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--save", action="store_true", help="write results/painted_levers.json")
+    options = parser.parse_args()
+    saved = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
+    texts, painter = saved["prompts"], load_painter(options.painter)
+    pictures = picture_set("fxemoji")
+    figures = painted_figures(
+        Judge(), load_model("demo"), pictures, painter, texts, options.seeds, options.work
+    )
+    learned = [name for name in texts if name != TRUE_NAME]
+    print(*table(figures, BASE), "", *correlations(figures, learned), sep="\n")
+    if options.save:
+        about = {"machine": machine(torch.get_num_threads()), "painter": painter.about,
+                 "pictures": saved["pictures"], "seeds": options.seeds}  # fmt: skip
+        print(save("painted_levers", {**about, "methods": means(figures)}))
+
+
+if __name__ == "__main__":
+    main()
