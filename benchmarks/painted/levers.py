@@ -2,7 +2,8 @@
 
     python -m benchmarks.painted.levers --work DIR [--seeds 4] [--save]
 
-Differences are from its first row, one round of 40 steps. See `painted/table.py` for the rest.
+Differences are from its first row, one round of 40 steps. See `painted/table.py` for the rest, and
+`painted/choosing.py` for the last table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pez_core import load_model, load_painter
 
 from ..judge import Judge
 from ..measure import RESULTS, machine, save
+from .choosing import choice_table
 from .judging import correlations, means, painted_figures, table
 from .picture_sets import picture_set
 
@@ -34,15 +36,15 @@ def main() -> None:
     saved = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
     texts, painter = saved["prompts"], load_painter(options.painter)
     pictures = picture_set("fxemoji")
-    figures = painted_figures(
-        Judge(), load_model("demo"), pictures, painter, texts, options.seeds, options.work
-    )
+    model = load_model("demo")
+    figures = painted_figures(Judge(), model, pictures, painter, texts, options.seeds, options.work)
     learned = [name for name in texts if name != TRUE_NAME]
-    print(*table(figures, BASE), "", *correlations(figures, learned), sep="\n")
+    choices = choice_table(model, pictures, texts, figures, learned)
+    print(*table(figures, BASE), "", *correlations(figures, learned), "", *choices, sep="\n")
     if options.save:
         about = {"machine": machine(torch.get_num_threads()), "painter": painter.about,
                  "pictures": saved["pictures"], "seeds": options.seeds}  # fmt: skip
-        print(save("painted_levers", {**about, "methods": means(figures)}))
+        print(save("painted_levers", {**about, "methods": means(figures), "choices": choices}))
 
 
 if __name__ == "__main__":
