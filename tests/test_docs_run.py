@@ -155,7 +155,7 @@ def test_most_commands_are_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_command_hides_in_another_block(page: str) -> None:
-    """A command is in a block of `bash`, or behind `$ ` in a block without a language; no other
+    """A command is in a block of `bash`, or after `$ ` in a block without a language; no other
     language is used."""
     for language, text in blocks(read(page)):
         assert language in ("", "bash", "python", "json"), language

@@ -73,7 +73,7 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
     """No absolute path of somebody's home, work or temporary folder."""
     texts = tracked_texts()
     if not texts:
-        pytest.skip("this is no checkout of the repository")
+        pytest.skip("this is not a checkout of the repository")
     pattern = re.compile(r"(?<![\w.:/~])/(?:work|tmp|home|root|mnt|Users)/\w")
     found = {name: match.group() for name, text in texts.items() if (match := pattern.search(text))}
     assert found == {}

@@ -82,7 +82,7 @@ def test_less_than_half_is_refused(
 @pytest.mark.parametrize("colour", ["black", "gray", "white"])
 @pytest.mark.parametrize("kind", ["jpg", "png", "gif", "bmp", "tif"])
 def test_a_plain_picture_is_no_missing_one(kind: str, colour: str, tmp_path: Path) -> None:
-    """Rows of the colour that a decoder leaves behind are there if the file holds them."""
+    """Rows of the colour that a decoder leaves are there if the file holds them."""
     image = Image.effect_noise((160, 120), 90).convert("RGB")
     image.paste(colour, (0, 30, 160, 118))
     data, path = saved(kind, image), tmp_path / f"cut.{kind}"

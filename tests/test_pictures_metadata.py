@@ -99,7 +99,7 @@ def test_the_orientation_is_kept(where: str, picture: Image.Image, tmp_path: Pat
 
 
 def test_a_png_without_metadata_is_whole(picture: Image.Image) -> None:
-    """To the byte, in steps of any size; what is no PNG comes back itself."""
+    """To the byte, in steps of any size; what is not a PNG comes back unchanged."""
     plain, much = with_chunks(picture), with_chunks(picture, TEXTS["zTXt"], TEXTS["own chunks"])
     assert without_metadata(io.BytesIO(much)).read() == plain
     file = without_metadata(io.BytesIO(much))

@@ -1,4 +1,4 @@
-"""Pictures that Pillow reads only with another package, and files that are no pictures at all."""
+"""Pictures that Pillow reads only with another package, and files that are not pictures at all."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WAY_OUT = "give the model in float16 or float32"  # of a quantisation that is no
 
 
 class Scales:
-    """The scales in a file. hidden: the names of tensors that are no weights of a model."""
+    """The scales in a file. hidden: the names of tensors that are not weights of a model."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._of: dict[str, list[str]] = {}  # the scales of a weight; more than one is unknown

@@ -121,7 +121,7 @@ class Plan:
 
 
 def judge_of(guide: str) -> str:
-    """The default judge beside a guide. For the embedded model it is the small CLIP of the
+    """The default judge for a guide. For the embedded model it is the small CLIP of the
     benchmarks, if that is there."""
     return str(_DEMO_JUDGE) if guide == DEMO and _DEMO_JUDGE.is_dir() else JUDGE
 

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def captions(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder that is no picture and no results file, by its name."""
+    """Every file of a folder that is neither a picture nor a results file, by its name."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -74,7 +74,7 @@ def test_a_folder_out_mirrors_the_pictures(pez: Pez, folder: Folder, out: str) -
 
 @pytest.mark.parametrize("out", ["r.jsonl", "old"])
 def test_lines_of_an_earlier_run_become_captions(pez: Pez, folder: Folder, out: str) -> None:
-    """Without a search: a results file, whatever its name, is no folder for captions."""
+    """Without a search: a results file, whatever its name, is not a folder for captions."""
     where, _ = folder
     results = where.parent / out
     assert pez("invert-folder", str(where), "--out", str(results), *QUICK)[0] == 0
@@ -277,7 +277,7 @@ def test_a_full_disk_loses_no_prompt(
 
 
 class Killed(BaseException):
-    """Ends a run as a kill does: nothing cleans up behind it."""
+    """Ends a run as a kill does: nothing cleans up after it."""
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])

@@ -170,7 +170,7 @@ def test_an_endless_file_is_refused(pez: Pez, monkeypatch: pytest.MonkeyPatch) -
 @posix
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file names have to be text")
 def test_names_of_any_bytes(pez: Pez) -> None:
-    """Two lines, a terminal's escapes and bytes that are no text: read, and never printed raw."""
+    """Two lines, a terminal's escapes and bytes that are not text: read, and never printed raw."""
     strange = "x\n\x1b[31m\udcff.png"
     shutil.copy("p/a.png", strange)
     code, out, _ = pez("invert", strange, *QUICK)

@@ -67,8 +67,8 @@ BAD: dict[str, Any] = {
     "nested too deeply in an entry": b'{"a":' * 200_000,
     "a list": [],
     "a number": 1,
-    "metadata that is no table": {"__metadata__": [], "a": A, "b": B},
-    "an entry that is no table": {"a": 1, "b": B},
+    "metadata that is not a table": {"__metadata__": [], "a": A, "b": B},
+    "an entry that is not a table": {"a": 1, "b": B},
     "an entry of null": {"a": None, "b": B},
     "a name twice": b'{"a":' + json.dumps(A).encode() + b',"a":' + json.dumps(A).encode() + b"}",
     "no type": {"a": {"shape": [2], "data_offsets": [0, 8]}, "b": B},
@@ -129,7 +129,7 @@ def test_what_is_read_is_read_as_by_safetensors(
         return
     try:
         with safe_open(path, framework="pt") as theirs:
-            for key in theirs.keys():  # noqa: SIM118  (it is no mapping)
+            for key in theirs.keys():  # noqa: SIM118  (it is not a mapping)
                 expected = theirs.get_tensor(key)
                 ours = file[key]
                 assert ours.dtype == expected.dtype and ours.shape == expected.shape

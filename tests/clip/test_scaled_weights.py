@@ -119,7 +119,7 @@ UNKNOWN: dict[str, dict[str, Tensor]] = {
     "a format of ComfyUI": {"comfy_quant": described(format="nvfp4")},
     "blocks under a known name": {"comfy_quant": described(format="mxfp8")},
     "no format": {"comfy_quant": described(other=1)},
-    "a format that is no text": {"comfy_quant": torch.zeros(4, dtype=torch.uint8)},
+    "a format that is not text": {"comfy_quant": torch.zeros(4, dtype=torch.uint8)},
     "a format of numbers": {"comfy_quant": torch.zeros(4)},
     "blocks": {"weight_scale": torch.ones(2, 2)},
     "columns": {"weight_scale": torch.ones(1, 32)},

@@ -149,7 +149,7 @@ def _damaged(good: bytes) -> dict[str, bytes]:
         "with a header of no JSON": good[:8] + b"?" * length + good[8 + length :],
         "with a header beyond its end": (2**40).to_bytes(8, "little") + good[8:],
         "with a tensor of a wrong size": len(header).to_bytes(8, "little") + header + bytes(8),
-        "of text": b"this is no model\n" * 100,
+        "of text": b"this is not a model\n" * 100,
         "of a web page": b"<!DOCTYPE html><html><body>404 not found</body></html>",
     }
 

@@ -23,7 +23,7 @@ def checkout() -> Path:
     if not given:
         pytest.skip("COMFYUI_PATH does not name a ComfyUI checkout")
     path = Path(given).resolve()
-    assert (path / "main.py").is_file(), f"COMFYUI_PATH={given} is no ComfyUI checkout"
+    assert (path / "main.py").is_file(), f"COMFYUI_PATH={given} is not a ComfyUI checkout"
     return path
 
 

@@ -174,7 +174,7 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
 def test_without_a_network_an_earlier_download_paints(
     pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """diffusers is told: with some versions of the hub's client it fails before it looks."""
+    """diffusers gets the argument: with some versions of the hub's client it fails first."""
     diffusers = pytest.importorskip("diffusers")
     hub = Hub(pipeline, PIPELINE)
     hub.answers = False

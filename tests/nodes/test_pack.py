@@ -75,7 +75,7 @@ def comfyui() -> Path:
     if not given:
         pytest.skip("COMFYUI_PATH does not name a ComfyUI checkout")
     path = Path(given)
-    assert (path / "comfy_api").is_dir(), f"COMFYUI_PATH={given} is no ComfyUI checkout"
+    assert (path / "comfy_api").is_dir(), f"COMFYUI_PATH={given} is not a ComfyUI checkout"
     return path
 
 

@@ -1,4 +1,4 @@
-"""What the nodes say of themselves: saved workflows and other people's graphs depend on it.
+"""What the nodes say about themselves: saved workflows and other people's graphs depend on it.
 
 `PEZ_WRITE_SNAPSHOT=1 pytest tests/nodes/test_schema.py` writes the snapshot anew.
 """

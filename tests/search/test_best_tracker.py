@@ -10,7 +10,7 @@ WORDS = ("watermelon", "garden", "fruit")
 
 
 class Scorer:
-    """A token is worth its index, and its text is the word."""
+    """A token's score is its index, and its text is the word."""
 
     table = SimpleNamespace(ids=torch.arange(len(WORDS)))
 

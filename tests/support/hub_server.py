@@ -36,7 +36,7 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is not worth a traceback."""
+        """A client that hangs up needs no traceback."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ import pytest
 
 RECORDED = ("pez", "pip", "python", "python3", "git", "jq")  # no page uses another program
 IN_VENV = ("pez", "pip", "python")
-# Writes its own name and its arguments behind each other, and does nothing.
+# Writes its own name and then its arguments, and does nothing.
 RECORDER = """#!/bin/sh
 printf '%s\\0' "${0##*/}" "$@" >> "$RECORD"
 printf '\\n\\0' >> "$RECORD"

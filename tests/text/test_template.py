@@ -158,7 +158,7 @@ def test_what_comfyui_does_not_read_as_words_is_refused(
 
 @pytest.mark.parametrize("mark", ["<start_of_text>", "<END_OF_TEXT>", "&lt;end_of_text&gt;"])
 def test_marks_that_are_words_to_comfyui_are_words(mark: str, vocabulary: Vocabulary) -> None:
-    """And nothing behind them is lost."""
+    """And nothing after them is lost."""
     template = parse_template(f"a {mark} cat {{4}}", vocabulary)
     assert not vocabulary.special.intersection(template.layout[1:-1])
     assert vocabulary.decode(template.layout[1:-5]).endswith("> cat")
