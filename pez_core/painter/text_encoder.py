@@ -27,12 +27,14 @@ _NAMES = {
 
 
 def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
-    """A CLIPTextModel, float32, in eval mode, from a folder in open_clip's layout. Its last hidden
-    state is (B, 77, W); that of the end token is the pooled feature before its projection."""
-    from transformers import CLIPTextConfig, CLIPTextModel
+    """A CLIPTextModelWithProjection, float32, in eval mode, from a folder in open_clip's layout.
+    Its hidden states are (B, 77, W); its `text_embeds` (B, D) are CLIP's features of the texts,
+    before they are normalised."""
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-    text = read_json(folder / "open_clip_config.json")["model_cfg"]["text_cfg"]
-    model = CLIPTextModel(
+    config = read_json(folder / "open_clip_config.json")["model_cfg"]
+    text = config["text_cfg"]
+    model = CLIPTextModelWithProjection(
         CLIPTextConfig(
             vocab_size=text["vocab_size"] + 1,
             hidden_size=text["width"],
@@ -40,6 +42,7 @@ def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
             num_hidden_layers=text["layers"],
             num_attention_heads=text["heads"],
             max_position_embeddings=text["context_length"],
+            projection_dim=config["embed_dim"],
             hidden_act="gelu",
             pad_token_id=text["vocab_size"],
             bos_token_id=49406,
@@ -47,14 +50,11 @@ def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
         )
     )
     weights = _renamed(WeightsFile(folder / "open_clip_model.safetensors"))
-    # The names had one more level until transformers 5.
-    old = any(name.startswith("text_model.") for name in model.state_dict())
-    prefix = "text_model." if old else ""
     missing, unexpected = model.load_state_dict(
-        {prefix + name: value.float() for name, value in weights.items()}, strict=False
+        {name: value.float().contiguous() for name, value in weights.items()}, strict=False
     )
     if unexpected or any("position_ids" not in name for name in missing):
-        raise RuntimeError(f"CLIPTextModel has other weights: {missing}, {unexpected}")
+        raise RuntimeError(f"the text encoder has other weights: {missing}, {unexpected}")
     return model.eval().requires_grad_(False)
 
 
@@ -88,17 +88,20 @@ def write_tokenizer(folder: Path, context_length: int = 77) -> None:
 def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The text tower's weights under the names of transformers."""
     rows = weights["token_embedding.weight"]
+    table = torch.cat([rows, rows.new_zeros(1, rows.shape[1])])
     found: dict[str, Tensor] = {
-        "embeddings.token_embedding.weight": torch.cat([rows, rows.new_zeros(1, rows.shape[1])]),
-        "embeddings.position_embedding.weight": weights["positional_embedding"],
+        "text_model.embeddings.token_embedding.weight": table,
+        "text_model.embeddings.position_embedding.weight": weights["positional_embedding"],
+        "text_projection.weight": weights["text_projection"].T,
     }
     for name in weights:
         if name.startswith("ln_final."):
-            found[name.replace("ln_final", "final_layer_norm")] = weights[name]
+            place = "text_model.final_layer_norm."
+            found[name.replace("ln_final.", place)] = weights[name]
         if not name.startswith("transformer.resblocks."):
             continue
         layer, rest = name.removeprefix("transformer.resblocks.").split(".", 1)
-        place = f"encoder.layers.{layer}."
+        place = f"text_model.encoder.layers.{layer}."
         if rest.startswith("attn.in_proj_"):
             kind = rest.removeprefix("attn.in_proj_")
             for part, rows in zip("qkv", weights[name].chunk(3), strict=True):

@@ -21,7 +21,7 @@ def test_a_picture_says_how_it_was_painted(pez: Pez, tmp_path: Path) -> None:
     with Image.open(out) as image:
         assert image.size == (192, 192)
         assert image.text["parameters"] == (  # type: ignore[attr-defined]
-            "a red ☃\nSteps: 1, Sampler: DPMSolverMultistepScheduler, CFG scale: 5, Seed: 5, "
+            "a red ☃\nSteps: 1, Sampler: DPMSolverMultistepScheduler, CFG scale: 4, Seed: 5, "
             "Size: 48x48, Model: demo"
         )
     first = out.read_bytes()

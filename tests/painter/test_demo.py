@@ -44,26 +44,12 @@ def test_the_tokenizer_gives_the_ids_of_ours() -> None:
 
 
 def test_the_text_encoder_computes_the_features_of_ours(demo: ClipModel) -> None:
-    """The state of the end token, projected, is CLIP's feature of the text."""
     tokenizer, encoder = build_tokenizer(), build_text_encoder()
     given = tokenizer(
         TEXTS[:3], padding="max_length", max_length=77, truncation=True, return_tensors="pt"
     )
-    states = encoder(given.input_ids)[0]
-    ends = (given.input_ids == 49407).int().argmax(1)
-    projection = load_projection()
-    features = torch.nn.functional.normalize(states[range(3), ends] @ projection, dim=-1)
+    features = torch.nn.functional.normalize(encoder(given.input_ids).text_embeds, dim=-1)
     torch.testing.assert_close(features, demo.encode_texts(TEXTS[:3]), rtol=0, atol=1e-5)
-
-
-def load_projection() -> torch.Tensor:
-    from safetensors import safe_open
-
-    from pez_core.clip.model_names import DEMO_FOLDER
-
-    with safe_open(DEMO_FOLDER / "open_clip_model.safetensors", "pt") as file:
-        projection: torch.Tensor = file.get_tensor("text_projection").float()
-    return projection
 
 
 def test_the_autoencoder_changes_nothing() -> None:
@@ -88,6 +74,12 @@ def test_a_picture_depends_on_the_text_the_seed_and_the_settings(painter: Painte
     assert (own_settings(DEMO).guidance, own_settings(DEMO).steps) == (DEMO_GUIDANCE, DEMO_STEPS)
 
 
+def test_words_beyond_those_attended_to_still_count(painter: Painter) -> None:
+    start = "a red apple " * 12  # 36 tokens
+    first, other = (painter.paint_one(start + end, 3) for end in ("car", "dog"))
+    assert first.tobytes() != other.tobytes()
+
+
 def test_it_paints_the_background_that_the_text_names() -> None:
     texts = [f"a {colour} background" for colour in ("red", "green", "blue", "black")]
     painter = load_painter()
@@ -105,7 +97,7 @@ def test_the_saved_folder_opens_in_diffusers_and_paints_the_same(
 
     painter.pipeline.save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model_index.json").read_text())
-    assert index["_class_name"] == "StableDiffusionPipeline"
+    assert index["_class_name"] == "StableDiffusionXLPipeline"
     expected = painter.paint_one("a watermelon", 5)
     options = {"guidance_scale": DEMO_GUIDANCE, "num_inference_steps": 2}
     pipeline = DiffusionPipeline.from_pretrained(tmp_path, low_cpu_mem_usage=False)
@@ -155,12 +147,21 @@ def test_a_denoiser_of_other_sizes_is_called_like_a_unet() -> None:
 
     torch.manual_seed(0)
     small = PatchDenoiser(sample_size=32, patch_size=4, width=64, depth=1, heads=2, mlp_width=64)
+    torch.nn.init.normal_(small.paint.weight)  # zero before training
+    for block in small.blocks:
+        torch.nn.init.normal_(block.modulation.weight)
     noisy, words = torch.randn(2, 3, 32, 32), torch.randn(2, 5, 128)
-    painted = small(noisy, 10, encoder_hidden_states=words, added_cond_kwargs=None).sample
+    text = {"text_embeds": torch.randn(2, 192), "time_ids": torch.zeros(2, 6)}
+    painted = small(noisy, 10, encoder_hidden_states=words, added_cond_kwargs=text).sample
     assert painted.shape == noisy.shape
-    (same,) = small(noisy, torch.tensor([10, 10]), words, return_dict=False)
+    (same,) = small(noisy, torch.tensor([10, 10]), words, text, return_dict=False)
     assert torch.equal(same, painted)
-    assert not torch.equal(small(noisy, 900, words).sample, painted)
+    other = {"text_embeds": torch.randn(2, 192)}
+    changes = (
+        (noisy, 900, words, text), (noisy, 10, words.flip(0), text), (noisy, 10, words, other),
+    )  # fmt: skip
+    for changed in changes:
+        assert not torch.allclose(small(*changed).sample, painted)
     image = build_pipeline(small)("a", num_inference_steps=2, output_type="np").images[0]
     assert image.shape == (32, 32, 3)
 

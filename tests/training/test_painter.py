@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 
@@ -17,6 +17,8 @@ from PIL import Image, ImageDraw
 pytest.importorskip("diffusers")
 
 from pez_core.painter.demo import build_pipeline, load_denoiser  # noqa: E402
+from pez_core.painter.denoiser import WORDS  # noqa: E402
+from pez_core.painter.pipeline import load_painter  # noqa: E402
 from training.attributes import COLOURS  # noqa: E402
 from training.painter import train as train_module  # noqa: E402
 from training.painter.config import PainterConfig, load_painter_config  # noqa: E402
@@ -98,6 +100,19 @@ def test_what_is_exported_paints(drawings: Path, tmp_path: Path) -> None:
     assert image.size == (16, 16)
 
 
+def test_a_painter_may_read_with_another_clip(drawings: Path, tmp_path: Path) -> None:
+    """The judge's text encoder has other widths. What is exported is a pipeline like any other."""
+    sizes = {"cross_attention_dim": 96, "text_width": 256}
+    config = replace(CONFIG, clip="benchmarks/judge", model={**MODEL, **sizes})
+    train_module.train(config, drawings, tmp_path / "a.ckpt", torch.device("cpu"))
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(asdict(config)))
+    export(tmp_path / "a.ckpt", path, tmp_path / "out", whole=True)
+    painter = load_painter(str(tmp_path / "out"), steps=2)
+    assert painter.paint_one("a red circle", 3).size == (16, 16)
+    assert painter.pipeline.text_encoder_2.config.projection_dim == 256
+
+
 def test_a_pool_depends_on_its_seed_alone(drawings: Path) -> None:
     pools = [compose(drawings, CHUNK + 1, 16, seed, count) for seed, count in (("a", 1), ("a", 2))]
     assert len(pools[0].pictures) == 2 * CHUNK and pools[0].pictures.shape[1:] == (3, 16, 16)
@@ -120,9 +135,9 @@ def test_texts_name_what_the_picture_shows(drawings: Path) -> None:
 
 def test_ids_end_and_are_padded_with_zeros() -> None:
     ids = token_ids(["a cat", "a " * 100, ""])
-    assert ids.shape == (3, 77) and ids[:, 0].tolist() == [49406] * 3
+    assert ids.shape == (3, WORDS) and ids[:, 0].tolist() == [49406] * 3
     assert ids[0, 3] == 49407 and ids[0, 4:].sum() == 0
-    assert ids[1, 76] == 49407 and ids[2, :3].tolist() == [49406, 49407, 0]
+    assert ids[1, -1] == 49407 and ids[2, :3].tolist() == [49406, 49407, 0]
 
 
 def test_packed_drawings_come_back(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class PainterConfig:
@@ -16,9 +18,13 @@ class PainterConfig:
     steps: int
     model: dict[str, Any]
     """Arguments of `PatchDenoiser`."""
+    clip: str = "pez_core/demo_model"
+    """Folder of the CLIP with whose text encoder it reads, from the root of the checkout."""
     batch: int = 128
-    lr: float = 1.2e-3
+    lr: float = 2.5e-3
     warmup: int = 300
+    hold: float = 0.3
+    """Share of the steps at the full rate, before it falls as half a cosine."""
     weight_decay: float = 0.02
     empty_share: float = 0.1
     """Share of texts that are left empty, for classifier-free guidance (arXiv 2207.12598)."""

@@ -5,7 +5,7 @@
 Retrieval: the true captions of 100 pictures are painted, and each painted picture is looked up
 among all 300 captions, by the embedded CLIP and by the judge. Names: how often a picture painted
 from the true name resembles the original more, to the judge, than one painted from another name.
-Two files for the eyes: blind.png with 24 painted pictures, and key.txt with what they should show.
+Two files to look at: blind.png has 24 painted pictures, and key.txt what they should show.
 Intervals are 95 % bootstrap over pictures.
 """
 
@@ -23,14 +23,15 @@ import torch
 from PIL import Image
 
 from pez_core import ClipModel, load_model
+from pez_core.clip.model_names import DEMO_FOLDER
 from pez_core.evaluation.intervals import mean_interval
 from pez_core.painter.demo import build_pipeline, load_denoiser
 from pez_core.painter.settings import DEMO, DEMO_GUIDANCE, DEMO_STEPS, PainterSettings
 
 from ..attributes import with_article
 from ..reserved_set import load_reserved
+from .config import ROOT
 
-ROOT = Path(__file__).parents[2]
 SHOWN, COLUMNS, SIDE = 24, 6, 144
 BATCH = 50
 
@@ -128,12 +129,13 @@ def main() -> None:
     """Print the figures as JSON; write the sheet and its key."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--painter", type=Path, required=True)
+    parser.add_argument("--clip", type=Path, default=DEMO_FOLDER, help="with whose text encoder")
     parser.add_argument("--out", type=Path, required=True, help="folder of blind.png and key.txt")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--guidance", type=float, nargs="+", default=[DEMO_GUIDANCE])
     parser.add_argument("--steps", type=int, default=DEMO_STEPS)
     arguments = parser.parse_args()
-    pipeline = build_pipeline(load_denoiser(arguments.painter))
+    pipeline = build_pipeline(load_denoiser(arguments.painter), arguments.clip)
     for guidance in arguments.guidance:
         settings = PainterSettings(DEMO, guidance, arguments.steps)
         figures, rows = measure(pipeline, settings, arguments.count)

@@ -2,6 +2,9 @@
 
     python -m training.painter.export --checkpoint DIR/painter.ckpt \\
         --config training/configs/painter.json --out pez_core/demo_painter
+
+With `--pipeline` it writes a whole pipeline in diffusers' layout, for a painter that is not in the
+package.
 """
 
 from __future__ import annotations
@@ -14,18 +17,22 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from pez_core.painter.demo import WEIGHTS
+from pez_core.painter.demo import WEIGHTS, build_pipeline
 from pez_core.painter.denoiser import PatchDenoiser
 
 from ..export import replace_with
-from .config import load_painter_config
+from .config import ROOT, load_painter_config
 
 log = logging.getLogger(__name__)
 
 
-def export(checkpoint: Path, config: Path, out: Path) -> None:
-    """Write the moving average of the weights. Raises ValueError for one that fp16 cannot hold."""
-    settings = load_painter_config(config).model
+def export(checkpoint: Path, config: Path, out: Path, whole: bool = False) -> None:
+    """Write the moving average of the weights, or the whole pipeline around them.
+
+    Raises ValueError for a weight that fp16 cannot hold.
+    """
+    run = load_painter_config(config)
+    settings = run.model
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     model = PatchDenoiser(**settings)
     model.load_state_dict(state["average"])
@@ -33,6 +40,10 @@ def export(checkpoint: Path, config: Path, out: Path) -> None:
     for name, value in half.items():
         if not torch.isfinite(value).all():
             raise ValueError(f"{name} does not fit into fp16; lower the learning rate")
+    if whole:
+        model.load_state_dict(half)  # the same rounded weights, in float32
+        build_pipeline(model, ROOT / run.clip).save_pretrained(out)
+        return
     out.mkdir(parents=True, exist_ok=True)
     replace_with(out / WEIGHTS, lambda path: save_file(half, path, metadata={"format": "pt"}))
     entries = {"_class_name": "PatchDenoiser", **settings}
@@ -47,9 +58,10 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pipeline", action="store_true", help="write a whole pipeline")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    export(arguments.checkpoint, arguments.config, arguments.out)
+    export(arguments.checkpoint, arguments.config, arguments.out, arguments.pipeline)
 
 
 if __name__ == "__main__":

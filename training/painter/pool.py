@@ -19,24 +19,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pez_core.clip.model_names import DEMO_FOLDER
+from pez_core.painter.denoiser import WORDS
 
 from ..batches import CONCEPT_WEIGHTS, BatchMaker
-from ..config import CONTEXT_LENGTH
 from ..scenes import Scene, SceneOdds, draw_scene
 from ..sources import source_by_key
 from ..tokens import text_tokens
 from .drawings import unpack
 from .texts import write_text
 
-ODDS = SceneOdds(background=0.4, colour=0.1, effect=0.05, partner=0.03, count=0.03, pattern=0.06)
-MONO = 0.35  # drawings in one colour are drawn this much less often than for the CLIP
+ODDS = SceneOdds(background=0.3, colour=0.07, effect=0.03, partner=0.03, count=0.03, pattern=0.06)
+PLAIN_SETS = {"noto": 1.0, "twemoji": 1.0, "fluent-flat": 1.0, "emojione": 0.7, "noto-v1": 0.7}
+"""How often a drawing of these sets is drawn. Their styles are alike, and are what a text without
+words for a style gets: a painter learns one way of drawing faster than twenty."""
+OTHER_SETS = 0.3
+MONO = 0.05  # a drawing in one colour
 CHUNK = 256
 _START, _END = 49406, 49407
 
 
 @dataclass(frozen=True)
 class Pool:
-    """pictures: (N, 3, S, S) uint8. ids: (N, 77) token ids of their texts, int32."""
+    """pictures: (N, 3, S, S) uint8. ids: (N, WORDS) token ids of their texts, int32."""
 
     pictures: Tensor
     ids: Tensor
@@ -49,7 +53,8 @@ class Studio:
     def __init__(self, drawings: Path) -> None:
         pixels, concepts, keys, shown = unpack(drawings)
         self.maker = BatchMaker(pixels, concepts, keys, shown, distinct_share=1.0)
-        weights = [source_by_key(k).weight * (MONO if source_by_key(k).mono else 1) for k in keys]
+        self.plain = [key in PLAIN_SETS for key in keys]
+        weights = [set_weight(key) for key in keys]
         self.sprite_weights = [[weights[s] for s in row] for row in self.maker.sprites_of]
         self.odds = [
             CONCEPT_WEIGHTS.get(concept.group, 1.0) if row else 0.0
@@ -67,8 +72,8 @@ class Studio:
     def text(self, scene: Scene, rng: Random) -> str:
         """A text for a scene."""
         maker = self.maker
-        style, mono = maker.style_words[scene.sprite], maker.mono[scene.sprite]
-        return write_text(scene, maker.concepts, style, mono, self.fillers, rng)
+        style, plain = maker.style_words[scene.sprite], self.plain[scene.sprite]
+        return write_text(scene, maker.concepts, style, plain, self.fillers, rng)
 
     def draw(self, count: int, size: int, seed: str) -> tuple[Tensor, list[str]]:
         """Pictures (count, 3, size, size) uint8 and their texts."""
@@ -83,6 +88,12 @@ class Studio:
         return rng.choices(self.maker.sprites_of[concept], self.sprite_weights[concept])[0]
 
 
+def set_weight(key: str) -> float:
+    """How often a drawing of a set is drawn, relative to the most frequent ones."""
+    source = source_by_key(key)
+    return PLAIN_SETS.get(key, MONO if source.mono else OTHER_SETS * source.weight)
+
+
 def shrunk(pictures: Tensor, size: int) -> Tensor:
     """Pictures (B, 3, H, W) in 0..1 → (B, 3, size, size) uint8."""
     small = F.interpolate(pictures, (size, size), mode="bicubic", antialias=True)
@@ -90,10 +101,11 @@ def shrunk(pictures: Tensor, size: int) -> Tensor:
 
 
 def token_ids(texts: list[str]) -> Tensor:
-    """Token ids (B, 77), int32, padded with zeros and cut as the pipeline's tokenizer does."""
-    rows = np.zeros((len(texts), CONTEXT_LENGTH), np.int32)
+    """Token ids (B, WORDS), int32, padded with zeros. All that a painter learns from is as short as
+    what it attends to; a longer text, of which there are hardly any, is cut."""
+    rows = np.zeros((len(texts), WORDS), np.int32)
     for row, text in zip(rows, texts, strict=True):
-        ids = text_tokens(text)[: CONTEXT_LENGTH - 2]
+        ids = text_tokens(text)[: WORDS - 2]
         row[: len(ids) + 2] = [_START, *ids, _END]
     return torch.from_numpy(rows)
 
@@ -103,7 +115,7 @@ def compose(drawings: Path, count: int, size: int, seed: str, processes: int) ->
     nothing."""
     seeds = [f"{seed}/{chunk}" for chunk in range(-(-count // CHUNK))]
     pictures = torch.empty(len(seeds) * CHUNK, 3, size, size, dtype=torch.uint8)
-    ids = torch.empty(len(pictures), CONTEXT_LENGTH, dtype=torch.int32)
+    ids = torch.empty(len(pictures), WORDS, dtype=torch.int32)
     for chunk, drawn in enumerate(_chunks(drawings, size, seeds, processes)):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         pictures[rows], ids[rows] = (torch.from_numpy(part) for part in drawn)

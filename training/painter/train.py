@@ -9,11 +9,14 @@ It continues from DIR/<config name>.ckpt if that exists.
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +25,7 @@ from pez_core.painter.demo import build_scheduler
 from pez_core.painter.denoiser import PatchDenoiser
 from pez_core.painter.text_encoder import build_text_encoder
 
-from .config import PainterConfig, load_painter_config
+from .config import ROOT, PainterConfig, load_painter_config
 from .pool import Pool, compose, token_ids
 
 log = logging.getLogger(__name__)
@@ -31,9 +34,10 @@ LOG_EVERY = 100
 
 
 def learning_rate(config: PainterConfig, step: int) -> float:
-    """Linear warm-up, then a half cosine that ends at 0."""
+    """Linear warm-up, the full rate, then a half cosine that ends at 0."""
     warm = min(1.0, (step + 1) / config.warmup)
-    return config.lr * warm * (0.5 + 0.5 * math.cos(math.pi * step / config.steps))
+    fallen = max(0.0, step / config.steps - config.hold) / (1 - config.hold)
+    return config.lr * warm * (0.5 + 0.5 * math.cos(math.pi * fallen))
 
 
 def make_optimizer(model: torch.nn.Module, config: PainterConfig) -> torch.optim.AdamW:
@@ -48,16 +52,21 @@ def make_optimizer(model: torch.nn.Module, config: PainterConfig) -> torch.optim
 
 
 class PainterTrainer:
-    """One run: the model, its moving average, the optimiser."""
+    """One run: the model, its moving average, the optimiser. build: makes another model, which is
+    called like a PatchDenoiser."""
 
-    def __init__(self, config: PainterConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: PainterConfig,
+        device: torch.device,
+        build: Callable[..., torch.nn.Module] = PatchDenoiser,
+    ) -> None:
         torch.manual_seed(config.seed)  # of the initial weights
         self.config, self.device = config, device
-        self.model = PatchDenoiser(**config.model).to(device)
-        self.average = PatchDenoiser(**config.model).to(device).requires_grad_(False)
-        self.average.load_state_dict(self.model.state_dict())
+        self.model = build(**config.model).to(device)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = make_optimizer(self.model, config)
-        self.text_encoder = build_text_encoder().to(device)
+        self.text_encoder = build_text_encoder(ROOT / config.clip).to(device)
         self.empty = token_ids([""]).to(device)
         kept = build_scheduler().alphas_cumprod.to(device)  # (1000,)
         self.signal, self.noise = kept.sqrt(), (1 - kept).sqrt()
@@ -68,7 +77,7 @@ class PainterTrainer:
         """One optimiser step on a pool, which may lie on the device. Returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._loss(pool)
+        loss = self.loss(pool, self.predict)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -80,8 +89,9 @@ class PainterTrainer:
         self.step += 1
         return loss.detach()
 
-    def _loss(self, pool: Pool) -> Tensor:
-        """The mean squared error of the clean picture, weighted by time."""
+    def loss(self, pool: Pool, predict: Callable[..., Any]) -> Tensor:
+        """The mean squared error of the clean picture, weighted by time, over a batch that depends
+        on the seed and the step."""
         config, device = self.config, self.device
         seed = config.seed * 1_000_003 + self.step
         generator = torch.Generator().manual_seed(seed)
@@ -99,8 +109,10 @@ class PainterTrainer:
         noisy = signal * pictures + sigma * noise
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
-                words = self.text_encoder(ids.long())[0]
-            painted = self.predict(noisy, steps, words, return_dict=False)[0]
+                text = self.text_encoder(ids.long(), output_hidden_states=True)
+            # What a StableDiffusionXLPipeline gives its UNet.
+            words, feature = text.hidden_states[-2], {"text_embeds": text.text_embeds}
+            painted = predict(noisy, steps, words, feature, return_dict=False)[0]
         error = (painted.float() - pictures).square().mean((1, 2, 3))
         return (error / sigma.flatten().square().clamp_min(config.least_variance)).mean()
 
