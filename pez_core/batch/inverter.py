@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,11 +29,13 @@ from ..config import SearchConfig
 from ..errors import PezError, PictureError, TargetError
 from ..guard.guard import Guard
 from ..picture_files.names import count_endings, ending, folder_endings
+from ..pictures import decode_picture, read_picture
 from ..prompt import LearnedPrompt
 from ..search.searcher import Callback, learn_prompts
 from ..targets import Targets, make_targets
 from ..text.vocabulary import TokenMask
 from .results import Record, decisive
+from .work import Do, Item, Name
 
 log = logging.getLogger(__name__)
 
@@ -247,3 +250,41 @@ def _record(name: str, result: LearnedPrompt | PezError) -> Record:
     record = {"picture": name, **result.to_json()}
     record["settings"] = {**result.settings, "pictures": [name]}
     return record
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of a job as a `batch.work.Work`. The content of an item is that of its picture's
+    file, with the path for messages; the result is its record."""
+
+    job: Job
+    at_once: int = 8
+
+    @property
+    def device(self) -> str:
+        return self.job.device
+
+    def load(self) -> Do:
+        inverter = Inverter(self.job)
+
+        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Record]]:
+            pictures = [(str(name), partial(decode_picture, *content)) for name, content in batch]
+            for record in inverter.records(pictures, self.at_once):
+                yield record["picture"], record
+
+        return do
+
+
+def picture_item(name: str, path: Path) -> Item:
+    """A picture of a folder as an item of a `Search`."""
+
+    def read() -> tuple[tuple[bytes, str], int]:
+        data = read_picture(path)
+        return (data, str(path)), len(data)
+
+    return Item(name, read)
+
+
+def record_of(name: str, result: Record | PictureError) -> Record:
+    """The record of a result of a `Search`."""
+    return {"picture": name, "error": str(result)} if isinstance(result, PezError) else result

@@ -1,8 +1,8 @@
-"""Many pictures on a Ray cluster: workers hold the model, and only this process writes the results.
+"""Work on a Ray cluster: workers hold the model, and only this process writes the results.
 
-Workers receive the pictures themselves, so they need no access to the folder. They return each
-record as soon as it is ready. When a worker dies, another one replaces it and repeats its
-unfinished pictures. The pictures that it had begun are repeated one by one, so that a picture that
+Workers receive the contents of the items themselves, so they need no access to the files. They
+return each result as soon as it is ready. When a worker dies, another one replaces it and repeats
+its unfinished items. The items that it had begun are repeated one by one, so that an item that
 kills every worker ends as an error.
 """
 
@@ -12,24 +12,22 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..errors import ClusterError, PictureError
-from ..pictures import decode_picture, read_picture
-from .inverter import AHEAD, Inverter, Job
-from .results import Record
+from .inverter import AHEAD
+from .work import Item, Name, Result, Work
 
 log = logging.getLogger(__name__)
 
 RAY = "pip install ray"
 LOCAL = "local"  # the address of a cluster that starts here and ends with the run
-ROUNDS_SENT = 4  # pictures of a batch, as a multiple of the concurrency
-BYTES_SENT = 64 * 2**20  # the limit of a batch, unless it is a single picture
-MOST_TRIES = 3  # workers that may die while searching one picture
+ROUNDS_SENT = 4  # items of a batch, as a multiple of those at once
+BYTES_SENT = 64 * 2**20  # the limit of a batch, unless it is a single item
+MOST_TRIES = 3  # workers that may die of one item
 CORES = 4  # for each worker without a GPU
 STORE_BYTES = 256 * 2**20  # of a local cluster; more batches are kept on the disk
 CONNECT_SECONDS = 5.0
@@ -39,67 +37,84 @@ PATIENCE = 30.0  # seconds without a worker before a warning
 class Worker:
     """The part that runs in each worker process of the cluster."""
 
-    def start(self, job: Job) -> int:
+    def start(self, work: Work) -> int:
         """Load the model and return the process id."""
-        self._inverter = Inverter(job)
+        self._do = work.load()
         return os.getpid()
 
-    def records(self, pictures: list[tuple[str, str, bytes]], concurrency: int) -> Iterator[Record]:
-        """One record for every (name, path, content) of a file."""
-        opened = [(name, partial(decode_picture, data, path)) for name, path, data in pictures]
-        yield from self._inverter.records(opened, concurrency)
+    def results(self, batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Result]]:
+        """The result of every item, from its name and content."""
+        yield from self._do(batch)
 
 
 @dataclass(frozen=True)
-class _Item:
-    """A picture to search, and the number of workers that died while searching it."""
+class _Try:
+    """An item, and the number of workers that died while doing it."""
 
-    name: str
-    path: Path
-    tries: int = 0
+    item: Item
+    before: int = 0
 
 
 @dataclass
 class _Task:
-    """The current task of a worker: its start, or the unreturned items of a batch."""
+    """The current task of a worker: its start, or the unfinished items of a batch."""
 
     worker: Any
-    left: dict[str, _Item] = field(default_factory=dict)
+    left: dict[Name, _Try] = field(default_factory=dict)
+
+
+@contextmanager
+def connection(address: str = LOCAL) -> Iterator[None]:
+    """A connection to a Ray cluster, or one that this process has already.
+
+    Raises ClusterError without Ray or without a cluster.
+    """
+    ray = import_ray()
+    _require_answer(address)
+    if ray.is_initialized():
+        yield
+        return
+    _connect(ray, address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_on_cluster(
+    work: Work, items: Iterable[Item], workers: int | None = None
+) -> Iterator[tuple[Name, Result]]:
+    """Do the work on the connected cluster. Raises as `Cluster.results` does."""
+    with Cluster(work, workers) as cluster:
+        yield from cluster.results(items)
 
 
 class Cluster:
-    """Workers of a Ray cluster that share a job. Use it in a `with` statement, which ends the
-    workers.
+    """Workers of the connected Ray cluster that share a work. Use it in a `with` statement, which
+    ends the workers.
 
     workers: their number; if omitted, one for each GPU, or one for every CORES processor cores.
     pids: the process ids of workers that have loaded the model. lost: the number of workers that
     died.
-    Raises ClusterError without Ray or without a cluster.
     """
 
-    def __init__(
-        self, job: Job, address: str = LOCAL, *, workers: int | None = None, concurrency: int = 8
-    ) -> None:
-        self._ray = _import_ray()
-        _require_answer(address)
-        self._started = not self._ray.is_initialized()
-        if self._started:
-            _connect(self._ray, address)
-        self._concurrency = concurrency
-        self._job = self._ray.put(job)
-        self._workers, self._remote = _workers(self._ray, job, workers)
-        self._todo: deque[_Item] = deque()
+    def __init__(self, work: Work, workers: int | None = None) -> None:
+        self._ray = import_ray()
+        self._at_once = work.at_once
+        self._work = self._ray.put(work)
+        self._workers, self._remote = _workers(self._ray, work.device, workers)
+        self._todo: deque[_Try] = deque()
         self._busy: dict[Any, _Task] = {}  # by the reference that is awaited
-        self._lost_in_a_row = 0  # workers lost since the last record
+        self._lost_in_a_row = 0  # workers lost since the last result
         self.pids: dict[Any, int] = {}  # by worker
         self.lost = 0
 
-    def records(self, pictures: Iterable[tuple[str, Path]]) -> Iterator[Record]:
-        """One record for every name and path, as soon as it is ready, in no fixed order.
+    def results(self, items: Iterable[Item]) -> Iterator[tuple[Name, Result]]:
+        """The name and the result of every item, as soon as it is ready, in no fixed order.
 
-        Raises ClusterError when workers keep dying, and whatever `Inverter` raises in a worker.
+        Raises ClusterError when workers keep dying, and whatever the work raises in a worker.
         """
-        self._todo.extend(_Item(name, path) for name, path in pictures)
+        self._todo.extend(_Try(item) for item in items)
         for _ in range(min(self._workers, len(self._todo))):
             self._start_worker()
         warned = False
@@ -111,18 +126,18 @@ class Cluster:
             for awaited in ready:
                 yield from self._receive(awaited)
 
-    def _receive(self, awaited: Any) -> Iterator[Record]:
-        """Handle the answer of a worker: it is ready, returns a record, has finished its batch, or
+    def _receive(self, awaited: Any) -> Iterator[tuple[Name, Result]]:
+        """Handle the answer of a worker: it is ready, returns a result, has finished its batch, or
         has died."""
         task, errors = self._busy[awaited], self._ray.exceptions
         try:
             if task.worker not in self.pids:
                 self.pids[task.worker] = self._ray.get(awaited)
             else:
-                record = self._ray.get(next(awaited))
-                del task.left[record["picture"]]
+                name, result = self._ray.get(next(awaited))
+                del task.left[name]
                 self._lost_in_a_row = 0
-                yield record
+                yield name, result
                 return
         except StopIteration:
             pass
@@ -137,52 +152,53 @@ class Cluster:
 
     def _start_worker(self) -> None:
         worker = self._remote.remote()
-        self._busy[worker.start.remote(self._job)] = _Task(worker)
+        self._busy[worker.start.remote(self._work)] = _Task(worker)
 
-    def _send(self, worker: Any) -> Iterator[Record]:
-        """Send a worker its next batch. Yields error records of files that cannot be read."""
-        batch: list[tuple[str, str, bytes]] = []
+    def _send(self, worker: Any) -> Iterator[tuple[Name, Result]]:
+        """Send a worker its next batch. Yields the errors of items that cannot be read."""
+        batch: list[tuple[Name, Any]] = []
         task, size = _Task(worker), 0
         # The rest is divided among all workers, so that they end at about the same time.
-        most = min(ROUNDS_SENT * self._concurrency, -(-len(self._todo) // self._workers))
+        most = min(ROUNDS_SENT * self._at_once, -(-len(self._todo) // self._workers))
         while self._todo and len(batch) < most and size < BYTES_SENT:
-            if batch and self._todo[0].tries:
+            if batch and self._todo[0].before:
                 break
-            item = self._todo.popleft()
+            attempt = self._todo.popleft()
+            name = attempt.item.name
             try:
-                data = read_picture(item.path)
+                content, bytes_read = attempt.item.read()
             except PictureError as error:
-                yield {"picture": item.name, "error": str(error)}
+                yield name, error
                 continue
-            batch.append((item.name, str(item.path), data))
-            task.left[item.name], size = item, size + len(data)
-            if item.tries:
+            batch.append((name, content))
+            task.left[name], size = attempt, size + bytes_read
+            if attempt.before:
                 break
         if batch:
-            work = worker.records.options(num_returns="streaming")
-            self._busy[work.remote(batch, self._concurrency)] = task
+            work = worker.results.options(num_returns="streaming")
+            self._busy[work.remote(batch)] = task
 
-    def _replace(self, task: _Task, error: Exception) -> Iterator[Record]:
-        """Replace a dead worker; its pictures come next. Yields error records of the pictures that
-        are given up."""
+    def _replace(self, task: _Task, error: Exception) -> Iterator[tuple[Name, Result]]:
+        """Replace a dead worker; its items come next. Yields the errors of items that are given
+        up."""
         self.lost, self._lost_in_a_row = self.lost + 1, self._lost_in_a_row + 1
         self.pids.pop(task.worker, None)
         self._ray.kill(task.worker)  # it may still run, if only its answer was lost
         reason = str(error).strip().partition("\n")[0]
-        log.warning("a worker was lost; %d pictures are repeated: %s", len(task.left), reason)
+        log.warning("a worker was lost; %d items are repeated: %s", len(task.left), reason)
         if self._lost_in_a_row > MOST_TRIES * (self._workers + 1):
             raise ClusterError(
                 f"{self._lost_in_a_row} workers were lost one after the other: {reason}"
             )
         left = list(task.left.values())
-        begun = self._concurrency + AHEAD + 1  # at most: in search, and decoded ahead
+        begun = self._at_once + AHEAD + 1  # at most: in work, and decoded ahead
         self._todo.extendleft(reversed(left[begun:]))
-        for item in reversed(left[:begun]):
-            if item.tries + 1 < MOST_TRIES:
-                self._todo.appendleft(replace(item, tries=item.tries + 1))
+        for attempt in reversed(left[:begun]):
+            if attempt.before + 1 < MOST_TRIES:
+                self._todo.appendleft(replace(attempt, before=attempt.before + 1))
             else:
-                text = f"{item.path}: {MOST_TRIES} workers were lost while searching it ({reason})"
-                yield {"picture": item.name, "error": text}
+                text = f"{MOST_TRIES} workers were lost, one after the other, at it ({reason})"
+                yield attempt.item.name, PictureError(text)
         if self._todo:
             self._start_worker()
 
@@ -192,11 +208,10 @@ class Cluster:
     def __exit__(self, *error: object) -> None:
         for worker in {*self.pids, *(task.worker for task in self._busy.values())}:
             self._ray.kill(worker)
-        if self._started:
-            self._ray.shutdown()
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """The module ray. Raises ClusterError when it is not installed."""
     try:
         import ray
     except ImportError as error:
@@ -234,11 +249,11 @@ def _connect(ray: Any, address: str) -> None:
         raise ClusterError(f"cannot join the Ray cluster {address}: {error}") from error
 
 
-def _workers(ray: Any, job: Job, count: int | None) -> tuple[int, Any]:
+def _workers(ray: Any, device: str, count: int | None) -> tuple[int, Any]:
     """The number of workers, and their remote class with the resources of each."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
-    if gpus and job.device in ("auto", "cuda"):
+    if gpus and device in ("auto", "cuda"):
         return count or gpus, ray.remote(num_gpus=min(1, gpus / (count or gpus)))(Worker)
     cores = [int(node.get("CPU", 0)) for node in nodes]
     if count is None:

@@ -4,6 +4,7 @@ CLIP."""
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,13 @@ from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
     FolderRequest,
+    RayRequest,
+    add_ray_options,
     folder_job,
     folder_parser,
     folder_request,
+    on_cluster,
+    ray_request,
     tell,
     tell_of_packages,
 )
@@ -75,6 +80,7 @@ class EvaluateRequest:
     painter: PainterSettings
     judge: str
     sheet: int
+    ray: RayRequest | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -111,6 +117,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         help=f"{OPTIONS['painter'].help} (default: {PIPELINE}; {DEMO} with --model {DEMO})",
     )
     add_painting_options(painting)
+    add_ray_options(parser, "search, paint and judge")
     add_search_options(
         parser.add_argument_group("search, the same for each picture and optimizer"),
         model=GUIDE,
@@ -131,6 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
             painter_settings(arguments, painter_of(arguments.model)),
             arguments.judge or judge_of(arguments.model),
             arguments.sheet,
+            ray_request(arguments),
         )
     )
 
@@ -156,11 +164,12 @@ def _evaluate(request: EvaluateRequest) -> int:
     names, left_out = list_pictures(plan.pictures)
     _require_known(plan, names)
     again = folder_options.retry_errors
-    with EvaluationFolder(folder_options.out, plan) as folder:
+    cluster = nullcontext() if request.ray is None else on_cluster(request.ray)
+    with EvaluationFolder(folder_options.out, plan) as folder, cluster as run_there:
         check(plan)
         tell(f"{counted(len(names), 'picture')}, {left_out}")
         tell_of_packages(names)
-        for phase in phases(plan, folder, names, again, folder_options.at_once):
+        for phase in phases(plan, folder, names, again, folder_options.at_once, run_there):
             tell(f"{phase.total - phase.before} of {counted(phase.total, phase.noun)} to do")
             if phase.before < phase.total:
                 with FolderProgress(phase.total, phase.before, phase.noun) as progress:

@@ -4,8 +4,11 @@ of their parsers, the search that is the same for each picture, and their messag
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -17,6 +20,7 @@ from .request import SearchRequest
 
 if TYPE_CHECKING:
     from ..batch.inverter import Job
+    from ..batch.work import Run
 
 WITH_ERRORS = 1  # the exit code when something has no result
 
@@ -103,6 +107,58 @@ def folder_job(request: SearchRequest) -> Job:
         settings=request.settings(mask),
         make_guard=request.avoid.guard_maker(),
     )
+
+
+@dataclass(frozen=True)
+class RayRequest:
+    """address: of the cluster, empty for one that starts here. workers: None for as many as fit."""
+
+    address: str
+    workers: int | None
+
+
+def add_ray_options(parser: argparse.ArgumentParser, verb: str) -> None:
+    """verb: what the workers do, for the help."""
+    group = parser.add_argument_group(
+        "many machines",
+        "The workers receive the pictures. They need pez, and a model FILE under the same path.",
+    )
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help=f"{verb} on a Ray cluster: HOST:PORT, auto for the cluster of this machine, or no "
+        "ADDRESS to start a cluster here for this run (then write DIR before --ray)",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many workers to use (default: one per GPU, or one per 4 processor cores)",
+    )
+
+
+def ray_request(arguments: argparse.Namespace) -> RayRequest | None:
+    """None without --ray. Raises ConfigError for a number out of range."""
+    workers = arguments.workers
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be a whole number of at least 1, got {workers}")
+    if arguments.ray is None:
+        if workers is not None:
+            raise ConfigError("--workers works only with --ray: give both or neither")
+        return None
+    return RayRequest(arguments.ray, workers)
+
+
+@contextmanager
+def on_cluster(ray: RayRequest) -> Iterator[Run]:
+    """Connects to a cluster. Raises ClusterError without one."""
+    from ..batch.ray_batch import LOCAL, connection, run_on_cluster
+
+    # Ray reports dead workers on stdout.
+    with redirect_stdout(sys.stderr), connection(ray.address or LOCAL):
+        yield partial(run_on_cluster, workers=ray.workers)
 
 
 def tell(text: str) -> None:

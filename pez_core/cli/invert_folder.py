@@ -4,24 +4,25 @@ with --txt a caption file each."""
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.results import Record, ResultsFile
-from ..errors import ConfigError
 from .caption_options import CaptionRequest, add_caption_options, caption_request
 from .folder_progress import FolderProgress, counted
 from .folder_verb import (
     WITH_ERRORS,
     FolderRequest,
+    RayRequest,
+    add_ray_options,
     folder_job,
     folder_parser,
     folder_request,
+    on_cluster,
+    ray_request,
     tell,
     tell_of_packages,
 )
@@ -67,15 +68,13 @@ examples:
 @dataclass(frozen=True)
 class InvertFolderRequest:
     """captions: None for lines alone. force: whether other options than before are accepted. ray:
-    the address of a cluster, empty to start one here, None for this process. workers: how many,
-    None for as many as fit."""
+    None to search in this process."""
 
     folder: FolderRequest
     search: SearchRequest
     captions: CaptionRequest | None
     force: bool
-    ray: str | None
-    workers: int | None
+    ray: RayRequest | None
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -88,38 +87,13 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         "--force", action="store_true", help="continue FILE with other options than before"
     )
     add_caption_options(parser)
-    _add_ray_options(parser)
+    add_ray_options(parser, "search")
     add_search_options(parser.add_argument_group("search, the same for each picture"))
     return parser
 
 
-def _add_ray_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "many machines",
-        "The workers receive the pictures. They need pez, and a model FILE under the same path.",
-    )
-    group.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="search on a Ray cluster: HOST:PORT, auto for the cluster of this machine, or no "
-        "ADDRESS to start a cluster here for this run (then write DIR before --ray)",
-    )
-    group.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="how many workers to use (default: one per GPU, or one per 4 processor cores)",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
-    workers = arguments.workers
-    if workers is not None and workers < 1:
-        raise ConfigError(f"--workers must be a whole number of at least 1, got {workers}")
-    if workers is not None and arguments.ray is None:
-        raise ConfigError("--workers works only with --ray: give both or neither")
+    ray = ray_request(arguments)
     out, captions = caption_request(arguments)
     return _invert_folder(
         InvertFolderRequest(
@@ -127,8 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
             search_request(arguments),
             captions,
             arguments.force,
-            arguments.ray,
-            workers,
+            ray,
         )
     )
 
@@ -170,8 +143,7 @@ def _search(
     total: int,
 ) -> None:
     """Searches the pictures here or on a cluster, and keeps their records."""
-    from ..batch.inverter import Inverter
-    from ..batch.ray_batch import LOCAL, Cluster
+    from ..batch.inverter import Inverter, Search, picture_item, record_of
     from ..pictures import open_picture
 
     paths = [(name, Path(request.folder.folder, name)) for name in todo]
@@ -185,12 +157,10 @@ def _search(
                 keep(record)
                 progress.record(record)
         return
-    with (
-        redirect_stdout(sys.stderr),  # Ray reports dead workers on stdout
-        Cluster(job, request.ray or LOCAL, workers=request.workers, concurrency=at_once) as cluster,
-        progress,
-    ):
-        for record in cluster.records(paths):
+    items = [picture_item(name, path) for name, path in paths]
+    with on_cluster(request.ray) as run_there, progress:
+        for name, result in run_there(Search(job, at_once), items):
+            record = record_of(name, result)
             keep(record)
             progress.record(record)
 

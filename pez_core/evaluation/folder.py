@@ -11,6 +11,7 @@ sheet.png                        the originals next to the painted pictures
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -60,12 +61,12 @@ class EvaluationFolder:
         """The path of a painted image."""
         return self.path / "regenerated" / method / f"{picture}.{number}.png"
 
-    def save(self, image: Image.Image, path: Path) -> str:
-        """Write an image so that the file is whole or absent. Returns its path relative to the
+    def save(self, image: bytes, path: Path) -> str:
+        """Write an image file so that it is whole or absent. Returns its path relative to the
         folder."""
         self._make(path.parent)
         with _whole(path) as file:
-            image.save(file, "png")
+            file.write(image)
         return path.relative_to(self.path).as_posix()
 
     def write(self, name: str, text: str) -> Path:
@@ -95,6 +96,13 @@ class EvaluationFolder:
             raise ResultsError(
                 f"cannot make the folder {folder}: {error.strerror}; {way_to(error)}"
             ) from error
+
+
+def png_file(image: Image.Image) -> bytes:
+    """The bytes of an image's file."""
+    file = io.BytesIO()
+    image.save(file, "png")
+    return file.getvalue()
 
 
 @contextmanager

@@ -4,17 +4,21 @@ prompts."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from ..batch.results import Record
+from ..batch.work import Do, Item, Name, Run, run_here
 from ..clip.image_tower import encode_pictures, load_image_tower
 from ..clip.model_names import find_model
 from ..compute.devices import find_device
 from ..errors import PictureError
-from ..pictures import open_picture
+from ..pictures import decode_picture, read_picture
 from ..search.searcher import Callback
 from ..text.vocabulary import clip_vocabulary
 from .folder import EvaluationFolder
@@ -43,69 +47,94 @@ def to_judge(
 
 
 def judge_records(
-    plan: Plan, folder: EvaluationFolder, todo: list[Record], callback: Callback | None = None
+    plan: Plan,
+    folder: EvaluationFolder,
+    todo: list[Record],
+    run: Run = run_here,
+    callback: Callback | None = None,
 ) -> Iterator[Record]:
     """Judge the entries of `todo`; saves and yields the result of each. Raises whatever
     `load_image_tower` raises."""
-    judge: Judge | None = None
+    entries, items = {}, []
     for entry in todo:
-        pair = {"picture": entry["picture"], "method": entry["method"]}
         if "error" in entry:
-            result = {**pair, "phase": entry["phase"], "error": entry["error"]}
+            yield _kept(folder, entry, {"phase": entry["phase"], "error": entry["error"]})
+            continue
+        pair = (entry["picture"], entry["method"])
+        entries[pair] = entry
+        paths = [plan.pictures / entry["picture"], *(folder.path / p for p in entry["images"])]
+        items.append(Item(pair, partial(_files, paths)))
+    if not items:
+        return  # so that no model is loaded
+    for name, judged in run(Judging(plan.judge, plan.job.device), items):
+        entry = entries[name]
+        if isinstance(judged, PictureError):
+            result = {"phase": "judge", "error": str(judged)}
         else:
-            judge = judge or Judge(plan, folder)
-            try:
-                result = {**pair, **judge.result(entry)}
-            except PictureError as error:
-                result = {**pair, "phase": "judge", "error": str(error)}
-        folder.results.append(result)
-        yield result
+            result = _result(plan, entry, *judged)
+        yield _kept(folder, entry, result)
 
 
-class Judge:
-    """The judge's image tower, loaded once, with the feature of the last original.
+def _files(paths: list[Path]) -> tuple[list[tuple[bytes, str]], int]:
+    """The contents of picture files with their paths, and their size."""
+    files = [(read_picture(path), str(path)) for path in paths]
+    return files, sum(len(data) for data, _ in files)
 
-    Raises whatever `load_image_tower` raises.
-    """
 
-    def __init__(self, plan: Plan, folder: EvaluationFolder) -> None:
-        self._plan, self._folder = plan, folder
-        self._source, self._device = find_model(plan.judge), find_device(plan.job.device)
-        self._towers = {
-            part.name: load_image_tower(part).to(self._device) for part in self._source.parts
-        }
-        self._last: tuple[str, Tensor] | None = None
+def _kept(folder: EvaluationFolder, entry: Record, result: Record) -> Record:
+    whole = {"picture": entry["picture"], "method": entry["method"], **result}
+    folder.results.append(whole)
+    return whole
 
-    def result(self, painted: Record) -> Record:
-        """The result for a picture, from the record of its painted pictures. Raises PictureError
-        when the original or a painted picture cannot be read."""
-        original = self._original(painted["picture"])
-        found = [self._feature(self._folder.path / path) for path in painted["images"]]
-        cosines = [(original * feature).sum().item() for feature in found]
-        request = self._plan.judging
-        settings = {**request["settings"], "device": str(self._device)}
-        return {
-            "prompt": painted["prompt"],
-            "tokens": len(clip_vocabulary().encode(painted["prompt"])),
-            "similarity": painted["similarity"],
-            "judge": statistics.fmean(cosines),
-            "judged": cosines,
-            "images": painted["images"],
-            "seeds": painted["seeds"],
-            "painter": painted["painter"],
-            **request,
-            "settings": settings,
-        }
 
-    def _original(self, name: str) -> Tensor:
-        if self._last is None or self._last[0] != name:
-            self._last = name, self._feature(self._plan.pictures / name)
-        return self._last[1]
+def _result(plan: Plan, painted: Record, cosines: list[float], device: str) -> Record:
+    """The result for a picture, from the record of its painted pictures."""
+    request = plan.judging
+    return {
+        "prompt": painted["prompt"],
+        "tokens": len(clip_vocabulary().encode(painted["prompt"])),
+        "similarity": painted["similarity"],
+        "judge": statistics.fmean(cosines),
+        "judged": cosines,
+        "images": painted["images"],
+        "seeds": painted["seeds"],
+        "painter": painted["painter"],
+        **request,
+        "settings": {**request["settings"], "device": device},
+    }
 
-    def _feature(self, path: Path) -> Tensor:
-        """The feature of a picture, encoded alone: in a batch the last bits would depend on the
-        others."""
-        picture = open_picture(path)
-        return encode_pictures(
-            self._source, [picture], self._device, lambda part: self._towers[part.name]
-        )[0]
+
+@dataclass(frozen=True)
+class Judging:
+    """Judging as a `batch.work.Work`. The content of an item is the original's file and those of
+    its painted pictures, with their paths for messages. The result is the painted pictures' cosines
+    with the original, and the device."""
+
+    judge: str
+    device: str
+    at_once: int = 1
+
+    def load(self) -> Do:
+        source, device = find_model(self.judge), find_device(self.device)
+        towers = {part.name: load_image_tower(part).to(device) for part in source.parts}
+
+        def feature(file: tuple[bytes, str]) -> Tensor:
+            """The feature of a picture, encoded alone: in a batch the last bits would depend on the
+            others."""
+            picture = decode_picture(*file)
+            return encode_pictures(source, [picture], device, lambda part: towers[part.name])[0]
+
+        # An original comes several times in a row, once for each method.
+        feature_of_original = lru_cache(maxsize=1)(feature)
+
+        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Any]]:
+            for name, (original_file, *painted) in batch:
+                try:
+                    original = feature_of_original(original_file)
+                    cosines = [(original * feature(file)).sum().item() for file in painted]
+                except PictureError as error:
+                    yield name, error
+                    continue
+                yield name, (cosines, str(device))
+
+        return do

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..batch.results import Record
+from ..batch.work import Do, Item, Name, Run, run_here
 from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
 from ..painter.pipeline import Painter
+from ..painter.settings import PainterSettings
 from ..search.searcher import Callback
-from .folder import WAY_OUT, EvaluationFolder
+from .folder import WAY_OUT, EvaluationFolder, png_file
 from .plan import Plan, noise_seed
 from .prompting import Pair
 
@@ -43,36 +47,94 @@ def to_paint(
 
 
 def paint_records(
-    plan: Plan, folder: EvaluationFolder, todo: list[Record], callback: Callback | None = None
+    plan: Plan,
+    folder: EvaluationFolder,
+    todo: list[Record],
+    run: Run = run_here,
+    callback: Callback | None = None,
 ) -> Iterator[Record]:
     """Paint the prompts of `todo`; saves the pictures, and saves and yields the record of each.
     Raises whatever `Painter` raises."""
-    painter = Painter(plan.painter, find_device(plan.job.device))
-    for entry in todo:
-        try:
-            done = {**entry, **_painted(plan, folder, painter, entry)}
-        except PictureError as error:
-            done = {**entry, "error": str(error)}
+    entries = {(entry["picture"], entry["method"]): entry for entry in todo}
+    items = []
+    for (name, method), entry in entries.items():
+        seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.painter.images)]
+        content = (entry["prompt"], seeds)
+        items.append(Item((name, method), partial(_sent, content)))
+    for pair, painted in run(Painting(plan.painter, plan.job.device), items):
+        name, method = pair
+        entry = entries[name, method]
+        if isinstance(painted, PictureError):
+            done = {**entry, "error": str(painted)}
+        else:
+            done = {**entry, **_saved(plan, folder, entry, painted)}
         folder.painted.append(done)
         yield done
 
 
-def _painted(
-    plan: Plan, folder: EvaluationFolder, painter: Painter, entry: Record
-) -> dict[str, Any]:
-    name, method = entry["picture"], entry["method"]
-    seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.painter.images)]
+@dataclass(frozen=True)
+class Painted:
+    """The images of a prompt, as PNG files, and what made them. seeds: of their noise. size: width
+    and height. about, device, precision: of the `Painter`."""
+
+    images: list[bytes]
+    seeds: list[int]
+    size: list[int]
+    about: dict[str, Any]
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Painting:
+    """Painting as a `batch.work.Work`. The content of an item is a prompt and the seeds of its
+    images; the result is `Painted`."""
+
+    settings: PainterSettings
+    device: str
+    at_once: int = 1
+
+    def load(self) -> Do:
+        painter = Painter(self.settings, find_device(self.device))
+
+        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Any]]:
+            for name, (prompt, seeds) in batch:
+                try:
+                    yield name, _painted(painter, prompt, seeds)
+                except PictureError as error:
+                    yield name, error
+
+        return do
+
+
+def _painted(painter: Painter, prompt: str, seeds: list[int]) -> Painted:
     images = []
     for number, seed in enumerate(seeds):
         try:
-            image = painter.paint_one(entry["prompt"], seed)
+            image = painter.paint_one(prompt, seed)
         except PictureError as error:
             raise PictureError(f"image {number}: {error}") from error
-        images.append(folder.save(image, folder.image(method, name, number)))
+        images.append(png_file(image))
+    return Painted(
+        images, seeds, list(image.size), painter.about, str(painter.device), painter.precision
+    )
+
+
+def _saved(plan: Plan, folder: EvaluationFolder, entry: Record, painted: Painted) -> dict[str, Any]:
+    """Saves the images; the entries of their record."""
+    paths = [
+        folder.save(image, folder.image(entry["method"], entry["picture"], number))
+        for number, image in enumerate(painted.images)
+    ]
     request = plan.painting
-    device = {"device": str(painter.device), "precision": painter.precision}
-    settings = {**request["settings"], **device}
-    made_with = {**painter.about, "size": list(image.size)}
-    return {
-        "images": images, "seeds": seeds, "painter": made_with, **request, "settings": settings,
+    settings = {
+        **request["settings"], "device": painted.device, "precision": painted.precision,
     }  # fmt: skip
+    return {
+        "images": paths, "seeds": painted.seeds,
+        "painter": {**painted.about, "size": painted.size}, **request, "settings": settings,
+    }  # fmt: skip
+
+
+def _sent(content: tuple[str, list[int]]) -> tuple[tuple[str, list[int]], int]:
+    return content, len(content[0])

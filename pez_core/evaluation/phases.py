@@ -15,6 +15,7 @@ from functools import partial
 import torch
 
 from ..batch.results import Record
+from ..batch.work import Run, run_here
 from ..clip.model_names import find_model
 from ..errors import ConfigError
 from ..painter.pipeline import find_pipeline, find_scheduler
@@ -50,11 +51,13 @@ def phases(
     names: Iterable[str],
     again: bool = False,
     concurrency: int = 8,
+    run: Run | None = None,
 ) -> Iterator[Phase]:
     """The phases in order. Run each to its end before requesting the next.
 
     names: of the pictures, as `list_pictures` returns them. again: retry entries with an error.
-    concurrency: pictures searched together.
+    concurrency: pictures searched together. run: does the work elsewhere, such as
+    `batch.ray_batch.run_on_cluster`; here if omitted.
     Raises ResultsError when the saved files belong to other prompts, and whatever loading raises.
     """
     wanted = [
@@ -64,14 +67,14 @@ def phases(
         if method in plan.optimizers or name in plan.captions[method]
     ]
     unprompted = to_prompt(plan, folder, wanted, again)
-    work = partial(prompt_records, plan, folder, unprompted, concurrency)
+    work = partial(prompt_records, plan, folder, unprompted, concurrency, run)
     yield _phase("prompt", len(wanted), unprompted, work)
     prompted = [(name, m) for name, m in wanted if not folder.prompts[m].failed[name]]
     unpainted = to_paint(plan, folder, prompted, again)
-    work = partial(paint_records, plan, folder, unpainted)
+    work = partial(paint_records, plan, folder, unpainted, run or run_here)
     yield _phase("picture", len(prompted), unpainted, work)
     unjudged = to_judge(plan, folder, wanted, again)
-    work = partial(judge_records, plan, folder, unjudged)
+    work = partial(judge_records, plan, folder, unjudged, run or run_here)
     yield _phase("result", len(wanted), unjudged, work)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import starmap
 
-from ..batch.inverter import Inverter, Picture, opened
+from ..batch.inverter import Inverter, Picture, Search, opened, picture_item, record_of
 from ..batch.results import Record
+from ..batch.work import Run
 from ..errors import PictureError, ResultsError, TargetError
 from ..pictures import open_picture
 from ..search.searcher import Callback
@@ -39,23 +41,46 @@ def prompt_records(
     folder: EvaluationFolder,
     todo: list[Pair],
     concurrency: int,
+    run: Run | None,
     callback: Callback | None,
 ) -> Iterator[Record]:
     """Find the prompts of `todo`: first those of the optimizers, one after the other, then the
-    captions. Saves and yields each record. Raises whatever `Inverter` raises."""
-    inverter = Inverter(plan.job)
+    captions. Saves and yields each record. Raises whatever `Inverter` raises.
+
+    run: where the optimizers search, if not here. Captions are scored here.
+    """
+    guide: Inverter | None = None
     for method in plan.methods:
-        pictures: list[Picture] = [
-            (name, partial(open_picture, plan.pictures / name)) for name, m in todo if m == method
-        ]
-        if method in plan.optimizers:
-            searching = inverter.with_job(plan.job_of(method))
-            records = searching.records(pictures, concurrency, callback)
+        names = [name for name, m in todo if m == method]
+        if not names:
+            continue
+        records: Iterator[Record]
+        if run is not None and method in plan.optimizers:
+            items = [picture_item(name, plan.pictures / name) for name in names]
+            found = run(Search(plan.job_of(method), concurrency), items)
+            records = starmap(record_of, found)
         else:
-            records = _caption_records(plan, inverter, method, pictures)
+            guide = guide or Inverter(plan.job)
+            pictures: list[Picture] = [
+                (name, partial(open_picture, plan.pictures / name)) for name in names
+            ]
+            records = _records_here(plan, guide, method, pictures, concurrency, callback)
         for record in records:
             folder.prompts[method].append(record)
             yield record
+
+
+def _records_here(
+    plan: Plan,
+    guide: Inverter,
+    method: str,
+    pictures: list[Picture],
+    concurrency: int,
+    callback: Callback | None,
+) -> Iterator[Record]:
+    if method in plan.optimizers:
+        return guide.with_job(plan.job_of(method)).records(pictures, concurrency, callback)
+    return _caption_records(plan, guide, method, pictures)
 
 
 def _caption_records(

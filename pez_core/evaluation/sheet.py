@@ -16,7 +16,7 @@ from ..batch.results import Record
 from ..errors import PictureError
 from ..painter.text_lines import wrapped
 from ..pictures import open_picture
-from .folder import EvaluationFolder
+from .folder import EvaluationFolder, png_file
 from .plan import Plan
 
 CELL = 224  # pixels of a picture's side
@@ -95,7 +95,7 @@ def write_sheet(
         for name in sorted(by_picture)[:most]
     ]
     sheet = draw_sheet(["original", *plan.methods], grid)
-    folder.save(sheet, folder.path / "sheet.png")
+    folder.save(png_file(sheet), folder.path / "sheet.png")
     return sheet
 
 

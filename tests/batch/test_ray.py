@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,13 @@ from PIL import Image
 
 from pez_core import PRESETS, make_mask
 from pez_core.batch import ray_batch
-from pez_core.batch.inverter import Inverter, Job
-from pez_core.batch.ray_batch import MOST_TRIES, Cluster, Worker
+from pez_core.batch.inverter import Inverter, Job, Search, picture_item, record_of
+from pez_core.batch.ray_batch import MOST_TRIES, Cluster, Worker, connection
 from pez_core.errors import ClusterError, ModelError
 from pez_core.pictures import open_picture
 from pez_core.text.vocabulary import Vocabulary
 from tests.support.commands import Pez, run
-from tests.support.many_pictures import QUICK, by_name, lines, make_pictures
+from tests.support.many_pictures import QUICK, by_name, lines, make_pictures, timeless
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
@@ -33,11 +34,11 @@ Paths = list[tuple[str, Path]]
 class FragileWorker(Worker):
     """Dies at once, as of a decoder's bug, when a picture of that name is searched."""
 
-    def records(self, pictures: list[tuple[str, str, bytes]], concurrency: int) -> Any:
-        for picture in pictures:
-            if FATAL in picture[0]:
+    def results(self, batch: Sequence[tuple[Hashable, Any]]) -> Any:
+        for item in batch:
+            if FATAL in str(item[0]):
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield from super().records([picture], concurrency)
+            yield from super().results([item])
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return [(name, folder / name) for name in make_pictures(folder, 12)]
 
 
+def records_of(cluster: Cluster, pictures: Paths) -> list[dict[str, Any]]:
+    items = [picture_item(name, path) for name, path in pictures]
+    return [record_of(str(name), result) for name, result in cluster.results(items)]
+
+
 @pytest.mark.usefixtures("cluster")
 def test_a_killed_worker_costs_nothing(
     job: Job, pictures: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,20 +91,18 @@ def test_a_killed_worker_costs_nothing(
     class DiesOnce(Worker):
         """The first that has given a record dies with the rest of its batch in hand."""
 
-        def records(
-            self, pictures: list[tuple[str, str, bytes]], concurrency: int
-        ) -> Iterator[Any]:
-            for number, record in enumerate(super().records(pictures, concurrency)):
+        def results(self, batch: Sequence[tuple[Hashable, Any]]) -> Iterator[Any]:
+            for number, (name, record) in enumerate(super().results(batch)):
                 if number and "error" not in record:
                     with suppress(FileExistsError), died.open("x") as file:
                         file.write(str(os.getpid()))
                         file.close()
                         os.kill(os.getpid(), signal.SIGKILL)
-                yield record
+                yield name, record
 
     monkeypatch.setattr(ray_batch, "Worker", DiesOnce)
-    with Cluster(job, workers=2, concurrency=2) as workers:
-        records = list(workers.records(given))
+    with Cluster(Search(job, at_once=2), workers=2) as workers:
+        records = records_of(workers, given)
         assert workers.lost == 1
     assert int(died.read_text()) != os.getpid()
     assert by_name(records) == expected
@@ -112,21 +116,24 @@ def test_a_picture_that_kills_its_workers_is_given_up(
     monkeypatch.setattr(ray_batch, "Worker", FragileWorker)
     Image.new("RGB", (30, 30), "red").save(tmp_path / "fatal.png")
     given = [pictures[0], ("fatal.png", tmp_path / "fatal.png"), *pictures[1:4]]
-    with Cluster(job, workers=1, concurrency=2) as workers:
-        records = by_name(list(workers.records(given)))
+    with Cluster(Search(job, at_once=2), workers=1) as workers:
+        records = by_name(records_of(workers, given))
         assert workers.lost == MOST_TRIES
     assert sorted(records) == sorted(name for name, _ in given)
     failed = {name: r["error"] for name, r in records.items() if "error" in r}
     assert list(failed) == ["fatal.png"]
-    assert f"{MOST_TRIES} workers were lost while searching it" in failed["fatal.png"]
+    assert f"{MOST_TRIES} workers were lost, one after the other" in failed["fatal.png"]
 
 
 @pytest.mark.usefixtures("cluster")
 def test_what_a_worker_raises_is_raised_here(job: Job, pictures: Paths) -> None:
     """Unchanged, so that one line reports it: a model that the worker cannot find."""
     lost = Job(**{**vars(job), "model": "none.safetensors"})
-    with Cluster(lost, workers=1) as workers, pytest.raises(ModelError, match="no such file"):
-        list(workers.records(pictures))
+    with (
+        Cluster(Search(lost), workers=1) as workers,
+        pytest.raises(ModelError, match="no such file"),
+    ):
+        records_of(workers, pictures)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -143,6 +150,29 @@ def test_the_command_uses_a_cluster(pez: Pez, pictures: Paths, tmp_path: Path) -
     assert by_name(lines(there)) == by_name(lines(here))
 
 
+@pytest.mark.usefixtures("cluster")
+def test_an_evaluation_uses_a_cluster(pez: Pez, tmp_path: Path) -> None:
+    """The same files with --ray as without, and a folder begun with one is ended by the other."""
+    pytest.importorskip("diffusers")
+    make_pictures(tmp_path / "pictures", 2)
+    command = ["evaluate", str(tmp_path / "pictures"), "--model", "demo", "--device", "cpu", *QUICK]
+    command += ["--diffusion-steps", "2", "--images", "2", "--optimizers", "pez", "soft", "--out"]
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert pez(*command, str(there), "--ray", "--workers", "1")[0] == 0
+    (tmp_path / "pictures" / "bad.png").write_text("no picture")
+    make_pictures(tmp_path / "pictures", 3)
+    assert pez(*command, str(there))[0] == 1
+    assert pez(*command, str(here))[0] == 1
+    for name in ("results.jsonl", "regenerated.jsonl", "prompts/pez.jsonl", "prompts/soft.jsonl"):
+        first, second = (
+            sorted(json.dumps(timeless(line), sort_keys=True) for line in lines(folder / name))
+            for folder in (here, there)
+        )
+        assert first == second
+    for path in here.glob("regenerated/**/*.png"):
+        assert path.read_bytes() == (there / path.relative_to(here)).read_bytes()
+
+
 def test_a_cluster_is_started_where_none_is_named(tmp_path: Path) -> None:
     """And ends with the command; stdout stays empty. Captions come from this process."""
     names = make_pictures(tmp_path / "pictures", 2)
@@ -157,14 +187,14 @@ def test_a_cluster_is_started_where_none_is_named(tmp_path: Path) -> None:
     assert "pez: 2 pictures in" in result.stderr
 
 
-def test_a_cluster_that_is_not_there_is_reported(job: Job) -> None:
+def test_a_cluster_that_is_not_there_is_reported() -> None:
     """At once, where Ray itself would try for minutes; and what kind of address is of no use."""
     for address, message in (
         ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1: .*refused"),
         ("ray://127.0.0.1:1", "Ray Client, which cannot stream results"),
     ):
-        with pytest.raises(ClusterError, match=message):
-            Cluster(job, address)
+        with pytest.raises(ClusterError, match=message), connection(address):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -180,7 +210,7 @@ def test_a_cluster_that_is_not_there_is_reported(job: Job) -> None:
     ],
 )
 def test_workers_fit_the_cluster(
-    job: Job, nodes: list[dict[str, Any]], asked: int | None, count: int, each: dict[str, Any]
+    nodes: list[dict[str, Any]], asked: int | None, count: int, each: dict[str, Any]
 ) -> None:
     """One for each GPU, else for every four cores; never more cores each than a node has."""
     told: dict[str, Any] = {}
@@ -191,6 +221,5 @@ def test_workers_fit_the_cluster(
         ),
         remote=lambda **options: told.update(options) or (lambda kind: kind),
     )
-    anywhere = Job(**{**vars(job), "device": "auto"})
-    assert ray_batch._workers(fake, anywhere, asked) == (count, Worker)
+    assert ray_batch._workers(fake, "auto", asked) == (count, Worker)
     assert told == each

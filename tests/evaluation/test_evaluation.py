@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from pez_core.batch.inverter import Inverter, Job
 from pez_core.errors import ConfigError, ModelError, PictureError, ResultsError
 from pez_core.evaluation import phases as phases_module
 from pez_core.evaluation.folder import EvaluationFolder
-from pez_core.evaluation.judging import Judge
 from pez_core.evaluation.phases import check, phases
 from pez_core.evaluation.plan import Plan, noise_seed
 from pez_core.painter.pipeline import Painter, to_picture
@@ -217,22 +217,27 @@ def test_one_model_at_a_time(plan: Plan, tmp_path: Path, monkeypatch: pytest.Mon
     """When the painter is loaded no guide is left, when the judge is loaded neither."""
     from pez_core.evaluation import judging, painting
 
-    def alive() -> set[str]:
-        kinds = (Inverter, Painter, Judge)
-        return {type(o).__name__ for o in gc.get_objects() if type(o) in kinds}
+    towers: list[weakref.ref[Any]] = []
+
+    def alive() -> list[str]:
+        kinds = (Inverter, Painter)
+        found = [type(o).__name__ for o in gc.get_objects() if type(o) in kinds]
+        return found + ["a tower" for tower in towers if tower() is not None]
 
     seen = []
-    for module, name in ((painting, "Painter"), (judging, "Judge")):
-        made = getattr(module, name)
+    for module, name in ((painting, "Painter"), (judging, "load_image_tower")):
+        load = getattr(module, name)
 
-        def noting(*arguments: Any, made: Any = made) -> Any:
+        def noting(*arguments: Any, made: Any = load) -> Any:
             seen.append(alive())
-            return made(*arguments)
+            model = made(*arguments)
+            towers.append(weakref.ref(model))
+            return model
 
         monkeypatch.setattr(module, name, noting)
     gc.collect()
     run(plan, tmp_path / "out")
-    assert seen == [set(), set()] and not alive()
+    assert seen == [[], []] and len(towers) == 2 and not alive()
 
 
 def test_prompts_are_those_of_invert_folder(plan: Plan, tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFont, ImageOps
 
+from pez_core.batch.whole_file import whole_file
 from pez_core.errors import ConfigError, ResultsError
+from pez_core.evaluation import folder as folder_module
 from pez_core.evaluation.captions import join_captions, read_captions
 from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.intervals import mean_interval
@@ -159,19 +163,25 @@ def test_a_method_that_cannot_name_a_file_is_refused(plan: Plan) -> None:
         Plan(plan.pictures, plan.job, (name,))
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a full disk: no torn file, and the reason."""
+
+    @contextmanager
+    def on_full_disk(path: Path) -> Iterator[BinaryIO]:
+        with whole_file(path) as file:
+            yield file
+            raise OSError(errno.ENOSPC, "No space left on device")
+
     with EvaluationFolder(tmp_path / "out", plan) as folder:
         before = sorted(folder.path.rglob("*"))
-
-        class Full:
-            def save(self, file: Any, kind: str) -> None:
-                file.write(b"half of a picture")
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        picture: Any = Full()
-        with pytest.raises(ResultsError, match="a.png: No space left.*; free some space, or"):
-            folder.save(picture, folder.path / "a.png")
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(ResultsError, match="a.png: No space left.*; free some space, or"),
+        ):
+            patch.setattr(folder_module, "whole_file", on_full_disk)
+            folder.save(b"half of a picture", folder.path / "a.png")
         with pytest.raises(ResultsError, match="File name too long; give a shorter name"):
             folder.write("a" * 5000, "text")
         assert sorted(folder.path.rglob("*")) == before
