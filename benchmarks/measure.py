@@ -77,6 +77,12 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
+def saved(name: str) -> dict[str, Any]:
+    """The result that `save` has written."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def save(name: str, result: dict[str, Any]) -> Path:
     """Write a result as JSON to the folder of results."""
     RESULTS.mkdir(exist_ok=True)

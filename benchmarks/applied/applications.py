@@ -28,7 +28,7 @@ import torch
 
 from pez_core.cli import main as pez
 
-from ..measure import RESULTS, machine, save
+from ..measure import RESULTS, machine, save, saved
 from ..quality import length, length_steps
 from . import avoiding, distilling, mixing, styling
 
@@ -82,10 +82,11 @@ def write(known: dict[str, dict[str, Any]]) -> None:
 def length_blocks() -> dict[str, str]:
     """The last saved tables of `benchmarks.quality.length` and
     `benchmarks.quality.length_steps`."""
-    saved = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))
-    tables = {f"length {preset} figures": length.summary(saved[preset]["rows"]) for preset in saved}
-    steps = json.loads((RESULTS / "length_steps.json").read_text(encoding="utf-8"))
-    tables["length steps figures"] = length_steps.summary(steps["rows"])
+    tables = {
+        f"length {preset} figures": length.summary(found["rows"])
+        for preset, found in saved("length").items()
+    }
+    tables["length steps figures"] = length_steps.summary(saved("length_steps")["rows"])
     return {name: "\n".join(table) for name, table in tables.items()}
 
 

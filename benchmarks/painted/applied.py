@@ -14,8 +14,6 @@ judge finds nearest to a painted picture.
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,15 +27,9 @@ from training.painter.evaluate import paint
 from ..applied import mixing, styling
 from ..applied.shared import interval, names
 from ..judge import Judge
-from ..measure import RESULTS, machine, markdown, save
+from ..measure import machine, markdown, save, saved
 
 Cases = dict[str, list[float]]  # a figure of every case, by method
-
-
-def saved(name: str) -> dict[str, Any]:
-    """A saved result of another benchmark."""
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return found
 
 
 class Easel:
@@ -87,17 +79,11 @@ def mixtures(easel: Easel) -> list[str]:
     rows = []
     for method, values in figures.items():
         change = np.array(values) - base
-        rows.append([
-            method,
-            *(
-                text
-                for k, digits in enumerate((3, 3, 0))
-                for text in (
-                    f"{np.mean([v[k] for v in values]):.{digits}f}",
-                    interval(change[:, k].tolist(), digits, "+") if change.any() else "",
-                )
-            ),
-        ])  # fmt: skip
+        row = [method]
+        for k, digits in enumerate((3, 3, 0)):
+            row.append(f"{np.mean([v[k] for v in values]):.{digits}f}")
+            row.append(interval(change[:, k].tolist(), digits, "+") if change.any() else "")
+        rows.append(row)
     head = ["words"]
     for column in ("similarity to the worse", "mean of both", "both in the first 5, %"):
         head += [column, "difference"]

@@ -13,23 +13,17 @@ import numpy as np
 import torch
 
 from pez_core import ClipModel
-from pez_core.search.fluency import BigramPrior, read_prior
-from pez_core.text.vocabulary import Vocabulary
+from pez_core.search.fluency import read_prior
 
 from ..applied.shared import interval
 from ..measure import markdown
+from ..quality.readability import nats_per_token
 from ..quality.transfer import view
 from .judging import JUDGED, OWN, PAINTED, Figures
 from .picture_sets import PictureSet
 
 VIEWS, FIRST_VIEW = 16, 10_000  # seeds of views that no search has used
 Scores = dict[str, np.ndarray]  # (methods, pictures), by measure; the highest is chosen
-
-
-def nats_per_token(prior: BigramPrior, vocabulary: Vocabulary, text: str) -> float:
-    """log P(text) by the prior, over its tokens and its end."""
-    ids = torch.tensor([vocabulary.encode(text)])
-    return prior.log_probability(ids).item() / (ids.shape[1] + 1)
 
 
 def scores_of(
@@ -46,7 +40,9 @@ def scores_of(
     own, judged = (np.array([figures[name][one] for name in texts]) for one in (OWN, JUDGED))
     other = np.array([(model.encode_texts(row) * seen).sum(1).tolist() for row in rows])
     vocabulary, prior = model.vocabulary, read_prior(model.vocabulary)
-    nats = np.array([[nats_per_token(prior, vocabulary, text) for text in row] for row in rows])
+    nats = np.array(
+        [[nats_per_token(prior, torch.tensor(vocabulary.encode(t))) for t in row] for row in rows]
+    )
     different = np.array([[len(set(text.split())) for text in row] for row in rows], dtype=float)
     return {
         "own similarity": own,

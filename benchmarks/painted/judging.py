@@ -11,6 +11,7 @@ import numpy as np
 from pez_core import ClipModel, Painter
 from training.painter.evaluate import paint
 
+from ..applied.shared import interval
 from ..judge import Judge
 from ..measure import markdown, paired_bootstrap
 from ..quality.embedded_model import recalls
@@ -88,15 +89,10 @@ def table(figures: dict[str, Figures], base: str) -> list[str]:
     reference = np.array(figures[base][PAINTED])
     rows = []
     for name, found in figures.items():
-        painted = np.array(found[PAINTED])
-        mean, low, high = paired_bootstrap(painted)
-        difference = ""
-        if name != base:
-            more, least, most = paired_bootstrap(painted - reference)
-            difference = f"{more:+.3f} ({least:+.3f} to {most:+.3f})"
-            difference = f"**{difference}**" if least * most > 0 else difference
+        change = (np.array(found[PAINTED]) - reference).tolist()
+        difference = "" if name == base else interval(change, 3, "+")
         rows.append([
-            name, f"{mean:.3f} ({low:.3f} to {high:.3f})", difference,
+            name, interval(found[PAINTED]), difference,
             f"{np.mean(found[FIVE]):.0%}", f"{np.mean(found[OWN]):.4f}",
             f"{np.mean(found[JUDGED]):.3f}", f"{np.mean(found[RECALL]):.0%}",
         ])  # fmt: skip

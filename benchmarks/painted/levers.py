@@ -9,7 +9,6 @@ Differences are from its first row, one round of 40 steps. See `painted/table.py
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ import torch
 from pez_core import load_model, load_painter
 
 from ..judge import Judge
-from ..measure import RESULTS, machine, save
+from ..measure import machine, save, saved
 from .choosing import choice_table
 from .judging import correlations, means, painted_figures, table
 from .picture_sets import picture_set
@@ -33,8 +32,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--save", action="store_true", help="write results/painted_levers.json")
     options = parser.parse_args()
-    saved = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
-    texts, painter = saved["prompts"], load_painter(options.painter)
+    searched = saved("transfer")
+    texts, painter = searched["prompts"], load_painter(options.painter)
     pictures = picture_set("fxemoji")
     model = load_model("demo")
     figures = painted_figures(Judge(), model, pictures, painter, texts, options.seeds, options.work)
@@ -43,7 +42,7 @@ def main() -> None:
     print(*table(figures, BASE), "", *correlations(figures, learned), "", *choices, sep="\n")
     if options.save:
         about = {"machine": machine(torch.get_num_threads()), "painter": painter.about,
-                 "pictures": saved["pictures"], "seeds": options.seeds}  # fmt: skip
+                 "pictures": searched["pictures"], "seeds": options.seeds}  # fmt: skip
         print(save("painted_levers", {**about, "methods": means(figures), "choices": choices}))
 
 

@@ -75,11 +75,16 @@ def bench(vocabulary: str) -> Bench:
     return Bench(model, mask, prior, layout, Judge())
 
 
+def nats_per_token(prior: BigramPrior, ids: Tensor) -> float:
+    """log P(text) by the prior, over the text's tokens and its end. ids: (n,)"""
+    return prior.log_probability(ids[None]).item() / (len(ids) + 1)
+
+
 def outcome(own: Bench, ids: Tensor, targets: Targets, index: int) -> Outcome:
     """The figures of a prompt. ids: (n,)"""
     text = own.model.vocabulary.decode(ids.tolist())
     similarity = own.model.score([text], targets).item()
-    fluency = own.prior.log_probability(ids[None]).item() / (len(ids) + 1)
+    fluency = nats_per_token(own.prior, ids)
     verdict = own.judge.verdict([text], [index])
     judged, found = float(verdict.similarity[0]), bool(verdict.rank[0] <= NEAREST)
     return Outcome(text, similarity, fluency, bool(verdict.recall[0]), judged, found)

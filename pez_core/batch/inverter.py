@@ -34,8 +34,8 @@ from ..prompt import LearnedPrompt
 from ..search.searcher import Callback, learn_prompts
 from ..targets import Targets, make_targets
 from ..text.vocabulary import TokenMask
-from .results import Record, decisive
-from .work import Do, Item, Name
+from .results import Name, Record, decisive, error_record
+from .work import Do, Item
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ class Inverter:
             try:
                 targets = self.targets_of(name, image.result())
             except (PictureError, TargetError) as error:
-                failed.append({"picture": name, "error": str(error)})
+                failed.append(error_record(name, error))
                 continue
             drawn[count], count = name, count + 1
             yield targets
@@ -246,7 +246,7 @@ def _drain(items: deque[T]) -> Iterator[T]:
 
 def _record(name: str, result: LearnedPrompt | PezError) -> Record:
     if isinstance(result, PezError):
-        return {"picture": name, "error": str(result)}
+        return error_record(name, result)
     record = {"picture": name, **result.to_json()}
     record["settings"] = {**result.settings, "pictures": [name]}
     return record
@@ -259,6 +259,7 @@ class Search:
 
     job: Job
     at_once: int = 8
+    doing: str = "searching"
 
     @property
     def device(self) -> str:
@@ -282,9 +283,9 @@ def picture_item(name: str, path: Path) -> Item:
         data = read_picture(path)
         return (data, str(path)), len(data)
 
-    return Item(name, read)
+    return Item(name, str(path), read)
 
 
 def record_of(name: str, result: Record | PictureError) -> Record:
     """The record of a result of a `Search`."""
-    return {"picture": name, "error": str(result)} if isinstance(result, PezError) else result
+    return error_record(name, result) if isinstance(result, PezError) else result

@@ -19,7 +19,8 @@ from typing import Any
 
 from ..errors import ClusterError, PictureError
 from .inverter import AHEAD
-from .work import Item, Name, Result, Work
+from .results import Name
+from .work import Item, Result, Work
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Cluster:
 
     def __init__(self, work: Work, workers: int | None = None) -> None:
         self._ray = import_ray()
-        self._at_once = work.at_once
+        self._at_once, self._doing = work.at_once, work.doing
         self._work = self._ray.put(work)
         self._workers, self._remote = _workers(self._ray, work.device, workers)
         self._todo: deque[_Try] = deque()
@@ -197,8 +198,9 @@ class Cluster:
             if attempt.before + 1 < MOST_TRIES:
                 self._todo.appendleft(replace(attempt, before=attempt.before + 1))
             else:
-                text = f"{MOST_TRIES} workers were lost, one after the other, at it ({reason})"
-                yield attempt.item.name, PictureError(text)
+                item = attempt.item
+                text = f"{MOST_TRIES} workers were lost while {self._doing} it ({reason})"
+                yield item.name, PictureError(f"{item.label}: {text}")
         if self._todo:
             self._start_worker()
 

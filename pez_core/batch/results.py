@@ -33,6 +33,11 @@ FREE = ("pictures", "device", "precision", "avoided_words")
 _LOCKED_BYTE = 2**31 - 2  # on Windows a lock also blocks readers: a byte far after the end
 
 
+def error_record(picture: str, error: Exception) -> Record:
+    """The record of a picture without a prompt."""
+    return {"picture": picture, "error": str(error)}
+
+
 def decisive(record: Record) -> dict[str, Any]:
     """The inputs that determine a result: model, seed and settings, as read back from JSON."""
     settings = {k: v for k, v in record["settings"].items() if k not in FREE}

@@ -10,25 +10,28 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import PictureError
+from .results import Name
 
-Name = Any  # hashable
 Result = Any  # of an item; a PictureError where it has failed
 Do = Callable[[Sequence[tuple[Name, Any]]], Iterator[tuple[Name, Result]]]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One item. name: unique in a run. read: returns its content, plain data that can be sent to
-    another machine, and the content's size in bytes. It may raise PictureError."""
+    """One item. name: unique in a run. label: its name in messages. read: returns its content,
+    plain data that can be sent to another machine, and the content's size in bytes. It may raise
+    PictureError."""
 
     name: Name
+    label: str
     read: Callable[[], tuple[Any, int]]
 
 
 class Work(Protocol):
     """What is done with each item, as plain data that can be sent to another machine.
 
-    device: one of DEVICES. at_once: how many items are begun before the first is done.
+    device: one of DEVICES. at_once: how many items are begun before the first is done. doing: what
+    it is, for messages, such as "searching".
     """
 
     @property
@@ -37,10 +40,12 @@ class Work(Protocol):
     @property
     def at_once(self) -> int: ...
 
+    @property
+    def doing(self) -> str: ...
+
     def load(self) -> Do:
         """Load the model. The function that is returned takes names and contents, and yields each
         name with its result as soon as that is ready, in any order."""
-        ...
 
 
 Run = Callable[[Work, Iterable[Item]], Iterator[tuple[Name, Result]]]

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..batch.results import Record
-from ..batch.work import Do, Item, Name, Run, run_here
+from ..batch.results import Name, Record
+from ..batch.work import Do, Item, Run, run_here
 from ..clip.image_tower import encode_pictures, load_image_tower
 from ..clip.model_names import find_model
 from ..compute.devices import find_device
@@ -63,7 +63,7 @@ def judge_records(
         pair = (entry["picture"], entry["method"])
         entries[pair] = entry
         paths = [plan.pictures / entry["picture"], *(folder.path / p for p in entry["images"])]
-        items.append(Item(pair, partial(_files, paths)))
+        items.append(Item(pair, ", ".join(pair), partial(_files, paths)))
     if not items:
         return  # so that no model is loaded
     for name, judged in run(Judging(plan.judge, plan.job.device), items):
@@ -113,6 +113,7 @@ class Judging:
     judge: str
     device: str
     at_once: int = 1
+    doing: str = "judging"
 
     def load(self) -> Do:
         source, device = find_model(self.judge), find_device(self.device)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..batch.results import Record
-from ..batch.work import Do, Item, Name, Run, run_here
+from ..batch.results import Name, Record
+from ..batch.work import Do, Item, Run, run_here
 from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
 from ..painter.pipeline import Painter
@@ -60,7 +60,7 @@ def paint_records(
     for (name, method), entry in entries.items():
         seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.painter.images)]
         content = (entry["prompt"], seeds)
-        items.append(Item((name, method), partial(_sent, content)))
+        items.append(Item((name, method), f"{name}, {method}", partial(_sent, content)))
     for pair, painted in run(Painting(plan.painter, plan.job.device), items):
         name, method = pair
         entry = entries[name, method]
@@ -93,6 +93,7 @@ class Painting:
     settings: PainterSettings
     device: str
     at_once: int = 1
+    doing: str = "painting"
 
     def load(self) -> Do:
         painter = Painter(self.settings, find_device(self.device))

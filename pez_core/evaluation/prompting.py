@@ -7,7 +7,7 @@ from functools import partial
 from itertools import starmap
 
 from ..batch.inverter import Inverter, Picture, Search, opened, picture_item, record_of
-from ..batch.results import Record
+from ..batch.results import Record, error_record
 from ..batch.work import Run
 from ..errors import PictureError, ResultsError, TargetError
 from ..pictures import open_picture
@@ -92,7 +92,7 @@ def _caption_records(
         try:
             targets = inverter.targets_of(name, image.result())
         except (PictureError, TargetError) as error:
-            yield {"picture": name, "error": str(error)}
+            yield error_record(name, error)
             continue
         prompt = plan.captions[method][name]
         yield {

@@ -122,7 +122,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
     assert sorted(records) == sorted(name for name, _ in given)
     failed = {name: r["error"] for name, r in records.items() if "error" in r}
     assert list(failed) == ["fatal.png"]
-    assert f"{MOST_TRIES} workers were lost, one after the other" in failed["fatal.png"]
+    assert f"{MOST_TRIES} workers were lost while searching it" in failed["fatal.png"]
 
 
 @pytest.mark.usefixtures("cluster")

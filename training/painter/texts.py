@@ -29,9 +29,8 @@ def write_text(
     """A text for a scene. style: words for the set's style of drawing. plain: whether that is the
     usual style. fillers: words that any bag may hold besides, as learned prompts do."""
     roll = rng.random()
-    if scene.effect or scene.partner is not None or scene.count > 1:
-        return write_caption(scene, concepts, style, rng, full=True)
-    if roll < CAPTION_SHARE:
+    composed = scene.effect or scene.partner is not None or scene.count > 1
+    if composed or roll < CAPTION_SHARE:
         return write_caption(scene, concepts, style, rng, full=True)
     concept = concepts[scene.concept]
     if roll < CAPTION_SHARE + NAME_SHARE:
