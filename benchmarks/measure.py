@@ -3,6 +3,7 @@ disk."""
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from pez_core.evaluation.intervals import DRAWS, mean_interval
 
@@ -75,6 +77,15 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def save_plot(figure: Any, path: Path, dpi: int = 130) -> None:
+    """Saves a figure of matplotlib as a PNG of few colours, a quarter of its usual size."""
+    data = io.BytesIO()
+    figure.savefig(data, dpi=dpi)
+    with Image.open(data) as picture:
+        few = picture.convert("RGB").quantize(24, dither=Image.Dither.NONE)
+        few.save(path, "PNG", optimize=True)
 
 
 def saved(name: str) -> dict[str, Any]:

@@ -30,13 +30,15 @@ class PictureSet:
 
 @cache
 def picture_set(name: str) -> PictureSet:
-    """`fxemoji`: 300 reserved drawings. `scenes`: 300 composed scenes."""
-    if name == "fxemoji":
-        reserved = load_reserved(RESERVED)
+    """`fxemoji`: 300 reserved drawings. `scenes`: 300 composed scenes. Or those of a file: an .npz
+    of `training.reserved`, or a .webp of `training.painter.scene_set`."""
+    path = {"fxemoji": RESERVED, "scenes": SCENES}.get(name) or Path(name)
+    if path.suffix == ".npz":
+        reserved = load_reserved(path)
         captions = [with_article(name) for name in reserved.names]
         return PictureSet([Image.fromarray(i) for i in reserved.images], reserved.names, captions)
-    rows = json.loads(SCENES.with_suffix(".json").read_text(encoding="utf-8"))
-    with Image.open(SCENES) as sheet:
+    rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    with Image.open(path) as sheet:
         columns = sheet.width // SIDE
         tiles = [
             sheet.crop((x * SIDE, y * SIDE, (x + 1) * SIDE, (y + 1) * SIDE)).convert("RGB")

@@ -2,7 +2,17 @@
 
     python -m benchmarks.painted.prompts --out prompts.jsonl [--pictures 300] [--jobs 2]
 
-Each line is a part of a method's prompts. What is there already is not learned again.
+Each line is a part of a method's prompts. What is there already is not learned again. A set of
+pictures may also be a file that `training.reserved` or `training.painter.scene_set` writes; the
+trials of the defaults were made on such files:
+
+    python -m training.reserved --work DIR --out DIR
+    python -m training.painter.scene_set --drawings DIR/drawings.zip --out DIR/scenes.webp \\
+        --seed development
+    python -m benchmarks.painted.prompts --out trials.jsonl --sets DIR/openmoji.npz \\
+        DIR/scenes.webp --methods trials
+    python -m benchmarks.painted.table --prompts trials.jsonl --work DIR/trials --sets \\
+        DIR/openmoji.npz DIR/scenes.webp 
 """
 
 from __future__ import annotations
@@ -10,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import random
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
@@ -27,12 +36,10 @@ from pez_core import (
     make_targets,
 )
 from pez_core.text.template import plain_template
-from training.reserved_set import load_reserved
 
-from ..judge import RESERVED
-from ..quality.transfer import view
-from .methods import METHODS, Method
+from .methods import METHODS, TABLE_1, TRIALS, Method
 from .picture_sets import DATA, SETS, picture_set
+from .view_kinds import VIEW_KINDS
 
 PART = 25  # pictures that are searched together
 Found = list[tuple[float, str]]  # own similarity and prompt of each picture
@@ -61,9 +68,9 @@ def learn(kind: str, name: str, first: int, last: int) -> Found:
     model, method = bench(), METHODS[name]
     goals = []
     for number, picture in enumerate(picture_set(kind).pictures[first:last], first):
-        rng = random.Random(number)
-        shown = [picture, *(view(picture, rng) for _ in range(method.views))]
-        goals.append(make_targets(model.encode_pictures(shown)))
+        views = VIEW_KINDS[method.views](picture, number) if method.views else []
+        seen = model.encode_pictures([picture, *views])
+        goals.append(make_targets(seen.mean(dim=0, keepdim=True)))
     found: dict[int, tuple[float, str]] = {}
     searches = learn_prompts(
         model, goals, plain_template(method.tokens), at_once=PART, config=method.config,
@@ -90,18 +97,22 @@ def main() -> None:
     """Learn what is missing."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--pictures", type=int, default=len(load_reserved(RESERVED).names))
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument(
+        "--methods", nargs="+", default=list(TABLE_1), choices=[*METHODS, "trials"],
+        help="trials: all of TRIALS",
+    )  # fmt: skip
+    parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
+    methods = [m for name in options.methods for m in ([*TRIALS] if name == "trials" else [name])]
     known, spawn = read(options.out), multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         parts = {
             pool.submit(learn, kind, name, first, min(first + PART, options.pictures)): (
                 kind, name, first,
             )
-            for name in options.methods
+            for name in methods
             for kind in options.sets
             for first in range(0, options.pictures, PART)
             if first not in known.get((kind, name), {})

@@ -28,10 +28,9 @@ from .picture_sets import SETS, picture_set
 from .prompts import Prompts, read
 
 SHIFT = 7  # another's prompt is that of the picture so many places away
-BASE = "default"
 
 
-def texts_of(kind: str, known: Prompts, count: int) -> dict[str, list[str]]:
+def texts_of(kind: str, known: Prompts, count: int, base: str) -> dict[str, list[str]]:
     """The prompts of every method, learned and not learned, for a set."""
     pictures = picture_set(kind)
     texts = {
@@ -39,9 +38,9 @@ def texts_of(kind: str, known: Prompts, count: int) -> dict[str, list[str]]:
         for name in METHODS
         if len(known.get((kind, name), {})) >= count
     }
-    default = texts[BASE]
+    base_texts = texts[base]
     texts[TRUE_NAME], texts[TRUE_CAPTION] = pictures.names[:count], pictures.captions[:count]
-    texts[OTHERS] = default[SHIFT:] + default[:SHIFT]
+    texts[OTHERS] = base_texts[SHIFT:] + base_texts[:SHIFT]
     texts[NOTHING] = [""] * count
     return texts
 
@@ -52,8 +51,11 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True, help="written by painted.prompts")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--painter", default="demo")
-    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument(
+        "--base", default="default", help="the method that others are compared with"
+    )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--save", metavar="NAME", help="write the figures to results/")
     options = parser.parse_args()
@@ -65,13 +67,25 @@ def main() -> None:
         "pictures": options.pictures, "seeds": options.seeds, "sets": {},
     }  # fmt: skip
     for kind in options.sets:
-        texts = texts_of(kind, known, options.pictures)
+        texts = texts_of(kind, known, options.pictures, options.base)
         figures = painted_figures(
-            judge, model, picture_set(kind), painter, texts, options.seeds, options.work / kind
+            judge,
+            model,
+            picture_set(kind),
+            painter,
+            texts,
+            options.seeds,
+            options.work / Path(kind).stem,
         )
         learned = [name for name in texts if name in METHODS]
-        print(f"\n{kind}\n", *table(figures, BASE), "", *correlations(figures, learned), sep="\n")
-        result["sets"][kind] = means(figures)
+        print(
+            f"\n{kind}\n",
+            *table(figures, options.base),
+            "",
+            *correlations(figures, learned),
+            sep="\n",
+        )
+        result["sets"][Path(kind).stem] = means(figures)
     if options.save:
         print(save(options.save, result))
 

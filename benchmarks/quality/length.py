@@ -29,7 +29,7 @@ from pez_core import PRESETS, ClipModel, LearnedPrompt, learn_prompts, load_mode
 from pez_core.text.template import plain_template
 
 from ..judge import Judge
-from ..measure import RESULTS, machine, markdown, paired_bootstrap, save
+from ..measure import RESULTS, machine, markdown, paired_bootstrap, save, save_plot
 
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32)
 BASE = 8
@@ -175,7 +175,7 @@ def plot(saved: dict[str, Any], path: Path) -> None:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     panels[0].legend(loc="upper left", fontsize="small")
-    figure.savefig(path, dpi=110)
+    save_plot(figure, path, dpi=110)
 
 
 def main() -> None:

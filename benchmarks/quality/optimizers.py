@@ -31,7 +31,7 @@ from pez_core.targets import Targets, make_targets
 from training.reserved_set import load_reserved
 
 from ..judge import RESERVED, Judge
-from ..measure import RESULTS, machine, paired_bootstrap, save
+from ..measure import RESULTS, machine, paired_bootstrap, save, save_plot
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SWAPS = 16
@@ -128,7 +128,7 @@ def plot(curves: dict[str, dict[str, float]], path: Path) -> None:
     axes.set(xscale="log", xlabel="learning rate", ylabel="mean best similarity")
     axes.set_title("Embedded model, 8 tokens, the same number of forwards")
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    save_plot(figure, path)
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ from pez_core import (
 from training.reserved_set import load_reserved
 
 from ..judge import RESERVED, Judge
-from ..measure import RESULTS, machine, paired_bootstrap, save
+from ..measure import RESULTS, machine, paired_bootstrap, save, save_plot
 
 PAPER = PRESETS["paper"]
 OURS = ("fast", "default", "thorough")
@@ -215,7 +215,7 @@ def plot(runs: list[Run], path: Path) -> None:
     axes.set_title(f"Embedded model, {len(runs)} reserved pictures, 8 tokens")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    figure.savefig(path, dpi=130)
+    save_plot(figure, path)
 
 
 def main() -> None:

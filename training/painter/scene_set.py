@@ -21,7 +21,7 @@ from ..captions import write_caption
 from ..scenes import RICH_ODDS, draw_scene
 from .pool import Studio, shrunk
 
-COUNT, COLUMNS, SEED = 300, 20, "scene set"
+COUNT, COLUMNS = 300, 20
 SIDE = 48  # pixels of a tile, as the painter paints them
 
 
@@ -30,8 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--drawings", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", default="scene set")
     arguments = parser.parse_args()
-    studio, rng = Studio(arguments.drawings), Random(SEED)
+    studio, rng = Studio(arguments.drawings), Random(arguments.seed)
     maker = studio.maker
     scenes = []
     for _ in range(COUNT):
