@@ -49,6 +49,7 @@ echo "== the painter"
 if [ ! -f "$work/drawings.zip" ]; then
     run training.painter.drawings --work "$work" --out "$work/drawings.zip"
 fi
+run training.painter.scene_set --drawings "$work/drawings.zip" --out benchmarks/data/scenes.webp
 run training.painter.train --drawings "$work/drawings.zip" --work "$work" \
     --config training/configs/painter.json
 run training.painter.export --checkpoint "$work/painter.ckpt" \

@@ -70,17 +70,21 @@ def painted_figures(
     work: Path,
 ) -> dict[str, Figures]:
     """The figures of every method's prompts. What is painted is kept in `work` as figures, so that
-    a run continues where it was stopped."""
+    a run continues where it was stopped, as long as the painter and the prompts are the same."""
     work.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Figures] = {}
     for name, prompts in texts.items():
         path = work / f"{name}.json"
-        if not path.is_file():
-            found = looked_at(judge, pictures, painter, prompts, seeds)
-            path.write_text(json.dumps(found), encoding="utf-8")
-            print(f"{name}: {np.mean(found[PAINTED]):.3f}", flush=True)
-        painted = json.loads(path.read_text(encoding="utf-8"))
-        figures[name] = painted | read_texts(judge, model, pictures, prompts)
+        made_from = [painter.about, painter.settings.to_json(), seeds, prompts]
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if kept.get("from") != made_from:
+            kept = {
+                "from": made_from,
+                "figures": looked_at(judge, pictures, painter, prompts, seeds),
+            }
+            path.write_text(json.dumps(kept), encoding="utf-8")
+            print(f"{name}: {np.mean(kept['figures'][PAINTED]):.3f}", flush=True)
+        figures[name] = kept["figures"] | read_texts(judge, model, pictures, prompts)
     return figures
 
 

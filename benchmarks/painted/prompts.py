@@ -107,16 +107,15 @@ def main() -> None:
     options = parser.parse_args()
     methods = [m for name in options.methods for m in ([*TRIALS] if name == "trials" else [name])]
     known, spawn = read(options.out), multiprocessing.get_context("spawn")
+    ends = [(f, min(f + PART, options.pictures)) for f in range(0, options.pictures, PART)]
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         parts = {
-            pool.submit(learn, kind, name, first, min(first + PART, options.pictures)): (
-                kind, name, first,
-            )
+            pool.submit(learn, kind, name, first, last): (kind, name, first)
             for name in methods
             for kind in options.sets
-            for first in range(0, options.pictures, PART)
-            if first not in known.get((kind, name), {})
-        }  # fmt: skip
+            for first, last in ends
+            if not known.get((kind, name), {}).keys() >= set(range(first, last))
+        }
         for done, future in enumerate(as_completed(parts), 1):
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([*parts[future], future.result()]) + "\n")

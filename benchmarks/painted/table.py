@@ -7,7 +7,8 @@ part, compares each painted picture with the original. Beside the learned prompt
 name, the true caption, another picture's prompt, and no words at all. Intervals are 95 % bootstrap
 over pictures; differences are paired.
 
-Below each table stands which measure of a prompt predicts the painted picture.
+Below each table stands which measure of a prompt predicts the painted picture, and what is painted
+when the prompt of each picture is chosen by a measure (`painted/choosing.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pez_core import load_model, load_painter
 
 from ..judge import Judge
 from ..measure import machine, save
+from .choosing import choice_table
 from .judging import correlations, means, painted_figures, table
 from .methods import METHODS, NOTHING, OTHERS, TRUE_CAPTION, TRUE_NAME
 from .picture_sets import SETS, picture_set
@@ -38,6 +40,10 @@ def texts_of(kind: str, known: Prompts, count: int, base: str) -> dict[str, list
         for name in METHODS
         if len(known.get((kind, name), {})) >= count
     }
+    if base not in texts:
+        raise SystemExit(
+            f"{kind}: the prompts of {base!r} are not there: run painted.prompts first"
+        )
     base_texts = texts[base]
     texts[TRUE_NAME], texts[TRUE_CAPTION] = pictures.names[:count], pictures.captions[:count]
     texts[OTHERS] = base_texts[SHIFT:] + base_texts[:SHIFT]
@@ -67,25 +73,17 @@ def main() -> None:
         "pictures": options.pictures, "seeds": options.seeds, "sets": {},
     }  # fmt: skip
     for kind in options.sets:
+        pictures, work = picture_set(kind), options.work / Path(kind).stem
         texts = texts_of(kind, known, options.pictures, options.base)
-        figures = painted_figures(
-            judge,
-            model,
-            picture_set(kind),
-            painter,
-            texts,
-            options.seeds,
-            options.work / Path(kind).stem,
-        )
+        figures = painted_figures(judge, model, pictures, painter, texts, options.seeds, work)
         learned = [name for name in texts if name in METHODS]
-        print(
-            f"\n{kind}\n",
-            *table(figures, options.base),
-            "",
-            *correlations(figures, learned),
-            sep="\n",
-        )
-        result["sets"][Path(kind).stem] = means(figures)
+        related = correlations(figures, learned)
+        choices = choice_table(model, pictures, texts, figures, learned)
+        print(f"\n{kind}\n", *table(figures, options.base), "", sep="\n")
+        print(*related, "", *choices, sep="\n")
+        result["sets"][Path(kind).stem] = {
+            "methods": means(figures), "correlations": related, "choices": choices,
+        }  # fmt: skip
     if options.save:
         print(save(options.save, result))
 

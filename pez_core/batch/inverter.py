@@ -253,12 +253,13 @@ def _record(name: str, result: LearnedPrompt | PezError) -> Record:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchWork:
     """The search of a job as a `batch.work.Work`. The content of an item is that of its picture's
     file, with the path for messages; the result is its record."""
 
     job: Job
     at_once: int = 8
+    ahead: int = AHEAD + 1  # are decoded meanwhile
     doing: str = "searching"
 
     @property
@@ -277,7 +278,7 @@ class Search:
 
 
 def picture_item(name: str, path: Path) -> Item:
-    """A picture of a folder as an item of a `Search`."""
+    """A picture of a folder as an item of a `SearchWork`."""
 
     def read() -> tuple[tuple[bytes, str], int]:
         data = read_picture(path)
@@ -287,5 +288,5 @@ def picture_item(name: str, path: Path) -> Item:
 
 
 def record_of(name: str, result: Record | PictureError) -> Record:
-    """The record of a result of a `Search`."""
+    """The record of a result of a `SearchWork`."""
     return error_record(name, result) if isinstance(result, PezError) else result

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ClusterError, PictureError
-from .inverter import AHEAD
 from .results import Name
 from .work import Item, Result, Work
 
@@ -101,7 +100,7 @@ class Cluster:
 
     def __init__(self, work: Work, workers: int | None = None) -> None:
         self._ray = import_ray()
-        self._at_once, self._doing = work.at_once, work.doing
+        self._at_once, self._ahead, self._doing = work.at_once, work.ahead, work.doing
         self._work = self._ray.put(work)
         self._workers, self._remote = _workers(self._ray, work.device, workers)
         self._todo: deque[_Try] = deque()
@@ -192,7 +191,7 @@ class Cluster:
                 f"{self._lost_in_a_row} workers were lost one after the other: {reason}"
             )
         left = list(task.left.values())
-        begun = self._at_once + AHEAD + 1  # at most: in work, and decoded ahead
+        begun = self._at_once + self._ahead  # at most
         self._todo.extendleft(reversed(left[begun:]))
         for attempt in reversed(left[:begun]):
             if attempt.before + 1 < MOST_TRIES:

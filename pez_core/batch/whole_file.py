@@ -23,7 +23,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError:
+    except BaseException:  # also Ctrl-C, and what writes the content
         with suppress(OSError):
             part.unlink()
         raise

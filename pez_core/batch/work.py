@@ -30,8 +30,9 @@ class Item:
 class Work(Protocol):
     """What is done with each item, as plain data that can be sent to another machine.
 
-    device: one of DEVICES. at_once: how many items are begun before the first is done. doing: what
-    it is, for messages, such as "searching".
+    device: one of DEVICES. at_once: how many items are worked on together. ahead: how many more
+    may be begun before the first of them is done. doing: what it is, for messages, such as
+    "searching".
     """
 
     @property
@@ -39,6 +40,9 @@ class Work(Protocol):
 
     @property
     def at_once(self) -> int: ...
+
+    @property
+    def ahead(self) -> int: ...
 
     @property
     def doing(self) -> str: ...

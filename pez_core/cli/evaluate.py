@@ -112,7 +112,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     painting = parser.add_argument_group("painting, with diffusers")
     painting.add_argument(
         "--painter",
-        "--pipeline",  # its name until 0.4
+        "--pipeline",  # its name up to 0.4
         metavar="NAME_OR_FOLDER",
         help=f"{OPTIONS['painter'].help} (default: {PIPELINE}; {DEMO} with --model {DEMO})",
     )
@@ -135,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
             search_request(arguments),
             tuple(dict.fromkeys(arguments.optimizers)),
             tuple(arguments.captions),
-            painter_settings(arguments, painter_of(arguments.model)),
+            painter_settings(arguments, painter_of(arguments.model) or PIPELINE),
             arguments.judge or judge_of(arguments.model),
             arguments.sheet,
             ray_request(arguments),

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, TargetError
-from ..painter.settings import DEMO, PainterSettings, own_settings
+from ..painter.settings import PainterSettings, own_settings
 from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
 from .options import add_option, add_output_options, add_search_options
 from .output import write_message
-from .painter_options import png_path
+from .painter_options import painter_of, png_path
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -35,15 +35,16 @@ class InvertRequest:
     negatives: tuple[str, ...]
     as_json: bool
     escape: str | None
-    paint: PaintedSheet | None
+    paint: SheetRequest | None
 
 
 @dataclass(frozen=True)
-class PaintedSheet:
-    """The file to write a sheet to, and what paints it."""
+class SheetRequest:
+    """The file to write a sheet to, what paints it, and the seeds of its pictures."""
 
     path: Path
     painter: PainterSettings
+    seeds: list[int]
 
 
 def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
@@ -79,19 +80,24 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(found for name in arguments.negative for found in expanded_pictures(name)),
             arguments.json,
             arguments.escape,
-            None if arguments.paint is None else _painted_sheet(arguments),
+            _sheet_request(arguments),
         )
     )
 
 
-def _painted_sheet(arguments: argparse.Namespace) -> PaintedSheet:
-    painter = arguments.painter or (DEMO if arguments.model == DEMO else None)
+def _sheet_request(arguments: argparse.Namespace) -> SheetRequest | None:
+    if arguments.paint is None:
+        if arguments.painter is not None:
+            raise ConfigError("--painter is for --paint FILE: give both or neither")
+        return None
+    painter = arguments.painter or painter_of(arguments.model)
     if painter is None:
         raise ConfigError(
             "--paint needs --painter: the folder or the name of the model that you paint with"
         )
     settings = replace(own_settings(painter), images=IMAGES)
-    return PaintedSheet(png_path("paint", arguments.paint), settings)
+    path = png_path("paint", arguments.paint)
+    return SheetRequest(path, settings, settings.noise_seeds(arguments.seed))
 
 
 def _invert(request: InvertRequest) -> int:
@@ -121,22 +127,18 @@ def _invert(request: InvertRequest) -> int:
     code = print_result(result, request.as_json, program=request.escape)
     if request.paint:
         pictures = [picture for _, picture in near if picture is not None]
-        _paint(request.paint, pictures, result.best, model.device, search.seed)
+        _paint(request.paint, pictures, result.best, model.device)
     return code
 
 
 def _paint(
-    sheet: PaintedSheet,
-    pictures: list[Image.Image],
-    best: Candidate,
-    device: torch.device,
-    seed: int,
+    sheet: SheetRequest, pictures: list[Image.Image], best: Candidate, device: torch.device
 ) -> None:
     from ..painter.loop_sheet import draw_loop, save_loop
     from ..painter.pipeline import Painter
 
     painter = Painter(sheet.painter, device)
-    painted = [painter.paint_one(best.text, seed + k) for k in range(sheet.painter.images)]
+    painted = [painter.paint_one(best.text, seed) for seed in sheet.seeds]
     name = painter.about["pipeline"]
     save_loop(draw_loop(pictures, best.text, best.similarity, painted, name), sheet.path)
     write_message(f"painted {sheet.path}")

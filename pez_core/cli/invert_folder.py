@@ -143,7 +143,7 @@ def _search(
     total: int,
 ) -> None:
     """Searches the pictures here or on a cluster, and keeps their records."""
-    from ..batch.inverter import Inverter, Search, picture_item, record_of
+    from ..batch.inverter import Inverter, SearchWork, picture_item, record_of
     from ..pictures import open_picture
 
     paths = [(name, Path(request.folder.folder, name)) for name in todo]
@@ -159,7 +159,7 @@ def _search(
         return
     items = [picture_item(name, path) for name, path in paths]
     with on_cluster(request.ray) as run_there, progress:
-        for name, result in run_there(Search(job, at_once), items):
+        for name, result in run_there(SearchWork(job, at_once), items):
             record = record_of(name, result)
             keep(record)
             progress.record(record)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..compute.devices import DEVICES
-from ..errors import ConfigError
 from ..options import OPTIONS
 from ..painter.settings import DEMO, PainterSettings
 from .options import add_option
@@ -25,12 +24,12 @@ A1111 look for them. Pictures with a side below 192 pixels are enlarged.
 
 @dataclass(frozen=True)
 class PaintRequest:
-    """seed: of the first picture; the next ones have the seeds after it. device: of DEVICES."""
+    """seeds: of the pictures. device: one of DEVICES."""
 
     text: str
     out: Path
     painter: PainterSettings
-    seed: int
+    seeds: list[int]
     device: str
 
 
@@ -64,13 +63,9 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     out = png_path("out", arguments.out)
-    if not 0 <= arguments.seed < 2**63 - arguments.images:
-        raise ConfigError(f"seed must be at least 0 and below 2^63, got {arguments.seed}")
-    return _paint(
-        PaintRequest(
-            arguments.text, out, painter_settings(arguments, DEMO), arguments.seed, arguments.device
-        )
-    )
+    painter = painter_settings(arguments, DEMO)
+    seeds = painter.noise_seeds(arguments.seed)
+    return _paint(PaintRequest(arguments.text, out, painter, seeds, arguments.device))
 
 
 def _paint(request: PaintRequest) -> int:
@@ -79,10 +74,10 @@ def _paint(request: PaintRequest) -> int:
     from ..painter.pipeline import Painter
 
     painter = Painter(request.painter, find_device(request.device))
-    count, out = request.painter.images, request.out
-    for number in range(count):
-        path = out if count == 1 else out.with_name(f"{out.stem}-{number + 1}{out.suffix}")
-        seed = request.seed + number
+    out = request.out
+    for number, seed in enumerate(request.seeds, 1):
+        one = len(request.seeds) == 1
+        path = out if one else out.with_name(f"{out.stem}-{number}{out.suffix}")
         image = painter.paint_one(request.text, seed)
         save_painted(image, path, painter, request.text, seed)
         write_result(f"{path}")

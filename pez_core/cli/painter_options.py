@@ -9,7 +9,7 @@ from typing import Any
 
 from ..compute.devices import DTYPES
 from ..errors import ConfigError
-from ..painter.settings import DEMO, PIPELINE, PainterSettings, own_settings
+from ..painter.settings import DEMO, PainterSettings, own_settings
 
 _DEFAULT, _DEMO = PainterSettings(), own_settings(DEMO)
 
@@ -68,9 +68,9 @@ def painter_settings(arguments: argparse.Namespace, default: str) -> PainterSett
     )
 
 
-def painter_of(model: str) -> str:
-    """The painter that reads prompts with the text encoder of a guide, or the paper's."""
-    return DEMO if model == DEMO else PIPELINE
+def painter_of(model: str) -> str | None:
+    """The included painter that reads prompts with the text encoder of a model, if there is one."""
+    return DEMO if model == "demo" else None
 
 
 def png_path(option: str, name: str) -> Path:

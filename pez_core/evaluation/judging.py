@@ -19,7 +19,6 @@ from ..clip.model_names import find_model
 from ..compute.devices import find_device
 from ..errors import PictureError
 from ..pictures import decode_picture, read_picture
-from ..search.searcher import Callback
 from ..text.vocabulary import clip_vocabulary
 from .folder import EvaluationFolder
 from .plan import Plan
@@ -51,7 +50,6 @@ def judge_records(
     folder: EvaluationFolder,
     todo: list[Record],
     run: Run = run_here,
-    callback: Callback | None = None,
 ) -> Iterator[Record]:
     """Judge the entries of `todo`; saves and yields the result of each. Raises whatever
     `load_image_tower` raises."""
@@ -66,7 +64,7 @@ def judge_records(
         items.append(Item(pair, ", ".join(pair), partial(_files, paths)))
     if not items:
         return  # so that no model is loaded
-    for name, judged in run(Judging(plan.judge, plan.job.device), items):
+    for name, judged in run(JudgeWork(plan.judge, plan.job.device), items):
         entry = entries[name]
         if isinstance(judged, PictureError):
             result = {"phase": "judge", "error": str(judged)}
@@ -105,7 +103,7 @@ def _result(plan: Plan, painted: Record, cosines: list[float], device: str) -> R
 
 
 @dataclass(frozen=True)
-class Judging:
+class JudgeWork:
     """Judging as a `batch.work.Work`. The content of an item is the original's file and those of
     its painted pictures, with their paths for messages. The result is the painted pictures' cosines
     with the original, and the device."""
@@ -113,6 +111,7 @@ class Judging:
     judge: str
     device: str
     at_once: int = 1
+    ahead: int = 0
     doing: str = "judging"
 
     def load(self) -> Do:

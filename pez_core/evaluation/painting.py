@@ -13,7 +13,6 @@ from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
 from ..painter.pipeline import Painter
 from ..painter.settings import PainterSettings
-from ..search.searcher import Callback
 from .folder import WAY_OUT, EvaluationFolder, png_file
 from .plan import Plan, noise_seed
 from .prompting import Pair
@@ -51,7 +50,6 @@ def paint_records(
     folder: EvaluationFolder,
     todo: list[Record],
     run: Run = run_here,
-    callback: Callback | None = None,
 ) -> Iterator[Record]:
     """Paint the prompts of `todo`; saves the pictures, and saves and yields the record of each.
     Raises whatever `Painter` raises."""
@@ -61,7 +59,7 @@ def paint_records(
         seeds = [noise_seed(plan.job.seed, name, image) for image in range(plan.painter.images)]
         content = (entry["prompt"], seeds)
         items.append(Item((name, method), f"{name}, {method}", partial(_sent, content)))
-    for pair, painted in run(Painting(plan.painter, plan.job.device), items):
+    for pair, painted in run(PaintWork(plan.painter, plan.job.device), items):
         name, method = pair
         entry = entries[name, method]
         if isinstance(painted, PictureError):
@@ -86,13 +84,14 @@ class Painted:
 
 
 @dataclass(frozen=True)
-class Painting:
+class PaintWork:
     """Painting as a `batch.work.Work`. The content of an item is a prompt and the seeds of its
     images; the result is `Painted`."""
 
     settings: PainterSettings
     device: str
     at_once: int = 1
+    ahead: int = 0
     doing: str = "painting"
 
     def load(self) -> Do:

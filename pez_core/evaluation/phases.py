@@ -27,7 +27,7 @@ from .painting import paint_records, to_paint
 from .plan import Plan
 from .prompting import prompt_records, to_prompt
 
-Work = Callable[[Callback | None], Iterator[Record]]
+PhaseRun = Callable[[Callback | None], Iterator[Record]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Phase:
     noun: str
     total: int
     before: int
-    records: Work
+    records: PhaseRun
 
 
 def phases(
@@ -67,23 +67,23 @@ def phases(
         if method in plan.optimizers or name in plan.captions[method]
     ]
     unprompted = to_prompt(plan, folder, wanted, again)
-    work = partial(prompt_records, plan, folder, unprompted, concurrency, run)
-    yield _phase("prompt", len(wanted), unprompted, work)
+    search = partial(prompt_records, plan, folder, unprompted, concurrency, run)
+    yield _phase("prompt", len(wanted), unprompted, search)
     prompted = [(name, m) for name, m in wanted if not folder.prompts[m].failed[name]]
     unpainted = to_paint(plan, folder, prompted, again)
-    work = partial(paint_records, plan, folder, unpainted, run or run_here)
-    yield _phase("picture", len(prompted), unpainted, work)
+    paint = partial(paint_records, plan, folder, unpainted, run or run_here)
+    yield _phase("picture", len(prompted), unpainted, lambda _: paint())
     unjudged = to_judge(plan, folder, wanted, again)
-    work = partial(judge_records, plan, folder, unjudged, run or run_here)
-    yield _phase("result", len(wanted), unjudged, work)
+    judge = partial(judge_records, plan, folder, unjudged, run or run_here)
+    yield _phase("result", len(wanted), unjudged, lambda _: judge())
 
 
-def _phase(noun: str, total: int, todo: Sequence[object], work: Work) -> Phase:
+def _phase(noun: str, total: int, todo: Sequence[object], run: PhaseRun) -> Phase:
     def records(callback: Callback | None = None) -> Iterator[Record]:
         if not todo:
             return  # so that no model is loaded
         try:
-            yield from work(callback)
+            yield from run(callback)
         finally:  # free this phase's model before the next one loads
             gc.collect()
             torch.cuda.empty_cache()

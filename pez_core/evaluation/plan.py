@@ -1,4 +1,4 @@
-"""The settings of an evaluation, as frozen dataclasses, with the sources of the defaults."""
+"""The plan of an evaluation: which methods make prompts, what paints, and what judges."""
 
 from __future__ import annotations
 

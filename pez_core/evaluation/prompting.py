@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import starmap
 
-from ..batch.inverter import Inverter, Picture, Search, opened, picture_item, record_of
+from ..batch.inverter import Inverter, Picture, SearchWork, opened, picture_item, record_of
 from ..batch.results import Record, error_record
 from ..batch.work import Run
 from ..errors import PictureError, ResultsError, TargetError
@@ -57,7 +57,7 @@ def prompt_records(
         records: Iterator[Record]
         if run is not None and method in plan.optimizers:
             items = [picture_item(name, plan.pictures / name) for name in names]
-            found = run(Search(plan.job_of(method), concurrency), items)
+            found = run(SearchWork(plan.job_of(method), concurrency), items)
             records = starmap(record_of, found)
         else:
             guide = guide or Inverter(plan.job)

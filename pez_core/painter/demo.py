@@ -41,9 +41,7 @@ def load_denoiser(folder: Path) -> PatchDenoiser:
     from .denoiser import PatchDenoiser
 
     config = read_json(folder / "config.json")
-    denoiser: PatchDenoiser = PatchDenoiser(
-        **{k: v for k, v in config.items() if not k.startswith("_")}
-    )
+    denoiser: PatchDenoiser = PatchDenoiser.from_config(config)
     denoiser.load_state_dict(dict(WeightsFile(folder / WEIGHTS)))
     denoiser.eval().requires_grad_(False)
     return denoiser

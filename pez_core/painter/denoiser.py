@@ -2,7 +2,7 @@
 
 It stands where Stable Diffusion XL has its UNet, and is called like it. A UNet of diffusers has
 most of its work in small convolutions, which are several times slower on a CPU than the matrix
-products of a transformer (docs/painter.md has the figures).
+products of a transformer (training/README.md has the figures).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class PatchDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     sample_size: side of a picture in pixels, a multiple of patch_size. cross_attention_dim: width
     of the words' states. text_width: that of the text's feature. condition_width: that of what
-    modulates the blocks. Source of predicting the picture rather than the noise in large patches:
-    arXiv 2511.13720.
+    modulates the blocks. That it predicts the picture instead of the noise, in large patches,
+    follows arXiv 2511.13720.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -71,6 +71,7 @@ class PatchDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.places = nn.Parameter(torch.randn(1, tokens, width) * 0.02)
         self.canvas = Canvas(text_width, tokens, canvas_width, width)
         self.time_embedding = TimestepEmbedding(TIME_FEATURES, width)
+        # Stable Diffusion XL's pipeline reads the width of its `linear_1`.
         self.add_embedding = TimestepEmbedding(text_width, width)
         self.condition = nn.Sequential(nn.SiLU(), nn.Linear(width, condition_width), nn.SiLU())
         self.words = nn.LayerNorm(cross_attention_dim)

@@ -36,7 +36,7 @@ def save_painted(image: Image.Image, path: Path, painter: Painter, prompt: str, 
 
 
 def enlarged(image: Image.Image, least: int = LEAST_SIDE) -> Image.Image:
-    """A picture whose shorter side has at least so many pixels."""
+    """A picture whose shorter side has at least `least` pixels, enlarged by a whole factor."""
     factor = -(-least // min(image.size))
     if factor <= 1:
         return image

@@ -1,6 +1,6 @@
 """Painters: diffusers pipelines that paint a picture from a prompt and a seed.
 
-diffusers and transformers are imported only here, when they are needed.
+diffusers and transformers are imported only in this folder, when they are needed.
 But: only safetensors are loaded, and no code that comes with a pipeline.
 """
 
@@ -169,13 +169,13 @@ def to_picture(values: Any) -> Image.Image:
     array = np.asarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise PictureError(
-            "the pipeline returned values that are not finite numbers: try --diffusion-dtype "
-            "float32 or a lower --guidance"
+            "the pipeline returned values that are not finite numbers: paint in float32 (`pez "
+            "paint` has --diffusion-dtype) or with less guidance"
         )
     if not array.any():
         raise PictureError(
             "the pipeline returned an all black picture, as it does for values that are not "
-            "finite: try --diffusion-dtype float32"
+            "finite: paint in float32 (`pez paint` has --diffusion-dtype)"
         )
     return Image.fromarray(np.round(array.clip(0, 1) * 255).astype(np.uint8))
 

@@ -49,8 +49,8 @@ def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:
         _refuse(index, name, value, expected)
     library, kind = value
     if value == OWN:
-        return
-    if library == "diffusers":
+        allowed: Any = True
+    elif library == "diffusers":
         found = _class(diffusers, kind)
         allowed = found and issubclass(found, (diffusers.ModelMixin, diffusers.SchedulerMixin))
     elif library == "transformers":
@@ -58,6 +58,7 @@ def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:
     else:
         module = getattr(diffusers.pipelines, library, None) if library.isidentifier() else None
         allowed = _class(module, kind)
+    # diffusers prefers such a file to the installed library.
     if not allowed or (folder / name / f"{library}.py").exists():
         _refuse(index, name, value, expected)
 

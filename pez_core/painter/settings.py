@@ -49,6 +49,12 @@ class PainterSettings:
         if self.size is not None and (self.size < GRAIN or self.size % GRAIN):
             raise ConfigError(f"size must be a multiple of {GRAIN} pixels, got {self.size}")
 
+    def noise_seeds(self, first: int) -> list[int]:
+        """The seeds of the images of a prompt. Raises ConfigError for one out of range."""
+        if not 0 <= first <= first + self.images <= 2**63:
+            raise ConfigError(f"seed must be at least 0 and below 2^63 to paint, got {first}")
+        return list(range(first, first + self.images))
+
     def to_json(self) -> dict[str, Any]:
         """The entries of the results' `settings`."""
         return {

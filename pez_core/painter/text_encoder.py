@@ -13,12 +13,14 @@ from torch import Tensor
 
 from ..clip.model_names import DEMO_FOLDER
 from ..clip.weights_file import WeightsFile
+from ..errors import ModelError
 from ..hub.configuration import read_json
 from ..text.bpe import load_byte_pairs
 
 # open_clip pads with token 0, "!", whose row is zero here. transformers would take every "!" of a
 # text for padding as well, as it does with Stable Diffusion 2, so padding is a token of its own.
 PAD = "<|pad|>"
+CONTEXT_LENGTH = 77
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _NAMES = {
     "ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
@@ -29,7 +31,7 @@ _NAMES = {
 def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
     """A CLIPTextModelWithProjection, float32, in eval mode, from a folder in open_clip's layout.
     Its hidden states are (B, 77, W); its `text_embeds` (B, D) are CLIP's features of the texts,
-    before they are normalised."""
+    before they are normalised. Raises ModelError if transformers does not take the weights."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     config = read_json(folder / "open_clip_config.json")["model_cfg"]
@@ -54,31 +56,33 @@ def build_text_encoder(folder: Path = DEMO_FOLDER) -> Any:
         {name: value.float().contiguous() for name, value in weights.items()}, strict=False
     )
     if unexpected or any("position_ids" not in name for name in missing):
-        raise RuntimeError(f"the text encoder has other weights: {missing}, {unexpected}")
+        raise ModelError(
+            f"{folder}: transformers builds another text encoder of these weights ({missing}, "
+            f"{unexpected}): use another version of it"
+        )
     return model.eval().requires_grad_(False)
 
 
-def build_tokenizer(context_length: int = 77) -> Any:
+def build_tokenizer() -> Any:
     """CLIP's CLIPTokenizer, which pads with `PAD`."""
     from transformers import CLIPTokenizer
 
     with tempfile.TemporaryDirectory() as folder:
-        write_tokenizer(Path(folder), context_length)
+        _write_tokenizer(Path(folder))
         return CLIPTokenizer.from_pretrained(folder)
 
 
-def write_tokenizer(folder: Path, context_length: int = 77) -> None:
+def _write_tokenizer(folder: Path) -> None:
     """Writes the tokenizer's files in the format of transformers."""
     pairs = load_byte_pairs()
     symbols = [*pairs.symbols[:-2], _START, _END, PAD]
     ids = {symbol: number for number, symbol in enumerate(symbols)}
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
     lines = ["#version: 0.2", *pairs.merges]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = {
         "tokenizer_class": "CLIPTokenizer",
-        "model_max_length": context_length,
+        "model_max_length": CONTEXT_LENGTH,
         "do_lower_case": True,
         "bos_token": _START, "eos_token": _END, "unk_token": _END, "pad_token": PAD,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pez_core import PRESETS, make_mask
 from pez_core.batch import ray_batch
-from pez_core.batch.inverter import Inverter, Job, Search, picture_item, record_of
+from pez_core.batch.inverter import Inverter, Job, SearchWork, picture_item, record_of
 from pez_core.batch.ray_batch import MOST_TRIES, Cluster, Worker, connection
 from pez_core.errors import ClusterError, ModelError
 from pez_core.pictures import open_picture
@@ -101,7 +101,7 @@ def test_a_killed_worker_costs_nothing(
                 yield name, record
 
     monkeypatch.setattr(ray_batch, "Worker", DiesOnce)
-    with Cluster(Search(job, at_once=2), workers=2) as workers:
+    with Cluster(SearchWork(job, at_once=2), workers=2) as workers:
         records = records_of(workers, given)
         assert workers.lost == 1
     assert int(died.read_text()) != os.getpid()
@@ -116,7 +116,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(
     monkeypatch.setattr(ray_batch, "Worker", FragileWorker)
     Image.new("RGB", (30, 30), "red").save(tmp_path / "fatal.png")
     given = [pictures[0], ("fatal.png", tmp_path / "fatal.png"), *pictures[1:4]]
-    with Cluster(Search(job, at_once=2), workers=1) as workers:
+    with Cluster(SearchWork(job, at_once=2), workers=1) as workers:
         records = by_name(records_of(workers, given))
         assert workers.lost == MOST_TRIES
     assert sorted(records) == sorted(name for name, _ in given)
@@ -130,7 +130,7 @@ def test_what_a_worker_raises_is_raised_here(job: Job, pictures: Paths) -> None:
     """Unchanged, so that one line reports it: a model that the worker cannot find."""
     lost = Job(**{**vars(job), "model": "none.safetensors"})
     with (
-        Cluster(Search(lost), workers=1) as workers,
+        Cluster(SearchWork(lost), workers=1) as workers,
         pytest.raises(ModelError, match="no such file"),
     ):
         records_of(workers, pictures)

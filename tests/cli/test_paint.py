@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from pez_core import load_painter, open_picture
+from pez_core.painter.loop_sheet import draw_loop
 from tests.support.commands import Pez
 
 pytest.importorskip("diffusers")
@@ -48,7 +51,10 @@ def test_several_pictures_have_the_seeds_after_the_first(pez: Pez, tmp_path: Pat
         (("--out", "no/a.png"), "--out must be a file in a folder that exists, got 'no/a.png'"),
         (("--out", "a.png", "--images", "0"), "--images must be a whole number of at least 1"),
         (("--out", "a.png", "--guidance", "nan"), "--guidance must be a number of at least 0"),
-        (("--out", "a.png", "--seed", "-1"), "--seed must be at least 0 and below 2^63, got -1"),
+        (
+            ("--out", "a.png", "--seed", "-1"),
+            "--seed must be at least 0 and below 2^63 to paint, got -1",
+        ),
         (
             ("--out", "a.png", "--size", "64"),
             "--size must be 48 pixels for the embedded painter",
@@ -68,22 +74,30 @@ def test_errors(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_takes_nothing(pez: Pez, tmp_path: Path) -> None:
-    folder = tmp_path / "full"
-    folder.mkdir(mode=0o500)
-    code, _, stderr = pez("paint", "a", "--out", str(folder / "a.png"), *QUICK)
-    if code:  # root may write everywhere
-        assert "Permission denied" in stderr
+def test_a_disk_that_takes_nothing(
+    pez: Pez, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pez_core.batch.whole_file.os.fsync", full)
+    code, stdout, stderr = pez("paint", "a", "--out", str(tmp_path / "a.png"), *QUICK)
+    assert code == 2 and not stdout and "No space left on device" in stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_loop_in_one_picture(pez: Pez, tmp_path: Path, root: Path) -> None:
     sheet = tmp_path / "loop.png"
     words = ("invert", str(root / "examples" / "pizza.png"), "--steps", "2", "--restarts", "1")
     plain = pez(*words)
-    code, stdout, stderr = pez(*words, "--paint", str(sheet))
+    code, stdout, stderr = pez(*words, "--paint", str(sheet), "--seed", "0")
     assert code == 0 and stdout == plain[1] and stderr.endswith(f"painted {sheet}\n")
-    with Image.open(sheet) as image:
-        assert image.width > 2 * image.height and len(image.convert("RGB").getcolors(2**20)) > 500
+    similarity, text = stdout.splitlines()[0].split("  ", 1)
+    painter = load_painter("demo")
+    painted = [painter.paint_one(text, seed) for seed in range(4)]
+    given = [open_picture(root / "examples" / "pizza.png")]
+    expected = draw_loop(given, text, float(similarity), painted, "demo")
+    assert open_picture(sheet).tobytes() == expected.tobytes()
 
 
 def test_the_loop_from_words_alone(pez: Pez, tmp_path: Path) -> None:
@@ -96,6 +110,20 @@ def test_another_model_needs_its_painter(pez: Pez, tmp_path: Path, root: Path) -
     words = ("invert", "--text", "a", "--model", "sd15", "--paint", str(tmp_path / "a.png"))
     code, stdout, stderr = pez(*words)
     assert code == 2 and not stdout and "--paint needs --painter" in stderr
+
+
+def test_a_painter_alone_is_refused(pez: Pez) -> None:
+    code, stdout, stderr = pez("invert", "--text", "a", "--painter", "demo")
+    assert code == 2 and not stdout and "--painter is for --paint FILE" in stderr
+
+
+@pytest.mark.parametrize("words", [("paint", "a", "--out"), ("invert", "--text", "a", "--paint")])
+def test_a_seed_that_no_noise_has(pez: Pez, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """It is refused before the search, not after it."""
+    code, stdout, stderr = pez(*words, str(tmp_path / "a.png"), "--seed", str(2**63))
+    assert (
+        code == 2 and not stdout and "--seed must be at least 0 and below 2^63 to paint" in stderr
+    )
 
 
 def test_diffusers_is_asked_for_before_the_search(

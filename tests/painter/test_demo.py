@@ -117,6 +117,11 @@ def test_only_its_own_denoiser_is_let_through(painter: Painter, tmp_path: Path) 
         index.write_text(json.dumps({**entries, "unet": part}))
         with pytest.raises(ModelError, match="'unet' is .*but must be"):
             load_painter(str(tmp_path))
+    index.write_text(json.dumps(entries))
+    load_painter(str(tmp_path))
+    (tmp_path / "unet" / "pez_core.painter.denoiser.py").write_text("raise SystemExit")
+    with pytest.raises(ModelError, match="'unet' is .*but must be"):
+        load_painter(str(tmp_path))
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

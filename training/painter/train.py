@@ -1,6 +1,6 @@
 """Trains a painter: one seeded run, on a CPU or a CUDA device, in bfloat16.
 
-    python -m training.painter.train --drawings DIR/drawings.zip --work DIR \
+    python -m training.painter.train --drawings DIR/drawings.zip --work DIR \\
         --config training/configs/painter.json
 
 It continues from DIR/<config name>.ckpt if that exists.
