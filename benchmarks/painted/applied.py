@@ -63,7 +63,8 @@ def style(easel: Easel) -> list[str]:
 
 
 def mixtures(easel: Easel) -> list[str]:
-    """How near painted mixtures are to both of their pictures."""
+    """How near painted mixtures are to both of their pictures. Differences are from the first
+    method of the same length."""
     figures: dict[str, list[tuple[float, ...]]] = {}
     cases = saved("applications")["figures"]["mixing"]
     for method in cases[0]["methods"]:
@@ -75,10 +76,11 @@ def mixtures(easel: Easel) -> list[str]:
             both = (ranks <= 5).all(1).float().mean().item()
             worse = own.min(1).values.mean().item()
             figures.setdefault(method, []).append((worse, own.mean().item(), 100 * both))
-    base = np.array(next(iter(figures.values())))
+    bases: dict[str, list[tuple[float, ...]]] = {}
     rows = []
     for method, values in figures.items():
-        change = np.array(values) - base
+        length = method.rpartition(", ")[2]
+        change = np.array(values) - np.array(bases.setdefault(length, values))
         row = [method]
         for k, digits in enumerate((3, 3, 0)):
             row.append(f"{np.mean([v[k] for v in values]):.{digits}f}")
