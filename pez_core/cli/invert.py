@@ -140,5 +140,6 @@ def _paint(
     painter = Painter(sheet.painter, device)
     painted = [painter.paint_one(best.text, seed) for seed in sheet.seeds]
     name = painter.about["pipeline"]
-    save_loop(draw_loop(pictures, best.text, best.similarity, painted, name), sheet.path)
+    drawn = draw_loop(pictures, best.text, best.similarity, painted, name)
+    save_loop(drawn, sheet.path, best.text)
     write_message(f"painted {sheet.path}")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from ..batch.whole_file import whole_file
 from .text_lines import wrapped
@@ -48,10 +49,12 @@ def draw_loop(
     return sheet
 
 
-def save_loop(sheet: Image.Image, path: Path) -> None:
-    """Saves a sheet as PNG. Raises OSError; then nothing is left of the file."""
+def save_loop(sheet: Image.Image, path: Path, prompt: str) -> None:
+    """Saves a sheet as PNG with its prompt. Raises OSError; then nothing is left of the file."""
+    info = PngInfo()
+    info.add_itxt("parameters", prompt)
     with whole_file(path) as file:
-        sheet.save(file, "PNG")
+        sheet.save(file, "PNG", pnginfo=info)
 
 
 def _paste_grid(sheet: Image.Image, images: Sequence[Image.Image], corner: tuple[int, int]) -> None:

@@ -201,6 +201,8 @@ def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
     import transformers
 
     check_pipeline(folder)
+    from . import denoiser  # noqa: F401  (diffusers finds it only among what is imported)
+
     with without_bars(diffusers, transformers), offline():
         try:
             # A pipeline keeps its own safety checker, if it has one.

@@ -98,6 +98,7 @@ def test_the_loop_in_one_picture(pez: Pez, tmp_path: Path, root: Path) -> None:
     given = [open_picture(root / "examples" / "pizza.png")]
     expected = draw_loop(given, text, float(similarity), painted, "demo")
     assert open_picture(sheet).tobytes() == expected.tobytes()
+    assert Image.open(sheet).text["parameters"] == text  # type: ignore[attr-defined]
 
 
 def test_the_loop_from_words_alone(pez: Pez, tmp_path: Path) -> None:

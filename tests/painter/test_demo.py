@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,19 @@ def test_the_saved_folder_opens_in_diffusers_and_paints_the_same(
     assert image.tobytes() == expected.tobytes()
     ours = load_painter(str(tmp_path), guidance=DEMO_GUIDANCE, steps=2)
     assert ours.paint_one("a watermelon", 5).tobytes() == expected.tobytes()
+
+
+def test_a_saved_painter_is_all_that_a_process_needs(painter: Painter, tmp_path: Path) -> None:
+    """diffusers looks for the denoiser's class only among what is imported."""
+    painter.pipeline.save_pretrained(tmp_path)
+    code = (
+        "import sys; from pez_core import load_painter; "
+        "print(load_painter(sys.argv[1], steps=1).paint_one('a', 0).size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "(48, 48)\n", done.stderr
 
 
 def test_only_its_own_denoiser_is_let_through(painter: Painter, tmp_path: Path) -> None:
