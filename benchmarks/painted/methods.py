@@ -37,9 +37,7 @@ TABLE_1: dict[str, Method] = {
     "default, all ASCII": Method(DEFAULT, kind="ascii"),
     "default, bank": Method(DEFAULT, bank=True),
     "default, fluency 0.003": Method(DEFAULT.replace(fluency=0.003)),
-    "default, fluency 0.01": Method(DEFAULT.replace(fluency=0.01)),
     "default, views": Method(DEFAULT, views="smaller and elsewhere"),
-    "fast, views": Method(FAST, views="smaller and elsewhere"),
     **{f"default, {n} tokens": Method(DEFAULT, tokens=n) for n in (1, 2, 4, 16, 32)},
 }
 

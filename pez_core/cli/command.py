@@ -104,6 +104,7 @@ def _one_line(error: Exception, given: Collection[str]) -> str:
     scarce = ("out of memory", "allocate memory")  # on a GPU, on a CPU
     if isinstance(error, MemoryError) or any(words in text for words in scarce):
         return (
-            "out of memory: use fewer --restarts or --at-once, a smaller --model or --dtype float16"
+            "out of memory: use fewer --restarts or --at-once, a smaller --model or --size, or "
+            "--dtype float16"
         )
     return f"{type(error).__name__}: {text} (--debug shows where)"

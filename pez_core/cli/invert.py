@@ -105,9 +105,10 @@ def _invert(request: InvertRequest) -> int:
 
     search = request.search
     if request.paint:
-        from ..painter.pipeline import require_diffusers
+        from ..painter.pipeline import require_diffusers, require_painter
 
         require_diffusers()  # before the search
+        require_painter(request.paint.painter.painter)
     near = [
         *((name, open_named(name)) for name in request.pictures),
         *((text, None) for text in request.texts),

@@ -99,4 +99,8 @@ def _entries(row: Any, where: str, stem: str) -> tuple[str, str, str]:
             f"{where}: the method {method!r} cannot name a file: use only letters, digits, "
             "spaces and . _ + -, at most 60 characters"
         )
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{where}: the prompt {ascii(prompt):.60} is not text") from error
     return picture, method, " ".join(prompt.split())

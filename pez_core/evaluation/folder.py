@@ -12,6 +12,7 @@ sheet.png                        the originals next to the painted pictures
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,10 +22,11 @@ from PIL import Image
 
 from ..batch.results import ResultsFile, way_to
 from ..batch.whole_file import whole_file
-from ..errors import ConfigError, ResultsError
+from ..errors import ConfigError, PictureError, ResultsError
 from .plan import Plan
 
 PAIR = ("picture", "method")
+MOST_NAME = 255  # bytes, on most file systems
 WAY_OUT = "give the same settings, or another --out"
 
 
@@ -36,6 +38,8 @@ class EvaluationFolder:
     """
 
     def __init__(self, path: str | Path, plan: Plan) -> None:
+        if not str(path):
+            raise ConfigError("out must be the name of a folder, got ''")
         self.path = Path(path)
         here, pictures = self.path.resolve(), plan.pictures.resolve()
         if here == pictures or pictures in here.parents:
@@ -63,7 +67,9 @@ class EvaluationFolder:
 
     def save(self, image: bytes, path: Path) -> str:
         """Write an image file so that it is whole or absent. Returns its path relative to the
-        folder."""
+        folder. Raises PictureError for a name that is too long."""
+        if len(os.fsencode(path.name)) > MOST_NAME:
+            raise PictureError(f"the name of {path.name:.40}… is too long for its painted pictures")
         self._make(path.parent)
         with _whole(path) as file:
             file.write(image)

@@ -22,7 +22,7 @@ def to_paint(
     plan: Plan, folder: EvaluationFolder, prompted: Iterable[Pair], again: bool
 ) -> list[Record]:
     """The prompts of those pairs that are not painted yet, in order of the pictures; with `again`
-    also those that failed.
+    also those that failed or are lost.
 
     Raises ResultsError when a picture was painted from a prompt that differs from the saved one.
     """
@@ -40,7 +40,9 @@ def to_paint(
                 f"{folder.painted.path} has {name} painted from another prompt of {method} "
                 f"({before['prompt']!r:.40}, now {entry['prompt']!r:.40}): {WAY_OUT}"
             )
-        if folder.painted.todo([(name, method)], again):
+        images = [folder.path / image for image in before.get("images", ())]
+        lost = again and not all(image.is_file() for image in images)
+        if lost or folder.painted.todo([(name, method)], again):
             todo.append(entry)
     return todo
 
@@ -62,10 +64,12 @@ def paint_records(
     for pair, painted in run(PaintWork(plan.painter, plan.job.device), items):
         name, method = pair
         entry = entries[name, method]
-        if isinstance(painted, PictureError):
-            done = {**entry, "error": str(painted)}
-        else:
+        try:
+            if isinstance(painted, PictureError):
+                raise painted
             done = {**entry, **_saved(plan, folder, entry, painted)}
+        except PictureError as error:
+            done = {**entry, "error": str(error)}
         folder.painted.append(done)
         yield done
 

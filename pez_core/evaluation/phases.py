@@ -18,8 +18,7 @@ from ..batch.results import Record
 from ..batch.work import Run, run_here
 from ..clip.model_names import find_model
 from ..errors import ConfigError
-from ..painter.pipeline import find_pipeline, find_scheduler
-from ..painter.settings import DEMO
+from ..painter.pipeline import find_scheduler, require_painter
 from ..search.searcher import Callback
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge
@@ -99,8 +98,7 @@ def check(plan: Plan) -> None:
     """
     if plan.painter.scheduler is not None:
         find_scheduler(plan.painter.scheduler)
-    if plan.painter.painter != DEMO:
-        find_pipeline(plan.painter.painter)
+    require_painter(plan.painter.painter)
     guides, judges = find_model(plan.job.model).parts, find_model(plan.judge).parts
     for guide in guides:
         for judge in judges:

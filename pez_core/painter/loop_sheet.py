@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from PIL.PngImagePlugin import PngInfo
 
-from ..batch.whole_file import whole_file
+from .picture_file import save_png
 from .text_lines import wrapped
 
 SIDE = 320  # pixels of each of the three squares
@@ -50,11 +49,9 @@ def draw_loop(
 
 
 def save_loop(sheet: Image.Image, path: Path, prompt: str) -> None:
-    """Saves a sheet as PNG with its prompt. Raises OSError; then nothing is left of the file."""
-    info = PngInfo()
-    info.add_itxt("parameters", prompt)
-    with whole_file(path) as file:
-        sheet.save(file, "PNG", pnginfo=info)
+    """Saves a sheet as PNG with its prompt. Raises ResultsError; then nothing is left of the
+    file."""
+    save_png(sheet, path, prompt)
 
 
 def _paste_grid(sheet: Image.Image, images: Sequence[Image.Image], corner: tuple[int, int]) -> None:

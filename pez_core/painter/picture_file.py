@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..batch.results import way_to
 from ..batch.whole_file import whole_file
+from ..errors import ResultsError
 
 if TYPE_CHECKING:
     from .pipeline import Painter
@@ -18,7 +21,7 @@ LEAST_SIDE = 192  # of a saved picture: smaller ones are enlarged by a whole num
 
 def save_painted(image: Image.Image, path: Path, painter: Painter, prompt: str, seed: int) -> None:
     """Saves a picture with its prompt and settings in the form of A1111, as the text `parameters`,
-    which ComfyUI and other programs read. Raises OSError; then nothing is left of the file."""
+    which ComfyUI and other programs read. Raises ResultsError; then nothing is left of the file."""
     settings = painter.settings
     parameters = {
         "Steps": settings.steps,
@@ -26,13 +29,30 @@ def save_painted(image: Image.Image, path: Path, painter: Painter, prompt: str, 
         "CFG scale": f"{settings.guidance:g}",
         "Seed": seed,
         "Size": f"{image.width}x{image.height}",
-        "Model": painter.about["pipeline"],
+        "Model": _quoted(painter.about["pipeline"]),
     }
     line = ", ".join(f"{name}: {value}" for name, value in parameters.items())
+    # ComfyUI looks for the negative prompt, even for an empty one.
+    save_png(enlarged(image), path, f"{prompt}\nNegative prompt: \n{line}")
+
+
+def save_png(image: Image.Image, path: Path, parameters: str) -> None:
+    """Saves a picture with the text `parameters`. Raises ResultsError; then nothing is left of the
+    file."""
     info = PngInfo()
-    info.add_itxt("parameters", f"{prompt}\n{line}")
-    with whole_file(path) as file:
-        enlarged(image).save(file, "PNG", pnginfo=info)
+    info.add_text("parameters", parameters)
+    try:
+        with whole_file(path) as file:
+            image.save(file, "PNG", pnginfo=info)
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror or error}; {way_to(error)}"
+        ) from error
+
+
+def _quoted(value: str) -> str:
+    """A value as A1111 writes it: in quotes if it contains what separates values."""
+    return json.dumps(value, ensure_ascii=False) if any(c in value for c in ",:\n") else value
 
 
 def enlarged(image: Image.Image, least: int = LEAST_SIDE) -> Image.Image:

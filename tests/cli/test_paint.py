@@ -11,6 +11,7 @@ from PIL import Image
 
 from pez_core import load_painter, open_picture
 from pez_core.painter.loop_sheet import draw_loop
+from pez_core.painter.picture_file import save_painted
 from tests.support.commands import Pez
 
 pytest.importorskip("diffusers")
@@ -24,8 +25,8 @@ def test_a_picture_says_how_it_was_painted(pez: Pez, tmp_path: Path) -> None:
     with Image.open(out) as image:
         assert image.size == (192, 192)
         assert image.text["parameters"] == (  # type: ignore[attr-defined]
-            "a red ☃\nSteps: 1, Sampler: DPMSolverMultistepScheduler, CFG scale: 4, Seed: 5, "
-            "Size: 48x48, Model: demo"
+            "a red ☃\nNegative prompt: \nSteps: 1, Sampler: DPMSolverMultistepScheduler, "
+            "CFG scale: 4, Seed: 5, Size: 48x48, Model: demo"
         )
     first = out.read_bytes()
     assert pez("paint", "a red ☃", "--out", str(out), "--seed", "5", *QUICK)[0] == 0
@@ -111,6 +112,21 @@ def test_another_model_needs_its_painter(pez: Pez, tmp_path: Path, root: Path) -
     words = ("invert", "--text", "a", "--model", "sd15", "--paint", str(tmp_path / "a.png"))
     code, stdout, stderr = pez(*words)
     assert code == 2 and not stdout and "--paint needs --painter" in stderr
+
+
+def test_a_painter_is_checked_before_the_search(pez: Pez, tmp_path: Path) -> None:
+    words = ("invert", "--text", "a", "--paint", str(tmp_path / "a.png"))
+    code, stdout, stderr = pez(*words, "--painter", str(tmp_path))
+    assert code == 2 and not stdout and "has no model_index.json" in stderr
+
+
+def test_the_name_of_a_painter_is_quoted(tmp_path: Path) -> None:
+    """Else what follows a comma in it would be read as a setting."""
+    painter = load_painter("demo", steps=1)
+    painter.about["pipeline"] = "a, Seed: 5"
+    save_painted(Image.new("RGB", (8, 8)), tmp_path / "a.png", painter, "a cat", 1)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.text["parameters"].endswith('Model: "a, Seed: 5"')  # type: ignore[attr-defined]
 
 
 def test_a_painter_alone_is_refused(pez: Pez) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,31 @@ def test_another_prompt_than_on_the_disk_is_refused(plan: Plan, tmp_path: Path) 
     (tmp_path / "out" / "prompts" / "human.jsonl").unlink()
     with pytest.raises(ResultsError, match="painted from another prompt of human"):
         run(changed, tmp_path / "out")
+
+
+def test_lost_pictures_are_painted_again(plan: Plan, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(plan, out)
+    for name in ("results.jsonl", "table.md"):
+        (out / name).unlink(missing_ok=True)
+    lost = sorted((out / "regenerated").rglob("*.png"))[0]
+    whole = lost.read_bytes()
+    lost.unlink()
+    assert run(plan, out)[1:] == [("picture", 0, 3), ("result", 3, 3)]
+    assert run(plan, out, again=True)[1:] == [("picture", 1, 3), ("result", 1, 3)]
+    assert lost.read_bytes() == whole
+
+
+def test_a_picture_whose_name_is_too_long_ends_nothing(plan: Plan, tmp_path: Path) -> None:
+    """`.0.png` is added to it; the other pictures are painted and judged."""
+    first = sorted(plan.pictures.rglob("*.png"))[0]
+    first.rename(first.with_name("a" * 251 + ".png"))
+    assert run(replace(plan, captions={}), tmp_path / "out")[1:] == [
+        ("picture", 2, 2), ("result", 2, 2),
+    ]  # fmt: skip
+    lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    errors = [json.loads(line).get("error", "") for line in lines]
+    assert sum("is too long" in error for error in errors) == 1 == errors.count("")
 
 
 def test_the_output_may_not_lie_among_the_pictures(plan: Plan) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -186,6 +188,35 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
             folder.write("a" * 5000, "text")
         assert sorted(folder.path.rglob("*")) == before
         assert folder.write("table.md", "ü\n").read_bytes() == "ü\n".encode()
+
+
+def test_several_writers_of_one_file(tmp_path: Path) -> None:
+    """One of them wins; nothing of the others is in it, or left."""
+    path = tmp_path / "a.png"
+
+    def write(number: int) -> None:
+        with whole_file(path) as file:
+            for _ in range(50):
+                file.write(bytes([number]) * 1000)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    assert set(path.read_bytes()) == {path.read_bytes()[0]} and path.stat().st_size == 50_000
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_a_kill_left_goes_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    path, victim = tmp_path / "a.png", tmp_path / "victim"
+    victim.write_text("mine")
+    with whole_file(path) as file:
+        (part,) = tmp_path.glob(".pez-*.part")
+        file.write(b"1")
+    part.symlink_to(victim)
+    os.utime(part, (0, 0), follow_symlinks=False)
+    with whole_file(path) as file:
+        file.write(b"2")
+    assert path.read_bytes() == b"2" and victim.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [path, victim]
 
 
 def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save_file
 
 from pez_core import ClipModel, load_model
 from pez_core.errors import ModelError, WeightsError
@@ -134,9 +135,31 @@ def test_only_its_own_denoiser_is_let_through(painter: Painter, tmp_path: Path) 
             load_painter(str(tmp_path))
     index.write_text(json.dumps(entries))
     load_painter(str(tmp_path))
-    (tmp_path / "unet" / "pez_core.painter.denoiser.py").write_text("raise SystemExit")
-    with pytest.raises(ModelError, match="'unet' is .*but must be"):
+    index.write_text(json.dumps({**entries, "unet": "ab"}))  # diffusers unpacks it: class b of a
+    with pytest.raises(ModelError, match="'unet' is 'ab', but must be"):
         load_painter(str(tmp_path))
+    index.write_text(json.dumps(entries))
+    for name in ("unet/pez_core.painter.denoiser.py", "pipeline.py"):
+        code = tmp_path / name
+        code.write_text("raise SystemExit")
+        with pytest.raises(ModelError, match=f"{code.name}: code of a model is not run"):
+            load_painter(str(tmp_path))
+        code.unlink()
+
+
+def test_weights_that_are_not_there_are_missed(painter: Painter, tmp_path: Path) -> None:
+    """The libraries fill them with random numbers, some of them in silence."""
+    painter.pipeline.save_pretrained(tmp_path)
+    for name in ("text_encoder_2/model.safetensors", f"unet/{WEIGHTS}"):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        weights = load(whole)
+        weights.pop(next(key for key in weights if key.endswith("bias")))
+        save_file(weights, path, metadata={"format": "pt"})
+        with pytest.raises(ModelError, match="holds fewer weights than"):
+            load_painter(str(tmp_path))
+        path.write_bytes(whole)
+    load_painter(str(tmp_path))
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

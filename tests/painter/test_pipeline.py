@@ -99,6 +99,12 @@ def test_pipelines_that_are_unavailable(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="has no model_index.json"):
         Painter(PainterSettings(str(tmp_path)), CPU)
+    with pytest.raises(ModelError, match="is a file: give --painter the folder"):
+        Painter(PainterSettings(str(pipeline / "model_index.json")), CPU)
+    with pytest.raises(ModelError, match="there is no folder ./nothing"):
+        Painter(PainterSettings("./nothing"), CPU)
+    with pytest.raises(ModelError, match="no scheduler 'SchedulerMixin'"):
+        Painter(PainterSettings(str(pipeline), scheduler="SchedulerMixin"), CPU)
     with pytest.raises(ModelError, match="nobody/nothing is unavailable .*give --painter"):
         Painter(PainterSettings("nobody/nothing"), CPU)
     with pytest.raises(ModelError, match="no scheduler 'UNet2DModel'"):
@@ -170,9 +176,30 @@ def test_without_a_network_an_earlier_download_paints(
         Painter(PainterSettings("nobody/nothing"), CPU)
 
 
+def test_what_cannot_paint_says_so(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler that does not fit, a text that is none; memory is for the caller to judge."""
+    painter = Painter(PainterSettings(str(pipeline), steps=1), CPU)
+    with pytest.raises(PictureError, match=r"'caf\\udce9' is not text"):
+        painter.paint_one("caf\udce9", 0)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(type(painter.pipeline), "__call__", fails)
+    error: Exception = NotImplementedError("prediction_type sample\nis not implemented")
+    with pytest.raises(ModelError, match="sample is not implemented.: try another scheduler"):
+        painter.paint_one("a", 0)
+    error = RuntimeError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        painter.paint_one("a", 0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"images": 1001}, "images must be at most 1000, got 1001"),
+        ({"steps": 2.5}, "diffusion-steps must be a whole number"),
+        ({"dtype": "float99"}, "dtype must be one of auto, .*, got 'float99'"),
         ({"images": 0}, "images must be .* at least 1, got 0"),
         ({"steps": 0}, "diffusion-steps must be .* at least 1"),
         ({"guidance": float("nan")}, "guidance must be a number"),
