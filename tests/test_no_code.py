@@ -159,7 +159,7 @@ CASES: dict[str, tuple[str, Callable[[Path], None], str]] = {
         "pipeline", config("model_index.json", _class_name="evil/pipeline"), "refused",
     ),
     "a custom pipeline": (
-        "pipeline", config("model_index.json", custom_pipeline="evil/pipeline"), "loaded",
+        "pipeline", config("model_index.json", custom_pipeline="evil/pipeline"), "refused",
     ),
     "a part with code": ("pipeline", part("evil", "Evil"), "refused"),
     "a part of a module of the machine": ("pipeline", part("subprocess", "Popen"), "refused"),

@@ -34,7 +34,7 @@ from ..prompt import LearnedPrompt
 from ..search.searcher import Callback, learn_prompts
 from ..targets import Targets, make_targets
 from ..text.vocabulary import TokenMask
-from .results import Name, Record, decisive, error_record
+from .results import Key, Record, decisive, error_record
 from .work import Do, Item
 
 log = logging.getLogger(__name__)
@@ -269,7 +269,7 @@ class SearchWork:
     def load(self) -> Do:
         inverter = Inverter(self.job)
 
-        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Record]]:
+        def do(batch: Sequence[tuple[Key, Any]]) -> Iterator[tuple[Key, Record]]:
             pictures = [(str(name), partial(decode_picture, *content)) for name, content in batch]
             for record in inverter.records(pictures, self.at_once):
                 yield record["picture"], record

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ClusterError, PictureError
-from .results import Name
+from .results import Key
 from .work import Item, Result, Work
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Worker:
         self._do = work.load()
         return os.getpid()
 
-    def results(self, batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Result]]:
+    def results(self, batch: Sequence[tuple[Key, Any]]) -> Iterator[tuple[Key, Result]]:
         """The result of every item, from its name and content."""
         yield from self._do(batch)
 
@@ -60,7 +60,7 @@ class _Task:
     """The current task of a worker: its start, or the unfinished items of a batch."""
 
     worker: Any
-    left: dict[Name, _Try] = field(default_factory=dict)
+    left: dict[Key, _Try] = field(default_factory=dict)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def connection(address: str = LOCAL) -> Iterator[None]:
 
 def run_on_cluster(
     work: Work, items: Iterable[Item], workers: int | None = None
-) -> Iterator[tuple[Name, Result]]:
+) -> Iterator[tuple[Key, Result]]:
     """Do the work on the connected cluster. Raises as `Cluster.results` does."""
     with Cluster(work, workers) as cluster:
         yield from cluster.results(items)
@@ -109,7 +109,7 @@ class Cluster:
         self.pids: dict[Any, int] = {}  # by worker
         self.lost = 0
 
-    def results(self, items: Iterable[Item]) -> Iterator[tuple[Name, Result]]:
+    def results(self, items: Iterable[Item]) -> Iterator[tuple[Key, Result]]:
         """The name and the result of every item, as soon as it is ready, in no fixed order.
 
         Raises ClusterError when workers keep dying, and whatever the work raises in a worker.
@@ -126,7 +126,7 @@ class Cluster:
             for awaited in ready:
                 yield from self._receive(awaited)
 
-    def _receive(self, awaited: Any) -> Iterator[tuple[Name, Result]]:
+    def _receive(self, awaited: Any) -> Iterator[tuple[Key, Result]]:
         """Handle the answer of a worker: it is ready, returns a result, has finished its batch, or
         has died."""
         task, errors = self._busy[awaited], self._ray.exceptions
@@ -154,9 +154,9 @@ class Cluster:
         worker = self._remote.remote()
         self._busy[worker.start.remote(self._work)] = _Task(worker)
 
-    def _send(self, worker: Any) -> Iterator[tuple[Name, Result]]:
+    def _send(self, worker: Any) -> Iterator[tuple[Key, Result]]:
         """Send a worker its next batch. Yields the errors of items that cannot be read."""
-        batch: list[tuple[Name, Any]] = []
+        batch: list[tuple[Key, Any]] = []
         task, size = _Task(worker), 0
         # The rest is divided among all workers, so that they end at about the same time.
         most = min(ROUNDS_SENT * self._at_once, -(-len(self._todo) // self._workers))
@@ -178,7 +178,7 @@ class Cluster:
             work = worker.results.options(num_returns="streaming")
             self._busy[work.remote(batch)] = task
 
-    def _replace(self, task: _Task, error: Exception) -> Iterator[tuple[Name, Result]]:
+    def _replace(self, task: _Task, error: Exception) -> Iterator[tuple[Key, Result]]:
         """Replace a dead worker; its items come next. Yields the errors of items that are given
         up."""
         self.lost, self._lost_in_a_row = self.lost + 1, self._lost_in_a_row + 1

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ..errors import ResultsError
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]  # {"picture": name, **LearnedPrompt.to_json()} or {"picture", "error"}
-Name = Any  # the key of a record: its picture, or (picture, method)
+Key = Any  # the key of a record: its picture, or (picture, method)
 START = b'{"picture": '  # the first bytes of every line
 ANOTHER_WAY = "give the same settings, another --out, or --force to continue with the new ones"
 # Settings that may differ between the lines of one file: the picture, the device, and the precision
@@ -50,12 +50,15 @@ class ResultsFile:
     an error.
 
     keys: the entries that identify a line; with several, the keys of `failed` are tuples of them.
+    needs: the other entries of a line without an error.
     Raises ResultsError when it cannot be opened, is in use, or holds anything other than results.
     """
 
-    def __init__(self, path: str | Path, keys: tuple[str, ...] = ("picture",)) -> None:
-        self.path, self._keys = Path(path), keys
-        self.failed: dict[Name, bool] = {}
+    def __init__(
+        self, path: str | Path, keys: tuple[str, ...] = ("picture",), needs: Collection[str] = ()
+    ) -> None:
+        self.path, self._keys, self._needs = Path(path), keys, needs
+        self.failed: dict[Key, bool] = {}
         self._requests: dict[str, dict[str, Any]] = {}  # every `decisive` of the file, by JSON
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
@@ -77,20 +80,20 @@ class ResultsFile:
             self.close()
             raise
 
-    def name(self, record: Record) -> Name:
+    def name(self, record: Record) -> Key:
         """The key of a record. Raises KeyError when an entry is missing."""
         names = tuple(record[key] for key in self._keys)
         return names if len(names) > 1 else names[0]
 
-    def todo(self, names: Iterable[Name], again: bool = False) -> list[Name]:
+    def todo(self, names: Iterable[Key], again: bool = False) -> list[Key]:
         """The names without a line; with `again` also those whose last line is an error."""
         return [n for n in names if n not in self.failed or (again and self.failed[n])]
 
-    def last(self) -> dict[Name, Record]:
+    def last(self) -> dict[Key, Record]:
         """The last line of each picture, read from the disk."""
         return {self.name(record): record for record in self._records()}
 
-    def prompts(self) -> dict[Name, str]:
+    def prompts(self) -> dict[Key, str]:
         """The prompt of each picture that has one, read from the disk."""
         found = ((self.name(record), record.get("prompt")) for record in self._records())
         return {name: prompt for name, prompt in found if isinstance(prompt, str)}
@@ -167,6 +170,8 @@ class ResultsFile:
             record = json.loads(line)
             name, error = self.name(record), "error" in record
             if not error:
+                for entry in self._needs:
+                    record[entry]
                 request = decisive(record)
                 self._requests[json.dumps(request)] = request
             self.failed[name] = error

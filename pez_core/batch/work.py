@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import PictureError
-from .results import Name
+from .results import Key
 
 Result = Any  # of an item; a PictureError where it has failed
-Do = Callable[[Sequence[tuple[Name, Any]]], Iterator[tuple[Name, Result]]]
+Do = Callable[[Sequence[tuple[Key, Any]]], Iterator[tuple[Key, Result]]]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Item:
     plain data that can be sent to another machine, and the content's size in bytes. It may raise
     PictureError."""
 
-    name: Name
+    name: Key
     label: str
     read: Callable[[], tuple[Any, int]]
 
@@ -52,11 +52,11 @@ class Work(Protocol):
         name with its result as soon as that is ready, in any order."""
 
 
-Run = Callable[[Work, Iterable[Item]], Iterator[tuple[Name, Result]]]
+Run = Callable[[Work, Iterable[Item]], Iterator[tuple[Key, Result]]]
 """Does the work on all items, and yields as a `Do` does; `run_here`, or one of `ray_batch`."""
 
 
-def run_here(work: Work, items: Iterable[Item]) -> Iterator[tuple[Name, Result]]:
+def run_here(work: Work, items: Iterable[Item]) -> Iterator[tuple[Key, Result]]:
     """Do the work in this process, one item after the other. Raises whatever `load` raises."""
     do = work.load()
     for item in items:

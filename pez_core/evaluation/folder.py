@@ -26,6 +26,9 @@ from ..errors import ConfigError, PictureError, ResultsError
 from .plan import Plan
 
 PAIR = ("picture", "method")
+PROMPTED = ("prompt", "similarity")  # entries of each kind of line
+PAINTED = (*PROMPTED, "images", "seeds", "painter")
+JUDGED = (*PAINTED, "tokens", "judge", "judged")
 MOST_NAME = 255  # bytes, on most file systems
 WAY_OUT = "give the same settings, or another --out"
 
@@ -50,9 +53,12 @@ class EvaluationFolder:
         self._make(self.path / "prompts")
         self._open = ExitStack()
         try:
-            self.results = self._opened("results.jsonl", PAIR)
-            self.painted = self._opened("regenerated.jsonl", PAIR)
-            self.prompts = {m: self._opened(f"prompts/{m}.jsonl") for m in plan.methods}
+            self.results = self._opened("results.jsonl", PAIR, JUDGED)
+            self.painted = self._opened("regenerated.jsonl", PAIR, PAINTED)
+            self.prompts = {
+                method: self._opened(f"prompts/{method}.jsonl", PAIR[:1], PROMPTED)
+                for method in plan.methods
+            }
             self.results.require(plan.judged(), WAY_OUT)
             self.painted.require(plan.painted(), WAY_OUT)
             for method, file in self.prompts.items():
@@ -91,8 +97,8 @@ class EvaluationFolder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _opened(self, name: str, keys: tuple[str, ...] = ("picture",)) -> ResultsFile:
-        return self._open.enter_context(ResultsFile(self.path / name, keys))
+    def _opened(self, name: str, keys: tuple[str, ...], needs: tuple[str, ...]) -> ResultsFile:
+        return self._open.enter_context(ResultsFile(self.path / name, keys, needs))
 
     @staticmethod
     def _make(folder: Path) -> None:

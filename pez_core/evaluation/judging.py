@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..batch.results import Name, Record
+from ..batch.results import Key, Record
 from ..batch.work import Do, Item, Run, run_here
 from ..clip.image_tower import encode_pictures, load_image_tower
 from ..clip.model_names import find_model
@@ -127,7 +127,7 @@ class JudgeWork:
         # An original comes several times in a row, once for each method.
         feature_of_original = lru_cache(maxsize=1)(feature)
 
-        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Any]]:
+        def do(batch: Sequence[tuple[Key, Any]]) -> Iterator[tuple[Key, Any]]:
             for name, (original_file, *painted) in batch:
                 try:
                     original = feature_of_original(original_file)

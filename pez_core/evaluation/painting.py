@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..batch.results import Name, Record
+from ..batch.results import Key, Record
 from ..batch.work import Do, Item, Run, run_here
 from ..compute.devices import find_device
 from ..errors import PictureError, ResultsError
@@ -101,7 +101,7 @@ class PaintWork:
     def load(self) -> Do:
         painter = Painter(self.settings, find_device(self.device))
 
-        def do(batch: Sequence[tuple[Name, Any]]) -> Iterator[tuple[Name, Any]]:
+        def do(batch: Sequence[tuple[Key, Any]]) -> Iterator[tuple[Key, Any]]:
             for name, (prompt, seeds) in batch:
                 try:
                     yield name, _painted(painter, prompt, seeds)

@@ -25,11 +25,18 @@ _OBJECTS = tuple(
 )
 _LAYERS = (
     "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_decoder_layers",
-    "encoder_layers", "decoder_layers", "layers_per_block", "num_single_layers",
+    "encoder_layers", "decoder_layers", "layers_per_block", "num_single_layers", "depth",
 )  # fmt: skip
-# The sizes of a table of tokens and of an MLP: each product is the size of a matrix in the file.
-_WIDTHS = ("embedding_size", "word_embed_proj_dim", "hidden_size", "n_embd", "d_model")
-_FACTORS = ("vocab_size", "intermediate_size", "ffn_dim", "d_ff", "n_inner", "n_positions")
+# The sizes of a table of tokens, an MLP, attention and convolutions: each product, and the square
+# of a width, is at most the size of a tensor in the file.
+_WIDTHS = (
+    "embedding_size", "word_embed_proj_dim", "hidden_size", "n_embd", "d_model", "width",
+    "block_out_channels",
+)  # fmt: skip
+_FACTORS = (
+    "vocab_size", "intermediate_size", "ffn_dim", "d_ff", "n_inner", "n_positions", "mlp_width",
+)  # fmt: skip
+_MOST_TIMESTEPS = 1_000_000  # of a scheduler's tables; models are trained on 1000
 
 
 def check_folder(folder: Path) -> None:
@@ -76,6 +83,8 @@ def _check_entry(path: Path, name: str, value: Any) -> None:
         raise ModelError(
             f"{path}: {name} is {shown(value)}: quantised weights are not read, {WAY_OUT}"
         )
+    if name == "num_train_timesteps" and type(value) is int and value > _MOST_TIMESTEPS:
+        raise ModelError(f"{path}: {name} is {shown(value)}, but must be at most {_MOST_TIMESTEPS}")
     code = "attn_implementation" in name and any(sign in str(value) for sign in "/:|")
     if code or (name == "use_pretrained_backbone" and value):
         raise ModelError(
@@ -99,17 +108,28 @@ def _check_sizes(path: Path, files: list[WeightsFile]) -> None:
     config = read_json(path)
     nested = [value for _, value in every_entry(config) if isinstance(value, dict)]
     for entries in (config, *nested):
-        numbers = {k: v for k, v in entries.items() if type(v) is int}
+        numbers = {k: n for k, v in entries.items() if (n := _largest(v)) is not None}
         for name in _LAYERS:
             if numbers.get(name, 0) > tensors:
                 raise ModelError(
                     f"{path}: {name} is {shown(numbers[name])}, but the weights are {tensors} "
                     "tensors: give the configuration of these weights"
                 )
-        width = next((numbers[name] for name in _WIDTHS if name in numbers), 0)
-        for name in _FACTORS:
+        width_name = next((name for name in _WIDTHS if name in numbers), None)
+        if width_name is None:
+            continue
+        width = numbers[width_name]
+        for name in (*_FACTORS, width_name):
             if width * numbers.get(name, 0) > values:
                 raise ModelError(
                     f"{path}: {name} is {shown(numbers[name])} and the width {shown(width)}, but "
                     f"the weights are {values:,} numbers: give the configuration of these weights"
                 )
+
+
+def _largest(value: Any) -> int | None:
+    """A whole number, or the largest of a list of them."""
+    numbers: list[int] = [
+        n for n in (value if isinstance(value, list) else [value]) if type(n) is int
+    ]
+    return max(numbers, default=None)

@@ -172,6 +172,15 @@ def test_lines_may_be_told_apart_by_more_than_the_picture(tmp_path: Path) -> Non
         ResultsFile(tmp_path / "one.jsonl", keys)
 
 
+def test_a_line_without_what_is_needed_is_no_result(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    saved(path, {**result("a"), "images": []}, {"picture": "b", "error": "?"})
+    with ResultsFile(path, needs=("prompt", "images")):
+        pass
+    with pytest.raises(ResultsError, match="line 1, is not a result"):
+        ResultsFile(path, needs=("prompt", "seeds"))
+
+
 @posix
 def test_what_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     """A folder, a pipe (which would wait for a reader), a folder that is missing or a file."""
