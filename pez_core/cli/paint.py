@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ..painter.settings import DEMO, PainterSettings
 from .options import add_option
 from .output import write_result
 from .painter_options import add_painting_options, painter_settings, png_path
+
+log = logging.getLogger(__name__)
 
 _ABOUT = """
 Paints pictures of a text with the embedded painter, or with any text-to-image model that diffusers
@@ -74,6 +77,9 @@ def _paint(request: PaintRequest) -> int:
     from ..painter.pipeline import Painter
 
     painter = Painter(request.painter, find_device(request.device))
+    count, read = painter.tokens_read(request.text)
+    if read < count:
+        log.warning("the text has %d tokens, of which the painter reads the first %d", count, read)
     out = request.out
     for number, seed in enumerate(request.seeds, 1):
         one = len(request.seeds) == 1

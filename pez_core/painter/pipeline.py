@@ -134,6 +134,21 @@ class Painter:
         texts = [prompts] if isinstance(prompts, str) else prompts
         return [self.paint_one(text, seed) for text in texts]
 
+    def tokens_read(self, prompt: str) -> tuple[int, int]:
+        """How many tokens a prompt has, marks included, and how many of them are read by the text
+        encoder that reads most; (0, 0) for a pipeline without a tokenizer.
+
+        Raises PictureError for a prompt that is no text.
+        """
+        _require_text(prompt)
+        parts = self.pipeline.components.items()
+        tokenizers = [part for name, part in parts if part and name.startswith("tokenizer")]
+        if not tokenizers:
+            return 0, 0
+        tokenizer = max(tokenizers, key=lambda part: part.model_max_length)
+        count = len(tokenizer(prompt, verbose=False)["input_ids"])
+        return count, min(count, tokenizer.model_max_length)
+
     def paint_one(self, prompt: str, seed: int) -> Image.Image:
         """A picture of the prompt, painted alone: in a batch the last bits would depend on the
         others.
@@ -142,10 +157,7 @@ class Painter:
         Raises PictureError for a prompt that is no text, and when the pipeline returns no usable
         picture; ModelError when it cannot paint with these settings.
         """
-        try:
-            prompt.encode()
-        except UnicodeEncodeError as error:
-            raise PictureError(f"the prompt {ascii(prompt):.60} is not text") from error
+        _require_text(prompt)
         settings = self.settings
         size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
         with torch.inference_mode(), _silent():
@@ -274,6 +286,13 @@ def _silent() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """The message of a library in one line."""
     return printable(" ".join(str(error).split()))[:300] or type(error).__name__
+
+
+def _require_text(prompt: str) -> None:
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise PictureError(f"the prompt {ascii(prompt):.60} is not text") from error
 
 
 def _dtype_name(diffusers: Any) -> str:

@@ -114,6 +114,15 @@ def test_another_model_needs_its_painter(pez: Pez, tmp_path: Path, root: Path) -
     assert code == 2 and not stdout and "--paint needs --painter" in stderr
 
 
+def test_a_long_text_is_painted_with_a_warning(
+    pez: Pez, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = str(tmp_path / "a.png")
+    assert pez("paint", "a cat", "--out", out, *QUICK)[0] == 0 and not caplog.messages
+    assert pez("paint", "a cat " * 50, "--out", out, *QUICK)[0] == 0
+    assert caplog.messages == ["the text has 102 tokens, of which the painter reads the first 77"]
+
+
 def test_a_painter_is_checked_before_the_search(pez: Pez, tmp_path: Path) -> None:
     words = ("invert", "--text", "a", "--paint", str(tmp_path / "a.png"))
     code, stdout, stderr = pez(*words, "--painter", str(tmp_path))
