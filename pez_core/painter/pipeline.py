@@ -101,7 +101,7 @@ def _download(name: str, local_only: bool) -> Path:
     """The folder in the hub's cache. local_only: do not ask the hub, whose failures diffusers does
     not always recognise. Its warnings are off; the caller reports the outcome."""
     download = require_diffusers().DiffusionPipeline.download
-    with _silent():
+    with silent():
         return Path(download(name, use_safetensors=True, local_files_only=local_only))
 
 
@@ -160,7 +160,7 @@ class Painter:
         _require_text(prompt)
         settings = self.settings
         size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
-        with torch.inference_mode(), _silent():
+        with torch.inference_mode(), silent():
             try:
                 output = self.pipeline(
                     prompt=prompt,
@@ -236,7 +236,7 @@ def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
     check_pipeline(folder)
     from . import denoiser  # noqa: F401  (diffusers finds it only among what is imported)
 
-    with without_bars(diffusers, transformers), offline(), _silent():
+    with without_bars(diffusers, transformers), offline(), silent():
         try:
             # A pipeline keeps its own safety checker, if it has one.
             pipeline = diffusers.DiffusionPipeline.from_pretrained(
@@ -272,7 +272,7 @@ def _require_whole(folder: Path, pipeline: Any) -> None:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """A context without diffusers' warnings, which are for programmers or repeat a whole text."""
     logging_of = require_diffusers().utils.logging
     verbosity = logging_of.get_verbosity()
