@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..compute.devices import DEVICES, DTYPES
 from ..errors import ConfigError
 from ..options import OPTIONS
-from ..painter.settings import DEMO, PainterSettings, own_settings
+from ..painter.settings import DEMO, MOST, PainterSettings, own_settings
 from ..prompt import SCHEMA
 from ..text.line_files import read_lines
 from .named import open_named
@@ -95,11 +95,14 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = list(dict.fromkeys(prompts))
     if not prompts:
         raise ConfigError("nothing to rank: give --prompt TEXT, once for each, or --prompts FILE")
-    own = own_settings(arguments.painter or DEMO)
-    painter = PainterSettings(
-        own.painter, own.guidance, arguments.levels, 1, arguments.size, None,
-        arguments.diffusion_dtype,
-    )  # fmt: skip
+    if not 1 <= arguments.levels <= MOST:
+        raise ConfigError(f"--levels must be from 1 to {MOST}, got {arguments.levels}")
+    painter = replace(
+        own_settings(arguments.painter or DEMO),
+        size=arguments.size,
+        dtype=arguments.diffusion_dtype,
+    )
+    painter.noise_seeds(arguments.seed)  # raises if it is out of range
     return _rank(
         RankRequest(
             arguments.picture,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..clip.text_tower import no_op
 from ..errors import ModelError, PictureError, first_line
-from .pipeline import Painter, require_diffusers, silent
+from .pipeline import Painter, require_diffusers, require_text, silent
 
 LEVELS = 10  # of noise: the steps in which the model would paint
 AT_ONCE = 8  # prompts in a batch
@@ -55,7 +55,7 @@ class PipelineErrors:
         levels: int = LEVELS,
         check_interrupt: Callable[[], None] = no_op,
     ) -> None:
-        self.levels, self._seed = levels, seed
+        self.levels, self._seed, self._painter = levels, seed, painter
         self._pipeline = _from_picture(painter)
         side = _side(painter)
         self._picture = ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.BICUBIC)
@@ -68,7 +68,12 @@ class PipelineErrors:
 
     def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
         """The mean squared errors (P, levels) of prompts under a noise, float32, on the CPU. The
-        other prompts change at most a prompt's last bits."""
+        other prompts change at most a prompt's last bits.
+
+        Raises PictureError for a prompt that is no text, and ModelError when the pipeline fails.
+        """
+        for prompt in prompts:
+            require_text(prompt)
         found = []
         for start in range(0, len(prompts), AT_ONCE):
             self._run(list(prompts[start : start + AT_ONCE]), self._seed + STRIDE * noise)
@@ -77,7 +82,7 @@ class PipelineErrors:
 
     def _run(self, prompts: list[str], seed: int | None) -> None:
         self._steps.begin(seed)
-        with torch.inference_mode(), silent(), warnings.catch_warnings():
+        with self._painter.running(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of one picture for several prompts
             self._pipeline(
                 prompt=prompts,

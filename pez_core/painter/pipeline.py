@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from ..clip.weights_file import WeightsFile
-from ..errors import ModelError, PictureError, first_line, printable
+from ..errors import ModelError, PezError, PictureError, first_line, printable
 from ..hub.bars import without_bars
 from ..hub.download import why_unreachable
 from ..language_model.folder_check import offline
@@ -140,7 +140,7 @@ class Painter:
 
         Raises PictureError for a prompt that is no text.
         """
-        _require_text(prompt)
+        require_text(prompt)
         parts = self.pipeline.components.items()
         tokenizers = [part for name, part in parts if part and name.startswith("tokenizer")]
         if not tokenizers:
@@ -157,31 +157,39 @@ class Painter:
         Raises PictureError for a prompt that is no text, and when the pipeline returns no usable
         picture; ModelError when it cannot paint with these settings.
         """
-        _require_text(prompt)
+        require_text(prompt)
         settings = self.settings
         size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
-        with torch.inference_mode(), silent():
-            try:
-                output = self.pipeline(
-                    prompt=prompt,
-                    guidance_scale=settings.guidance,
-                    num_inference_steps=settings.steps,
-                    generator=torch.Generator("cpu").manual_seed(seed),
-                    output_type="np",
-                    **size,
-                )
-            except Exception as error:  # of a scheduler or a part that does not fit the others
-                if isinstance(error, MemoryError) or "memory" in str(error):
-                    raise  # the caller knows what to advise
-                raise ModelError(
-                    f"the pipeline {self.about['pipeline']} cannot paint with these settings "
-                    f"({_reason(error)}): try another scheduler or size"
-                ) from error
+        with self.running():
+            output = self.pipeline(
+                prompt=prompt,
+                guidance_scale=settings.guidance,
+                num_inference_steps=settings.steps,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="np",
+                **size,
+            )
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise PictureError(
                 "the pipeline's own safety checker blocked the picture: change the prompt"
             )
         return to_picture(output.images[0])
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A context to run the pipeline in. Raises ModelError when a part or the scheduler does not
+        fit the others."""
+        with torch.inference_mode(), silent():
+            try:
+                yield
+            except Exception as error:
+                known = isinstance(error, MemoryError | PezError) or "memory" in str(error)
+                if known:  # the caller knows what to advise
+                    raise
+                raise ModelError(
+                    f"the pipeline {self.about['pipeline']} cannot paint with these settings "
+                    f"({_reason(error)}): try another scheduler or size"
+                ) from error
 
 
 def load_painter(name: str = DEMO, device: str | torch.device = "cpu", **settings: Any) -> Painter:
@@ -288,7 +296,8 @@ def _reason(error: Exception) -> str:
     return printable(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
-def _require_text(prompt: str) -> None:
+def require_text(prompt: str) -> None:
+    """Raises PictureError for a prompt that is no text, such as half a character."""
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
