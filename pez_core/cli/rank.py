@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from ..compute.devices import DEVICES, DTYPES
 from ..errors import ConfigError
 from ..options import OPTIONS
-from ..painter.settings import DEMO, MOST, PainterSettings, own_settings
+from ..painter.settings import (
+    DEMO,
+    LEAST_LEVELS,
+    LEVELS,
+    MOST,
+    ROUNDS,
+    PainterSettings,
+    own_settings,
+)  # fmt: skip
 from ..prompt import SCHEMA
 from ..text.line_files import read_lines
 from .named import open_named
@@ -28,7 +36,6 @@ whatever its text encoder. The error is a share of that without words: below 1 t
 round adds a noise, the same for all prompts, and a prompt that is surely behind leaves the race.
 Ctrl-C ends it with the ranking so far.
 """
-ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add(
         "--levels",
         type=int,
-        default=10,
+        default=LEVELS,
         metavar="N",
         help="how many levels of each noise: each is a pass of the denoiser for each prompt "
         "(default: %(default)s)",
@@ -95,8 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = list(dict.fromkeys(prompts))
     if not prompts:
         raise ConfigError("nothing to rank: give --prompt TEXT, once for each, or --prompts FILE")
-    if not 1 <= arguments.levels <= MOST:
-        raise ConfigError(f"--levels must be from 1 to {MOST}, got {arguments.levels}")
+    if not LEAST_LEVELS <= arguments.levels <= MOST:
+        raise ConfigError(f"--levels must be from {LEAST_LEVELS} to {MOST}, got {arguments.levels}")
     painter = replace(
         own_settings(arguments.painter or DEMO),
         size=arguments.size,

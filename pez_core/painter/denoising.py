@@ -19,10 +19,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..clip.text_tower import no_op
-from ..errors import ModelError, PictureError, first_line
+from ..errors import ConfigError, ModelError, PictureError, first_line
 from .pipeline import Painter, require_diffusers, require_text, silent
+from .settings import LEAST_LEVELS, LEVELS
 
-LEVELS = 10  # of noise: the steps in which the model would paint
 AT_ONCE = 8  # prompts in a batch
 STRIDE = 1_000_003  # between the seeds of two noises
 DISTILLED_GUIDANCE = 3.5  # of models that get the guidance as an input, such as Flux.1
@@ -41,10 +41,12 @@ class PictureErrors(Protocol):
 class PipelineErrors:
     """The errors of a pipeline of diffusers on one picture, which is cropped to its square.
 
-    levels: how many levels of noise; they are those of the model's own schedule in so many steps.
+    levels: how many levels of noise, at least LEAST_LEVELS; they are those of the model's own
+    schedule in so many steps.
     check_interrupt: called before every pass of the denoiser; it may raise.
-    Raises ModelError for a pipeline that cannot start from a picture, or whose noise is of an
-    unknown kind, and PictureError when the picture's latent is not finite.
+    Raises ConfigError for too few levels, ModelError for a pipeline that cannot start from a
+    picture, or whose noise is of an unknown kind, and PictureError when the picture's latent is not
+    finite.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class PipelineErrors:
         levels: int = LEVELS,
         check_interrupt: Callable[[], None] = no_op,
     ) -> None:
+        if levels < LEAST_LEVELS:
+            raise ConfigError(f"levels must be at least {LEAST_LEVELS}, got {levels}")
         self.levels, self._seed, self._painter = levels, seed, painter
         self._pipeline = _from_picture(painter)
         side = _side(painter)

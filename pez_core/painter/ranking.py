@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..errors import ConfigError, PictureError
 from .denoising import PictureErrors
+from .settings import ROUNDS
 
-ROUNDS = 8  # at most
 LEAST_ROUNDS = 2  # before a prompt may leave: one gives no interval
 SIGMAS = 2.0  # half the width of an interval, in standard errors
 NO_WORDS = ""
@@ -82,10 +82,7 @@ def rank(
     reason = "rounds"
     for number in range(rounds):
         racing = [*table.racing]
-        errors = picture.errors([NO_WORDS, *(prompts[place] for place in racing)], number)
-        if not torch.isfinite(errors).all():
-            raise PictureError("the painter predicts values that are not finite: use it in float32")
-        table.add(racing, errors[1:] / errors[0])
+        table.add(racing, relative_errors(picture, [prompts[place] for place in racing], number))
         if race and number + 1 >= LEAST_ROUNDS:
             table.drop()
         found = table.ranking(began, reason)
@@ -99,6 +96,28 @@ def rank(
             continue
         break
     return table.ranking(began, reason)
+
+
+def relative_errors(picture: PictureErrors, prompts: Sequence[str], noise: int) -> Tensor:
+    """The errors (P, levels) of prompts as shares of that without words, under a noise.
+
+    Raises PictureError when the painter predicts values that are not finite.
+    """
+    errors = picture.errors([NO_WORDS, *prompts], noise)
+    if not torch.isfinite(errors).all():
+        raise PictureError("the painter predicts values that are not finite: use it in float32")
+    return errors[1:] / errors[0]
+
+
+def interval(differences: Tensor) -> tuple[float, float]:
+    """The 95 % interval of the mean of paired differences (rounds, levels), at least two."""
+    mean, count = differences.mean().item(), differences.numel()
+    if len(differences) < LEAST_ROUNDS:
+        spread = differences.std().item()
+    else:  # around the mean of each level: the levels are the same in every round
+        spread = differences.var(0).mean().sqrt().item()
+    half = SIGMAS * spread / count**0.5
+    return mean - half, mean + half
 
 
 class _Table:
@@ -148,14 +167,7 @@ class _Table:
         if place == best:
             return 0.0, 0.0
         own = self._errors[place]
-        behind = torch.stack(own) - torch.stack(self._errors[best][: len(own)])  # (rounds, levels)
-        mean, count = behind.mean().item(), behind.numel()
-        if len(own) < LEAST_ROUNDS:
-            spread = behind.std().item()
-        else:  # around the mean of each level: the levels are the same in every round
-            spread = behind.var(0).mean().sqrt().item()
-        half = SIGMAS * spread / count**0.5
-        return mean - half, mean + half
+        return interval(torch.stack(own) - torch.stack(self._errors[best][: len(own)]))
 
 
 def _require(prompts: Sequence[str], rounds: int, seconds: float | None) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pez_core.errors import ConfigError, PictureError
+from pez_core.painter.contributions import painter_contributions
 from pez_core.painter.ranking import NO_WORDS, Ranking, rank
 
 LEVELS = 5
@@ -99,3 +100,24 @@ def test_what_is_asked_for_is_checked() -> None:
         rank(Errors({"a": 1}), ["a"], seconds=float("nan"))
     with pytest.raises(PictureError, match="not finite"):
         rank(Errors({"a": float("nan")}), ["a"])
+
+
+def test_what_a_word_adds() -> None:
+    """What the error grows by without it, in the order of the words; also of a single word."""
+    means = {"a red cat": 0.6, "red cat": 0.6, "a cat": 0.7, "a red": 0.9, "cat": 0.8}
+    error, added = painter_contributions(Errors(means, 0.01), ["a", "red", "cat"], rounds=8)
+    assert error == pytest.approx(0.6, abs=0.01)
+    assert [c.word for c in added] == ["a", "red", "cat"]
+    for found, wanted in zip(added, (0.0, 0.1, 0.3), strict=True):
+        assert found.low <= found.adds <= found.high
+        assert found.adds == pytest.approx(wanted, abs=0.02)
+    assert added[0].low < 0 < added[1].low
+    _, (only,) = painter_contributions(Errors({"cat": 0.8}, 0.01), ["cat"])
+    assert only.adds == pytest.approx(0.2, abs=0.02)
+    with pytest.raises(ConfigError, match="nothing to explain"):
+        painter_contributions(Errors({}), [])
+
+
+def test_the_same_words_add_the_same() -> None:
+    _, added = painter_contributions(Errors({"a a": 0.6, "a": 0.7}), ["a", "a"])
+    assert added[0] == added[1]
