@@ -149,7 +149,8 @@ def test_most_commands_are_run(tmp_path: Path) -> None:
     assert len(verbs) >= 50 and len(read_only) <= 20, (len(verbs), len(read_only))
     assert set(read_only) == set(ONLY_READ)
     run = {
-        "invert", "invert-folder", "mix", "style", "distill", "paint", "rank", "explain", "check", "tokens",
+        "invert", "invert-folder", "mix", "style", "distill", "paint", "rank", "explain", "check",
+        "tokens",
     }  # fmt: skip
     assert run == set(verbs) - set(ONLY_READ)
 
