@@ -174,13 +174,5 @@ def _table(found: Ranking) -> str:
         shown = "" if ranked is found.prompts[0] else behind
         lines.append(f"{ranked.error:6.3f}  {shown:18}  {ranked.prompt}")
     if len(found.prompts) > 1:
-        lines += ["", f"{_certainty(found)} after {found.passes} passes"]
+        lines += ["", f"{found.certainty} after {found.passes} passes"]
     return "\n".join(lines)
-
-
-def _certainty(found: Ranking) -> str:
-    if found.tied == 1:
-        return "the first is the best"
-    if found.tied == len(found.prompts):
-        return "the prompts cannot be told apart"
-    return f"the first {found.tied} cannot be told apart"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import ConfigError
-from .denoising import PictureErrors
-from .ranking import NO_WORDS, interval, relative_errors
+from .ranking import NO_WORDS, PictureErrors, interval, relative_errors
 
 ROUNDS = 4  # noises: enough to tell most words from nothing
 

@@ -12,7 +12,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from PIL import Image, ImageOps
@@ -21,25 +21,15 @@ from torch import Tensor
 from ..clip.text_tower import no_op
 from ..errors import ConfigError, ModelError, PictureError, first_line
 from .pipeline import Painter, require_diffusers, require_text, silent
-from .settings import LEAST_LEVELS, LEVELS
+from .settings import LEAST_LEVELS, LEVELS, noise_of
 
 AT_ONCE = 8  # prompts in a batch
-STRIDE = 1_000_003  # between the seeds of two noises
 DISTILLED_GUIDANCE = 3.5  # of models that get the guidance as an input, such as Flux.1
 
 
-class PictureErrors(Protocol):
-    """A picture, as a painter sees it under noise of several levels."""
-
-    levels: int
-
-    def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
-        """The errors (P, levels) of prompts, all under the same noise, whose number is given."""
-        ...
-
-
 class PipelineErrors:
-    """The errors of a pipeline of diffusers on one picture, which is cropped to its square.
+    """The errors of a pipeline of diffusers on one picture, which is cropped to its square; a
+    `ranking.PictureErrors`.
 
     levels: how many levels of noise, at least LEAST_LEVELS; they are those of the model's own
     schedule in so many steps.
@@ -80,7 +70,7 @@ class PipelineErrors:
             require_text(prompt)
         found = []
         for start in range(0, len(prompts), AT_ONCE):
-            self._run(list(prompts[start : start + AT_ONCE]), self._seed + STRIDE * noise)
+            self._run(list(prompts[start : start + AT_ONCE]), noise_of(self._seed, noise))
             found.append(torch.stack(self._steps.errors, 1).cpu())
         return torch.cat(found)
 

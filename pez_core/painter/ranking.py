@@ -11,17 +11,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError, PictureError
-from .denoising import PictureErrors
 from .settings import ROUNDS
 
 LEAST_ROUNDS = 2  # before a prompt may leave: one gives no interval
 SIGMAS = 2.0  # half the width of an interval, in standard errors
 NO_WORDS = ""
+
+
+class PictureErrors(Protocol):
+    """A picture, as a painter sees it under noise of several levels."""
+
+    levels: int
+
+    def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
+        """The errors (P, levels) of prompts, all under the same noise, whose number is given."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,17 @@ class Ranking:
         """How many of the first prompts cannot be told apart from the best."""
         best = self.prompts[0].error
         return sum(ranked.low <= best for ranked in self.prompts)
+
+    @property
+    def certainty(self) -> str:
+        """What is known of the first place, in words."""
+        if len(self.prompts) == 1:
+            return "there is nothing to compare it with"
+        if self.tied == 1:
+            return "the first is the best"
+        if self.tied == len(self.prompts):
+            return "the prompts cannot be told apart"
+        return f"the first {self.tied} cannot be told apart"
 
 
 Callback = Callable[[Ranking], bool | None]

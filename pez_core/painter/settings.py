@@ -26,6 +26,11 @@ ROUNDS = 8  # of a ranking at most
 DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
 
 
+def noise_of(seed: int, number: int) -> int:
+    """The seed of a noise of a ranking."""
+    return (seed + 1_000_003 * number) % 2**63
+
+
 @dataclass(frozen=True)
 class PainterSettings:
     """A painter and how it paints. The defaults are the paper's; `own_settings` has a painter's.

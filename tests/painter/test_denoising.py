@@ -11,8 +11,9 @@ from PIL import Image
 
 from pez_core import load_painter, open_picture
 from pez_core.errors import ModelError, PictureError
-from pez_core.painter.denoising import STRIDE, PipelineErrors
+from pez_core.painter.denoising import PipelineErrors
 from pez_core.painter.pipeline import Painter
+from pez_core.painter.settings import noise_of
 from tests.support.tiny_painters import FAMILIES, save_family
 
 pytest_plugins = ("tests.support.evaluation_fixtures",)
@@ -36,7 +37,7 @@ def plain_errors(painter: Painter, picture: Image.Image, prompt: str, levels: in
     _, _, pooled, _ = pipeline.encode_prompt(prompt, do_classifier_free_guidance=False)
     words = pipeline.encode_prompt(prompt, do_classifier_free_guidance=False)[0]
     pipeline.scheduler.set_timesteps(levels)
-    generator = torch.Generator().manual_seed(3 * STRIDE)
+    generator = torch.Generator().manual_seed(noise_of(0, 3))
     found = []
     for time in pipeline.scheduler.timesteps:
         kept = pipeline.scheduler.alphas_cumprod[time]
