@@ -45,7 +45,7 @@ class State:
         self.interrupted = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def send(self, kind: str, **data: Any) -> None:
+    async def send(self, kind: str, /, **data: Any) -> None:
         for socket in list(self.sockets.values()):
             if not socket.closed:
                 await socket.send_json({"type": kind, "data": data})

@@ -6,7 +6,7 @@ import { widgetOf } from "./graph.js";
 import { addPanel, fill, flash } from "./panel.js";
 import { rankingView, runningRanking } from "./ranking.js";
 
-const MIN_HEIGHT = 150;
+const MIN_HEIGHT = 190;
 const HINT = "Run the workflow. The prompts appear here in order, best first.";
 
 /**
