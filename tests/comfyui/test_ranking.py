@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,17 @@ from tests.comfyui.client import Client, Prompt, Run
 from tests.comfyui.graphs import checkpoint, learn, node, picture, rank, with_lora
 
 pytestmark = pytest.mark.comfyui
+
+
+@pytest.fixture(scope="module")
+def families(checkout: Path, root: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.comfyui.families", str(checkout)],
+        capture_output=True, text=True, cwd=root, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def graph(parts: Prompt | None = None, **changes: Any) -> Prompt:
@@ -97,3 +112,14 @@ def test_use_best_so_far(client: Client) -> None:
 def test_what_is_missing_is_named(client: Client) -> None:
     run = client.run(graph(prompts=" "))
     assert "nothing to rank" in run.error
+
+
+@pytest.mark.parametrize("family", ["SD15", "Flux", "ZImage", "QwenImage"])
+def test_every_family_has_the_errors_of_a_plain_loop(families: dict[str, Any], family: str) -> None:
+    """Whatever the architecture, the noise and the text encoder; order changes nothing."""
+    if family not in families:
+        pytest.skip(f"this ComfyUI has no {family}")
+    found = families[family]
+    for errors, plain in zip(found["errors"], found["plain"], strict=True):
+        assert errors == pytest.approx(plain, rel=1e-5)
+    assert found["again"] and found["errors"][1] != found["errors"][2]
