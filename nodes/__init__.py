@@ -13,6 +13,7 @@ except (ImportError, AttributeError) as error:
 
 from .image_to_hard_prompt import ImageToHardPrompt
 from .prompt_mixer import PromptMixer
+from .prompt_ranker import PromptRanker
 from .run.live import add_route
 from .token_viewer import TokenViewer
 
@@ -21,7 +22,7 @@ class PezExtension(ComfyExtension):
     """Returns the nodes of the pack to ComfyUI."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [ImageToHardPrompt, PromptMixer, TokenViewer]
+        return [ImageToHardPrompt, PromptMixer, PromptRanker, TokenViewer]
 
 
 async def comfy_entrypoint() -> PezExtension:

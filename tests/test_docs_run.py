@@ -57,6 +57,7 @@ def furnish(folder: Path, page: str) -> None:
     shutil.copy(drawings[1], folder / "photos" / "below" / "2.png")
     (folder / "avoid.txt").write_text("pizza\n")
     (folder / "bank.txt").write_text("red heart\n")
+    (folder / "prompts.txt").write_text("a red heart\na cat\n")
 
 
 def run_pez(pez: Pez, arguments: Command) -> bool:
@@ -148,7 +149,8 @@ def test_most_commands_are_run(tmp_path: Path) -> None:
     assert len(verbs) >= 50 and len(read_only) <= 20, (len(verbs), len(read_only))
     assert set(read_only) == set(ONLY_READ)
     run = {
-        "invert", "invert-folder", "mix", "style", "distill", "paint", "explain", "check", "tokens",
+        "invert", "invert-folder", "mix", "style", "distill", "paint", "rank", "explain", "check",
+        "tokens",
     }  # fmt: skip
     assert run == set(verbs) - set(ONLY_READ)
 

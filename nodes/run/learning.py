@@ -22,7 +22,7 @@ from ..interrupt import check_cancelled
 from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory
 from .connection import PromptTokens
-from .live import Live
+from .live import LiveSearch
 from .messages import learned_message
 from .prompt_text import escape
 
@@ -54,7 +54,7 @@ def run_search(
     )
 
     guard = encoder.guard(search.avoid)
-    live = Live(node_id, fixed)
+    live = LiveSearch(node_id, fixed)
 
     def attempt(config: SearchConfig) -> LearnedPrompt:
         length, learned = len(template.layout), template.learned

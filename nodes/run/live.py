@@ -1,19 +1,21 @@
-"""A running node: its progress bar and chips, ComfyUI's cancel, and "Use best so far"."""
+"""A running node: its progress bar and messages, ComfyUI's cancel, and "Use best so far"."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from comfy.utils import ProgressBar
 
+from ...pez_core.painter.ranking import Ranking
 from ...pez_core.search.searcher import StepInfo
 from ...pez_core.text.vocabulary import clip_vocabulary
 from ..interrupt import INTERVAL, check_cancelled
-from .messages import progress_message
+from .messages import progress_message, ranking_message
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +25,15 @@ RUNNING: dict[str, Live] = {}  # by the node's id; see `_running`
 
 
 class Live:
-    """The callback of a search, as a context manager that cleans up however the run ends."""
+    """A running node, as a context manager that cleans up however the run ends.
 
-    def __init__(self, node_id: str, fixed: frozenset[int] = frozenset()) -> None:
-        """node_id: ComfyUI's, such as "3:2". fixed: which tokens of the prompt are not learned."""
+    finish: whether it should end with its best so far.
+    """
+
+    def __init__(self, node_id: str) -> None:
+        """node_id: ComfyUI's, such as "3:2"."""
         self.node_id = node_id
         self.prompt_id = _prompt_id()
-        self.fixed = fixed
         self.finish = False
         self._bar: Any = None
         self._last = -float("inf")
@@ -42,30 +46,61 @@ class Live:
     def __exit__(self, *error: object) -> None:
         _running().pop(self.node_id, None)
 
-    def __call__(self, info: StepInfo) -> bool:
-        """Whether to continue. Raises ComfyUI's interrupt when the user has cancelled."""
+    def tell(self, step: int, total: int, message: Callable[[], dict[str, Any]]) -> None:
+        """Moves the bar and sends a message. Raises ComfyUI's interrupt when the user has
+        cancelled."""
         check_cancelled()
         now = time.monotonic()
         # Each update is three messages (the bar sends two, the chips one), so at most 10 messages
         # are sent per second.
         if now - self._last >= INTERVAL:
             self._last = now
-            self._bar = self._bar or ProgressBar(info.total, node_id=self.node_id)
-            self._bar.update_absolute(info.step, info.total)
-            self._send(info)
-        elif not self._sent:  # the first words are sent at once
-            self._send(info)
-        return not self.finish
-
-    def _send(self, info: StepInfo) -> None:
+            self._bar = self._bar or ProgressBar(total, node_id=self.node_id)
+            self._bar.update_absolute(step, total)
+        elif self._sent:  # the first words are sent at once
+            return
         server = _server()
-        if server is None or info.best is None:
+        if server is None:
             return
         self._sent = True
-        detail = progress_message(info, self.fixed, clip_vocabulary())
-        detail |= {"node": self.node_id, "prompt_id": self.prompt_id}
+        detail = message() | {"node": self.node_id, "prompt_id": self.prompt_id}
         # To the page that queued the run; other open pages have graphs of their own.
         server.send_sync("pez.progress", detail, server.client_id)
+
+
+class LiveSearch(Live):
+    """The callback of a search."""
+
+    def __init__(self, node_id: str, fixed: frozenset[int]) -> None:
+        """fixed: which tokens of the prompt are not learned."""
+        super().__init__(node_id)
+        self.fixed = fixed
+
+    def __call__(self, info: StepInfo) -> bool:
+        """Whether to continue."""
+        if info.best is None:
+            check_cancelled()
+        else:
+            self.tell(
+                info.step,
+                info.total,
+                lambda: progress_message(info, self.fixed, clip_vocabulary()),
+            )
+        return not self.finish
+
+
+class LiveRanking(Live):
+    """The callback of a ranking."""
+
+    def __init__(self, node_id: str, rounds: int) -> None:
+        """rounds: at most."""
+        super().__init__(node_id)
+        self.rounds = rounds
+
+    def __call__(self, found: Ranking) -> bool:
+        """Whether to end."""
+        self.tell(found.rounds, self.rounds, lambda: ranking_message(found, self.rounds))
+        return self.finish
 
 
 def finish(node_id: str, prompt_id: str | None) -> bool:

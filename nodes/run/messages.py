@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from ...pez_core.painter.ranking import Ranking
 from ...pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
 from ...pez_core.search.searcher import StepInfo
 from ...pez_core.text.bans import escape_ban
@@ -90,6 +91,23 @@ def learned_message(
 def _of_each(best: Candidate) -> str:
     """The similarity of each encoder of an ensemble as text; empty for a single encoder."""
     return ", ".join(f"{name} {s:.4f}" for name, s in best.similarities.items())
+
+
+def ranking_message(found: Ranking, rounds: int) -> dict[str, Any]:
+    """A ranking that may still go on. rounds: at most."""
+    best = found.prompts[0]
+    return {
+        "schema": SCHEMA,
+        "kind": "ranking",
+        "text": best.prompt,
+        "ranking": [asdict(ranked) for ranked in found.prompts],
+        "certainty": found.certainty,
+        "step": found.rounds,
+        "total": rounds,
+        "passes": found.passes,
+        "seconds": round(found.seconds, 2),
+        "stopped": found.reason,
+    }
 
 
 def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:

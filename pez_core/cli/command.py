@@ -17,8 +17,8 @@ from .output import close_streams, open_streams, write_message
 from .parser import Parser, make_parser
 
 VERBS = (
-    "invert", "invert-folder", "distill", "style", "mix", "paint", "evaluate", "learn-text",
-    "compare-text", "invert-sentence", "explain", "check", "tokens", "models",
+    "invert", "invert-folder", "distill", "style", "mix", "paint", "rank", "evaluate",
+    "learn-text", "compare-text", "invert-sentence", "explain", "check", "tokens", "models",
 )  # fmt: skip
 
 

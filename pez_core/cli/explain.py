@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, TargetError
+from ..painter.settings import PainterSettings, own_settings
 from ..prompt import SCHEMA
 from ..text.edits import split_words
 from ..text.vocabulary import KINDS, TokenMask, make_mask
@@ -26,7 +27,8 @@ ALTERNATIVES = 3
 @dataclass(frozen=True)
 class ExplainRequest:
     """model, tower: as for `load_model`. alternatives: at most so many for each word. vocabulary:
-    one of KINDS. estimate: whether contributions are estimated from the gradient."""
+    one of KINDS. estimate: whether contributions are estimated from the gradient. painter: what
+    measures them instead of the model."""
 
     text: str
     pictures: tuple[str, ...]
@@ -35,6 +37,7 @@ class ExplainRequest:
     alternatives: int
     vocabulary: str
     estimate: bool
+    painter: PainterSettings | None
     as_json: bool
 
 
@@ -71,6 +74,12 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         action="store_true",
         help="estimate from the gradient what tokens add: faster for long prompts, and less exact",
     )
+    add(
+        "--painter",
+        metavar="NAME_OR_FOLDER",
+        help="let a painter say what each word adds, instead of the CLIP: demo, the folder of a "
+        "pipeline of diffusers, or its name on the hub",
+    )
     add_option(parser, "json", action="store_true")
     return parser
 
@@ -89,12 +98,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.alternatives,
             arguments.vocabulary,
             arguments.estimate,
+            None if arguments.painter is None else own_settings(arguments.painter),
             arguments.json,
         )
     )
 
 
 def _explain(request: ExplainRequest) -> int:
+    if request.painter is not None:
+        return _explain_by(request.painter, request)
     from ..clip.models import load_model
     from ..targets import make_targets
 
@@ -104,6 +116,33 @@ def _explain(request: ExplainRequest) -> int:
     mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)
     result = describe(model, request.text, targets, mask, request.alternatives, request.estimate)
     write_result(json.dumps(result) if request.as_json else _table(result))
+    return 0
+
+
+def _explain_by(settings: PainterSettings, request: ExplainRequest) -> int:
+    """By the error with which a painter denoises the picture."""
+    from ..compute.devices import find_device
+    from ..painter.contributions import painter_contributions
+    from ..painter.denoising import PipelineErrors
+    from ..painter.pipeline import Painter
+
+    if len(request.pictures) > 1:
+        raise ConfigError("a painter explains a text by one picture: give --picture once")
+    picture = open_named(request.pictures[0])
+    painter = Painter(settings, find_device("auto"))
+    error, added = painter_contributions(PipelineErrors(painter, picture), request.text.split())
+    if request.as_json:
+        words = [asdict(word) for word in added]
+        result = {
+            "schema": SCHEMA, "text": request.text, "error": error, "painter": painter.about,
+            "words": words,
+        }  # fmt: skip
+        write_result(json.dumps(result))
+        return 0
+    lines = [f"{'adds':>7}  {'95 % interval':16}  word"]
+    for word in added:
+        lines.append(f"{word.adds:+7.3f}  {word.low:+.3f} to {word.high:+.3f}  {word.word}")
+    write_result("\n".join([*lines, "", f"error {error:.3f} of that without words"]))
     return 0
 
 

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from ..clip.weights_file import WeightsFile
-from ..errors import ModelError, PictureError, first_line, printable
+from ..errors import ModelError, PezError, PictureError, first_line, printable
 from ..hub.bars import without_bars
 from ..hub.download import why_unreachable
 from ..language_model.folder_check import offline
@@ -101,7 +101,7 @@ def _download(name: str, local_only: bool) -> Path:
     """The folder in the hub's cache. local_only: do not ask the hub, whose failures diffusers does
     not always recognise. Its warnings are off; the caller reports the outcome."""
     download = require_diffusers().DiffusionPipeline.download
-    with _silent():
+    with silent():
         return Path(download(name, use_safetensors=True, local_files_only=local_only))
 
 
@@ -140,7 +140,7 @@ class Painter:
 
         Raises PictureError for a prompt that is no text.
         """
-        _require_text(prompt)
+        require_text(prompt)
         parts = self.pipeline.components.items()
         tokenizers = [part for name, part in parts if part and name.startswith("tokenizer")]
         if not tokenizers:
@@ -157,31 +157,39 @@ class Painter:
         Raises PictureError for a prompt that is no text, and when the pipeline returns no usable
         picture; ModelError when it cannot paint with these settings.
         """
-        _require_text(prompt)
+        require_text(prompt)
         settings = self.settings
         size = {} if settings.size is None else {"height": settings.size, "width": settings.size}
-        with torch.inference_mode(), _silent():
-            try:
-                output = self.pipeline(
-                    prompt=prompt,
-                    guidance_scale=settings.guidance,
-                    num_inference_steps=settings.steps,
-                    generator=torch.Generator("cpu").manual_seed(seed),
-                    output_type="np",
-                    **size,
-                )
-            except Exception as error:  # of a scheduler or a part that does not fit the others
-                if isinstance(error, MemoryError) or "memory" in str(error):
-                    raise  # the caller knows what to advise
-                raise ModelError(
-                    f"the pipeline {self.about['pipeline']} cannot paint with these settings "
-                    f"({_reason(error)}): try another scheduler or size"
-                ) from error
+        with self.running():
+            output = self.pipeline(
+                prompt=prompt,
+                guidance_scale=settings.guidance,
+                num_inference_steps=settings.steps,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="np",
+                **size,
+            )
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise PictureError(
                 "the pipeline's own safety checker blocked the picture: change the prompt"
             )
         return to_picture(output.images[0])
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A context to run the pipeline in. Raises ModelError when a part or the scheduler does not
+        fit the others."""
+        with torch.inference_mode(), silent():
+            try:
+                yield
+            except Exception as error:
+                known = isinstance(error, MemoryError | PezError) or "memory" in str(error)
+                if known:  # the caller knows what to advise
+                    raise
+                raise ModelError(
+                    f"the pipeline {self.about['pipeline']} cannot paint with these settings "
+                    f"({_reason(error)}): try another scheduler or size"
+                ) from error
 
 
 def load_painter(name: str = DEMO, device: str | torch.device = "cpu", **settings: Any) -> Painter:
@@ -236,7 +244,7 @@ def _load(folder: Path, name: str, dtype: torch.dtype) -> Any:
     check_pipeline(folder)
     from . import denoiser  # noqa: F401  (diffusers finds it only among what is imported)
 
-    with without_bars(diffusers, transformers), offline(), _silent():
+    with without_bars(diffusers, transformers), offline(), silent():
         try:
             # A pipeline keeps its own safety checker, if it has one.
             pipeline = diffusers.DiffusionPipeline.from_pretrained(
@@ -272,7 +280,7 @@ def _require_whole(folder: Path, pipeline: Any) -> None:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """A context without diffusers' warnings, which are for programmers or repeat a whole text."""
     logging_of = require_diffusers().utils.logging
     verbosity = logging_of.get_verbosity()
@@ -288,7 +296,8 @@ def _reason(error: Exception) -> str:
     return printable(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
-def _require_text(prompt: str) -> None:
+def require_text(prompt: str) -> None:
+    """Raises PictureError for a prompt that is no text, such as half a character."""
     try:
         prompt.encode()
     except UnicodeEncodeError as error:

@@ -20,7 +20,15 @@ GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 GUIDANCE, STEPS = 9.0, 25  # arXiv 2302.03668 §4.1
 DEMO_SIZE = 48  # pixels
 MOST = 1000  # images of a prompt, and steps of one; schedulers are trained on so many
+LEVELS = 10  # of noise in a round of a ranking: the steps in which a model would paint
+LEAST_LEVELS = 2  # one alone gives no interval
+ROUNDS = 8  # of a ranking at most
 DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
+
+
+def noise_of(seed: int, number: int) -> int:
+    """The seed of a noise of a ranking."""
+    return (seed + 1_000_003 * number) % 2**63
 
 
 @dataclass(frozen=True)

@@ -82,3 +82,19 @@ def test_wrong_use_is_reported(
 ) -> None:
     code, out, err = pez("explain", *arguments, "--picture", picture)
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+def test_a_painter_says_what_words_add(pez: Pez, root: Path) -> None:
+    pytest.importorskip("diffusers")
+    given = ["explain", "a watermelon", "--picture", str(root / "examples" / "watermelon.png")]
+    code, out, err = pez(*given, "--painter", "demo")
+    assert (code, err) == (0, "")
+    head, first, second, _, last = out.splitlines()
+    assert head.split()[-1] == "word" and first.endswith("  a")
+    assert second.endswith("  watermelon") and float(second.split()[0]) > 0.05
+    assert last.startswith("error 0.") and last.endswith("of that without words")
+    found = json.loads(pez(*given, "--painter", "demo", "--json")[1])
+    assert [word["word"] for word in found["words"]] == ["a", "watermelon"]
+    assert found["words"][1]["low"] > 0 and found["painter"]["pipeline"] == "demo"
+    code, out, err = pez(*given, "--picture", given[-1], "--painter", "demo")
+    assert code == 2 and not out and "give --picture once" in err

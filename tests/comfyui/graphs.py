@@ -11,6 +11,7 @@ from tests.comfyui.client import Prompt
 Link = list[Any]
 LEARN = "PEZ_ImageToHardPrompt"
 MIX = "PEZ_PromptMixer"
+RANK = "PEZ_PromptRanker"
 VIEW = "PEZ_TokenViewer"
 DEMO = "demo (offline)"
 CLIP_L_CHOICE = f"text_encoders/{CLIP_L}"
@@ -50,6 +51,16 @@ def mix(**changes: Any) -> dict[str, Any]:
 def view(**changes: Any) -> dict[str, Any]:
     """Token Viewer."""
     return node(VIEW, **{"model": "none (tokens only)", "edits": "", "avoid": "", **changes})
+
+
+def rank(image: Link, **changes: Any) -> dict[str, Any]:
+    """Prompt Ranker with every widget set; needs the node `checkpoint`."""
+    inputs = {
+        "image": image, "model": ["checkpoint", 0], "vae": ["checkpoint", 2],
+        "clip": ["checkpoint", 1], "prompts": "a red cat\na blue dog", "rounds": 2,
+        "seconds": 0.0, "size": 64, "seed": 1,
+    }  # fmt: skip
+    return node(RANK, **{**inputs, **changes})
 
 
 def text(value: str) -> dict[str, Any]:

@@ -34,7 +34,9 @@ def test_the_packs_are_loaded_once_and_without_an_error(server: Server) -> None:
 
 def test_every_node_of_the_pack_is_offered(client: Client) -> None:
     ours = {name for name in client.get("/object_info") if name.startswith("PEZ_")}
-    assert ours == {"PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_TokenViewer"}
+    assert ours == {
+        "PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_PromptRanker", "PEZ_TokenViewer",
+    }  # fmt: skip
 
 
 def test_another_pack_keeps_its_own_pez_core(client: Client) -> None:

@@ -68,6 +68,34 @@ def learned(stopped: str = "plateau", text: str | None = None) -> dict[str, Any]
     }
 
 
+RANKED = [
+    ("a watermelon on a striped background", 0.8712, 0.0, 12),
+    ("watermelon \\(juicy\\)", 0.8745, 0.004, 12),
+    ("tree lady dunno space watermelon watermelon lady emoji", 0.912, 0.009, 4),
+    ("a pizza", 1.0231, 0.021, 4),
+]
+
+
+def ranking(step: int, stopped: str = "rounds", text: str | None = None) -> dict[str, Any]:
+    """The Prompt Ranker's, after so many rounds."""
+    rows = [
+        {"prompt": prompt, "error": e, "low": e - half, "high": e + half, "passes": 10 * rounds}
+        for prompt, e, half, rounds in ([(text, 0.9, 0.0, 4)] if text else RANKED)
+    ]
+    return {
+        "schema": SCHEMA,
+        "kind": "ranking",
+        "text": rows[0]["prompt"],
+        "ranking": rows,
+        "certainty": "the first 2 cannot be told apart",
+        "step": step,
+        "total": TOTAL,
+        "passes": 440,
+        "seconds": 0.4 * step,
+        "stopped": stopped,
+    }
+
+
 def kept(concept: str, similarity: float, threshold: float = 0.3932) -> dict[str, Any]:
     """How near a prompt is to what it should keep away from."""
     near = similarity > threshold

@@ -23,6 +23,7 @@ from aiohttp import WSMsgType, web
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LEARNERS = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer")
+RANKER = "PEZ_PromptRanker"
 PACK = "comfyui-pez"
 SECOND = "comfyui-pez-main"  # a second copy of the pack, listed with {"twice": true}
 
@@ -44,7 +45,7 @@ class State:
         self.interrupted = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def send(self, kind: str, **data: Any) -> None:
+    async def send(self, kind: str, /, **data: Any) -> None:
         for socket in list(self.sockets.values()):
             if not socket.closed:
                 await socket.send_json({"type": kind, "data": data})
@@ -65,6 +66,8 @@ async def play_prompt(state: State, prompt_id: str, body: dict[str, Any]) -> Non
         for node, call in body["prompt"].items():
             if call["class_type"] in LEARNERS:
                 await play_learner(state, play, node, prompt_id)
+            elif call["class_type"] == RANKER:
+                await play_ranker(state, play, node, prompt_id)
             elif call["class_type"] == "PEZ_TokenViewer":
                 edits = json.loads(call["inputs"].get("edits") or "{}")
                 payload = recording.viewed(
@@ -103,6 +106,20 @@ async def play_learner(state: State, play: dict[str, Any], node: str, prompt_id:
             break
         await asyncio.sleep(play.get("pause", 0.02))
     return await executed(state, node, prompt_id, recording.learned(stopped, play.get("text")))
+
+
+async def play_ranker(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
+    for step in range(1, recording.TOTAL + 1):
+        told = {**recording.ranking(step), "node": node, "prompt_id": prompt_id}
+        await state.send("pez.progress", **told)
+        if play["mode"] == "error" and step == 6:
+            raise RuntimeError("no such model")
+        if play["mode"] == "hold" and step == 8:
+            await hold(state)
+            return await executed(state, node, prompt_id, recording.ranking(step, "stopped"))
+        await asyncio.sleep(play.get("pause", 0.02))
+    done = recording.ranking(recording.TOTAL, text=play.get("text"))
+    return await executed(state, node, prompt_id, done)
 
 
 async def hold(state: State) -> str:

@@ -15,7 +15,7 @@ from tests.support.nodes_support import CONTROL, ROOT, Comfy, output_name, schem
 pytest_plugins = ("tests.support.nodes_fixtures",)
 
 LANGUAGES = ("en", "zh")
-NODE_IDS = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_TokenViewer")
+NODE_IDS = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_PromptRanker", "PEZ_TokenViewer")
 # The front end compiles locale messages, and these characters are its syntax.
 SYNTAX = re.compile(r"[{}@|]")
 

@@ -18,7 +18,7 @@ pytest_plugins = ("tests.support.nodes_fixtures",)
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "schema.json"
 RECORDED = Path(__file__).parents[1] / "frontend" / "object_info.json"
-NODES = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_TokenViewer")
+NODES = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer", "PEZ_PromptRanker", "PEZ_TokenViewer")
 
 
 def describe(schema: Any) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class Comfy:
     @property
     def nodes(self) -> dict[str, Any]:
         nodes = self.module("nodes")
-        found = (nodes.ImageToHardPrompt, nodes.PromptMixer, nodes.TokenViewer)
+        found = (
+            nodes.ImageToHardPrompt, nodes.PromptMixer, nodes.PromptRanker, nodes.TokenViewer,
+        )  # fmt: skip
         return {node.define_schema().node_id: node for node in found}
 
     def put(self, label: str, state: Mapping[str, Tensor]) -> Path:

@@ -40,6 +40,22 @@ export function chipRow(tokens) {
 }
 
 /**
+ * The button that ends a run with the best so far.
+ * @param {() => Promise<boolean>} onFinish false if it fails
+ * @returns {HTMLButtonElement}
+ */
+export function finishButton(onFinish) {
+  const finish = button("Use best so far", async () => {
+    finish.disabled = true;
+    finish.textContent = "finishing…";
+    if (await onFinish()) return;
+    finish.disabled = false;
+    finish.textContent = "Use best so far";
+  });
+  return finish;
+}
+
+/**
  * The view of a running search. It is updated in place: a button that is replaced between mouse
  * down and mouse up loses the click.
  * @param {() => Promise<boolean>} onFinish ends the search with the best so far; false if it fails
@@ -50,13 +66,7 @@ export function runningView(onFinish) {
   const chips = el("div");
   const similarity = el("span", { class: "pez-similarity" });
   const steps = el("span", { class: "pez-quiet pez-grow" });
-  const finish = button("Use best so far", async () => {
-    finish.disabled = true;
-    finish.textContent = "finishing…";
-    if (await onFinish()) return;
-    finish.disabled = false;
-    finish.textContent = "Use best so far";
-  });
+  const finish = finishButton(onFinish);
   const element = el("div", { class: "pez-view pez-running" }, [
     el("div", { class: "pez-bar" }, [bar]),
     chips,

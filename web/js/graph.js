@@ -4,6 +4,7 @@
 /** The ids of the pack's nodes. They never change. */
 export const LEARNER = "PEZ_ImageToHardPrompt";
 export const MIXER = "PEZ_PromptMixer";
+export const RANKER = "PEZ_PromptRanker";
 export const VIEWER = "PEZ_TokenViewer";
 
 /**

@@ -3,10 +3,11 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { chain } from "./dom.js";
-import { LEARNER, MIXER, VIEWER, imageSource, nodeById } from "./graph.js";
+import { LEARNER, MIXER, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
 import { setUpLearner } from "./learner_node.js";
 import { LABEL, addLearner, menuItems } from "./menu.js";
 import { setUpMixer } from "./mixer.js";
+import { setUpRanker } from "./ranker_node.js";
 import { createRuns } from "./runs.js";
 import { loadStyles } from "./styles.js";
 import { setUpViewer } from "./viewer_node.js";
@@ -123,6 +124,7 @@ const extension = {
       panels.set(node, setUpLearner(node, finish, changed));
     }
     if (node.comfyClass === MIXER) setUpMixer(node);
+    if (node.comfyClass === RANKER) panels.set(node, setUpRanker(node, finish, changed));
     if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));
   },
   // At this call the old workflow is still the active one. The delay until the new one is active

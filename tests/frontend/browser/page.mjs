@@ -142,6 +142,7 @@ export class Front {
       learn: "PEZ_ImageToHardPrompt",
       view: "PEZ_TokenViewer",
       mix: "PEZ_PromptMixer",
+      rank: "PEZ_PromptRanker",
     }[name];
     return this.page.locator(`.pez-panel[data-pez="${type}"]`).first();
   }

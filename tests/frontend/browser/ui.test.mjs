@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { graph } from "./graph.mjs";
 import { learner } from "./learner.mjs";
 import { Front, SAFETY, startBrowser, startServer } from "./page.mjs";
+import { ranker } from "./ranker.mjs";
 import { runs } from "./runs.mjs";
 import { texts } from "./texts.mjs";
 import { viewer } from "./viewer.mjs";
@@ -12,7 +13,7 @@ import { viewer } from "./viewer.mjs";
 const VERSIONS = (process.env.PEZ_FRONTS || "1.27.10,1.35.9,newest").split(",");
 const RENDERERS = (process.env.PEZ_RENDERERS || "classic,nodes2").split(",");
 // The graph's come last: the subgraph leaves the page inside it.
-const SCENARIOS = { ...learner, ...viewer, ...texts, ...runs, ...graph };
+const SCENARIOS = { ...learner, ...viewer, ...texts, ...ranker, ...runs, ...graph };
 
 let browser;
 before(async () => {

@@ -47,6 +47,10 @@ def get_torch_device() -> torch.device:
     return DEVICE
 
 
+def intermediate_device() -> torch.device:
+    return DEVICE
+
+
 def text_encoder_offload_device() -> torch.device:
     return DEVICE
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 import comfy.model_management
 
 shown: list[tuple[int, int, str | None]] = []  # value, total, node
@@ -17,3 +19,10 @@ class ProgressBar:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self.total = self.total if total is None else total
         shown.append((min(value, self.total), self.total, self.node_id))
+
+
+def common_upscale(
+    samples: torch.Tensor, width: int, height: int, upscale_method: str, crop: str
+) -> torch.Tensor:
+    """Pictures (B, C, H, W) scaled to a size."""
+    return torch.nn.functional.interpolate(samples, size=(height, width), mode=upscale_method)

@@ -196,9 +196,9 @@ class io:
         "COMBO", "options", *_OF_ALL, *(w for w in _OF_WIDGETS if w != "force_input"),
         "control_after_generate", "upload", "image_folder", "remote",
     )  # fmt: skip
-    Image, Mask, Clip, ClipVision, ClipVisionOutput, Conditioning, Model = map(
+    Image, Mask, Clip, ClipVision, ClipVisionOutput, Conditioning, Model, Vae = map(
         Custom, ("IMAGE", "MASK", "CLIP", "CLIP_VISION", "CLIP_VISION_OUTPUT", "CONDITIONING",
-                 "MODEL")
+                 "MODEL", "VAE")
     )  # fmt: skip
 
 

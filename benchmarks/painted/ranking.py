@@ -1,0 +1,233 @@
+"""Does a painter choose better than CLIP among the candidates of a search?
+
+    python -m benchmarks.painted.ranking --work DIR [--pictures 200] [--sets fxemoji scenes]
+
+The default search gives candidates for each picture, all liked by CLIP. The painter's error of each
+is measured under ROUNDS noises at all levels; each is painted, and the judge, a CLIP that took no
+part, compares what is painted with the original. The table compares the choices with CLIP's own:
+by the error (also with fewer noises, or a part of the levels, or racing), by painting each
+candidate once in few steps and looking at it with the guide's image tower, by both, and the best
+choice there is. Below it: which name of eight fits a picture, by the error and by CLIP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+
+from pez_core import LearnedPrompt, Painter, learn_prompts, load_painter, make_targets
+from pez_core.painter.denoising import PipelineErrors
+from pez_core.painter.ranking import NO_WORDS, rank, relative_errors
+from pez_core.text.template import plain_template
+from training.painter.evaluate import paint
+
+from ..applied.shared import interval
+from ..judge import Judge
+from ..measure import machine, markdown, save
+from .methods import DEFAULT, Method
+from .picture_sets import picture_set
+from .prompts import bench, mask_of
+
+ROUNDS, NAMES = 8, 8
+PAINTED_SEEDS, LOOKED_STEPS = 2, 8
+PART = 10  # pictures in a line of the file
+Found = dict[str, Any]  # of a picture
+
+
+@cache
+def judge_and_painter(name: str) -> tuple[Judge, Painter]:
+    return Judge(), load_painter(name)
+
+
+def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
+    """What is known of the candidates of some pictures."""
+    model, (judge, painter) = bench(), judge_and_painter(painter_name)
+    pictures = picture_set(kind)
+    method = Method(DEFAULT)
+    goals = [
+        make_targets(model.encode_pictures([picture])) for picture in pictures.pictures[first:last]
+    ]
+    searches = learn_prompts(
+        model, goals, plain_template(method.tokens), at_once=PART, config=method.config,
+        mask=mask_of(method, model), seed=first, dtype=torch.float32,
+    )  # fmt: skip
+    learned = dict(searches)
+    found = []
+    for number in range(first, last):
+        result = learned[number - first]
+        assert isinstance(result, LearnedPrompt), result
+        texts = [candidate.text for candidate in result.candidates]
+        picture = pictures.pictures[number]
+        seen = PipelineErrors(painter, picture)
+        errors = torch.stack([relative_errors(seen, texts, n) for n in range(ROUNDS)], 1)
+        original, guide = judge.see([picture])[0], model.encode_pictures([picture])[0]
+        painted = []
+        for seed in range(PAINTED_SEEDS):
+            images = paint(painter.pipeline, painter.settings, texts, 1000 * number + seed)
+            painted.append((judge.see(images) @ original).tolist())
+        looked = [
+            painter.pipeline(
+                text,
+                guidance_scale=painter.settings.guidance,
+                num_inference_steps=LOOKED_STEPS,
+                generator=torch.Generator().manual_seed(number),
+            ).images[0]
+            for text in texts
+        ]
+        others = sorted({*pictures.names} - {pictures.names[number]})
+        names = [pictures.names[number], *Random(number).sample(others, NAMES - 1)]
+        named = torch.stack([relative_errors(seen, names, n) for n in range(2)], 1)
+        found.append({
+            "texts": texts,
+            "errors": [[[round(e, 4) for e in row] for row in of] for of in errors.tolist()],
+            "own": [candidate.similarity for candidate in result.candidates],
+            "painted": np.mean(painted, 0).tolist(),
+            "looked": (model.encode_pictures(looked) @ guide).tolist(),
+            "name errors": named.mean((1, 2)).tolist(),
+            "name similarities": (model.encode_texts(names) @ guide).tolist(),
+        })  # fmt: skip
+    return found
+
+
+class Kept:
+    """The errors that were measured, as a picture that a painter sees."""
+
+    def __init__(self, found: Found) -> None:
+        self.errors_of = dict(zip(found["texts"], np.array(found["errors"]), strict=True))
+        self.levels = next(iter(self.errors_of.values())).shape[-1]
+
+    def errors(self, prompts: Sequence[str], noise: int) -> torch.Tensor:
+        ones = np.ones(self.levels)
+        rows = [ones if p == NO_WORDS else self.errors_of[p][noise] for p in prompts]
+        return torch.tensor(np.stack(rows))
+
+
+def raced(found: Found) -> tuple[np.ndarray, int]:
+    """The places of the candidates in a race (higher is better), and its passes."""
+    ranking = rank(Kept(found), found["texts"], ROUNDS)
+    places = [ranked.prompt for ranked in ranking.prompts]
+    return -np.array([places.index(text) for text in found["texts"]]), ranking.passes
+
+
+def standard(values: np.ndarray) -> np.ndarray:
+    spread: np.ndarray = (values - values.mean()) / (values.std() + 1e-9)
+    return spread
+
+
+def scores() -> dict[str, Callable[[Found], np.ndarray]]:
+    """What chooses: the highest score of a picture's candidates is taken."""
+
+    def error(rounds: int, levels: slice = slice(None)) -> Callable[[Found], np.ndarray]:
+        return lambda found: -np.array(found["errors"])[:, :rounds, levels].mean((1, 2))
+
+    return {
+        "CLIP": lambda found: np.array(found["own"]),
+        f"the error, {ROUNDS} noises": error(ROUNDS),
+        **{f"the error, {n} noise{'s' * (n > 1)}": error(n) for n in (1, 2, 4)},
+        "the error, most noise (first 3 levels)": error(ROUNDS, slice(0, 3)),
+        "the error, middle (levels 4 to 7)": error(ROUNDS, slice(3, 7)),
+        "the error, least noise (last 3 levels)": error(ROUNDS, slice(7, None)),
+        "the error, without the last 3 levels": error(ROUNDS, slice(0, 7)),
+        "racing": lambda found: raced(found)[0],
+        f"painting once in {LOOKED_STEPS} steps and looking": lambda f: np.array(f["looked"]),
+        "the error and looking": lambda found: (
+            standard(error(4)(found)) + standard(np.array(found["looked"]))
+        ),
+        "the best there is": lambda found: np.array(found["painted"]),
+    }
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    ranks = [values.argsort().argsort() for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def table(found: list[Found]) -> list[str]:
+    """The choices, with paired intervals."""
+    by_clip = np.array([f["painted"][int(np.argmax(f["own"]))] for f in found])
+    chance = np.array([np.mean(f["painted"]) for f in found])
+    rows = [["any of them, by chance", f"{chance.mean():.3f}",
+             interval((chance - by_clip).tolist(), 3, "+"), ""]]  # fmt: skip
+    for name, score in scores().items():
+        values = [score(f) for f in found]
+        taken = np.array(
+            [f["painted"][int(v.argmax())] for f, v in zip(found, values, strict=True)]
+        )
+        related = [
+            correlation(v, np.array(f["painted"])) for f, v in zip(found, values, strict=True)
+        ]
+        difference = "" if name == "CLIP" else interval((taken - by_clip).tolist(), 3, "+")
+        rows.append([name, f"{taken.mean():.3f}", difference, f"{np.mean(related):+.2f}"])
+    return markdown(
+        ["chosen by", "painted similarity", "less CLIP's choice", "rank correlation"], rows
+    )
+
+
+def naming(found: list[Found]) -> str:
+    """How often the true name is the first of eight."""
+    error = [float(np.argmin(f["name errors"]) == 0) for f in found]
+    clip = [float(np.argmax(f["name similarities"]) == 0) for f in found]
+    return (
+        f"true name first of {NAMES}: by the error {100 * np.mean(error):.0f} %, by CLIP "
+        f"{100 * np.mean(clip):.0f} %"
+    )
+
+
+def racing(found: list[Found]) -> str:
+    """What racing saves, and how often it gives the same first prompt."""
+    whole = ROUNDS * np.mean([(len(f["texts"]) + 1) * len(f["errors"][0][0]) for f in found])
+    full = scores()[f"the error, {ROUNDS} noises"]
+    races = [raced(f) for f in found]
+    same = np.mean([r.argmax() == full(f).argmax() for (r, _), f in zip(races, found, strict=True)])
+    share = np.mean([passes for _, passes in races]) / whole
+    return f"racing: {100 * share:.0f} % of the passes, the same choice in {100 * same:.0f} %"
+
+
+def main() -> None:
+    """Measure what is missing, and print the tables."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--painter", default="demo")
+    parser.add_argument("--sets", nargs="+", default=["fxemoji", "scenes"])
+    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--save", metavar="NAME", help="write the figures to results/")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    path = options.work / f"{Path(options.painter).name}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    known = {(kind, first): found for kind, first, found in map(json.loads, lines)}
+    firsts = range(0, options.pictures, PART)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
+        parts = {
+            pool.submit(measure, kind, options.painter, first, first + PART): (kind, first)
+            for kind in options.sets for first in firsts if (kind, first) not in known
+        }  # fmt: skip
+        for done, future in enumerate(as_completed(parts), 1):
+            known[parts[future]] = future.result()
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([*parts[future], future.result()]) + "\n")
+            print(f"{done} of {len(parts)}: {parts[future]}", flush=True)
+    result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures, "sets": {}}
+    for kind in options.sets:
+        found = [one for first in firsts for one in known[kind, first]]
+        shown = [*table(found), "", naming(found), racing(found)]
+        print(f"\n{kind}\n", *shown, sep="\n")
+        result["sets"][Path(kind).stem] = shown
+    if options.save:
+        print(save(options.save, result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Prompt Ranker: which prompt describes a picture best, by the model you paint with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy.utils import common_upscale
+from comfy_api.latest import io
+
+from ..pez_core.errors import ConfigError, PictureError
+from ..pez_core.hub.configuration import shown
+from ..pez_core.painter.ranking import rank
+from ..pez_core.painter.settings import ROUNDS
+from . import schema
+from .run.denoising import GraphErrors
+from .run.live import LiveRanking
+from .run.messages import ranking_message
+from .values import checked
+
+GRAIN = 16  # pixels: what every VAE and its patches divide
+LARGEST = 1024  # the side of a square of as many pixels as a picture has at most
+
+
+class PromptRanker(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema.schema(
+            node_id="PEZ_PromptRanker",
+            display_name="Prompt Ranker",
+            description="Ranks prompts by the model you paint with: the better a prompt describes "
+            "the picture, the better the model removes noise from the picture under it. Works with "
+            "every text encoder; nothing is painted.",
+            search_aliases=["compare prompts", "best prompt", "prompt score", "pez"],
+            is_input_list=True,  # for `candidates`: all of a list in one run
+            inputs=_inputs(),
+            outputs=_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, **given: list[Any]) -> io.NodeOutput:
+        """Every value comes as a list, of which only those of the prompts may be longer than 1."""
+        texts = [*_lines(given.pop("prompts")), *(given.pop("candidates", None) or ())]
+        one = {name: values[0] if values else None for name, values in given.items()}
+        return cls.rank_prompts(prompts=_prompts(texts), **one)
+
+    @classmethod
+    @checked()
+    def rank_prompts(
+        cls,
+        prompts: Any,
+        image: torch.Tensor,
+        model: Any,
+        vae: Any,
+        clip: Any,
+        rounds: int,
+        seconds: float,
+        size: int,
+        seed: int,
+    ) -> io.NodeOutput:
+        for name, part in (("model", model), ("vae", vae), ("clip", clip)):
+            if part is None:
+                raise ConfigError(f"`{name}` is empty: the file that is loaded holds none")
+        live = LiveRanking(cls.hidden.unique_id, rounds)
+        with live:
+            picture = GraphErrors(model, vae, clip, sized(image, size), seed)
+            found = rank(picture, prompts, rounds, seconds or None, live)
+        message = ranking_message(found, rounds)
+        best = found.prompts[0].prompt
+        return io.NodeOutput(
+            best,
+            [ranked.prompt for ranked in found.prompts],
+            [ranked.error for ranked in found.prompts],
+            ui={"pez": [message], "text": [best]},
+        )
+
+
+def sized(image: torch.Tensor, size: int) -> torch.Tensor:
+    """The first picture (1, H, W, 3) of a batch in its own shape, with as many pixels as a square
+    of `size`; with 0 in its own size, but with at most LARGEST ** 2 pixels. Raises PictureError for
+    one without a pixel."""
+    height, width = image.shape[1:3]
+    if not image.numel():
+        raise PictureError("`image` is empty: check the node that is connected to it")
+    area = float(height * width)
+    scale = ((size**2 if size else min(area, LARGEST**2)) / area) ** 0.5
+    sides = [max(GRAIN, round(side * scale / GRAIN) * GRAIN) for side in (height, width)]
+    first = image[:1, :, :, :3].movedim(-1, 1)
+    return common_upscale(first, sides[1], sides[0], "bicubic", "center").movedim(1, -1).clamp(0, 1)
+
+
+def _lines(prompts: list[Any]) -> list[Any]:
+    """The prompts of the widget, one on each line, or of what is connected to it."""
+    return [
+        line.strip() if isinstance(text, str) else text
+        for text in prompts
+        for line in (text.splitlines() if isinstance(text, str) else [text])
+    ]
+
+
+def _prompts(texts: list[Any]) -> list[str]:
+    """Each text once. Raises ConfigError for what is no text, and without any."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigError(
+                f"a prompt is {shown(text)}, but must be a text: check the node that is connected "
+                "to `prompts` or `candidates`"
+            )
+    found = list(dict.fromkeys(filter(str.strip, texts)))
+    if not found:
+        raise ConfigError(
+            "nothing to rank: write a prompt on each line of `prompts`, or connect `candidates`"
+        )
+    return found
+
+
+def _inputs() -> list[Any]:
+    return [
+        io.Image.Input("image", tooltip="The picture that the prompts describe."),
+        io.Model.Input("model", tooltip="The model you paint with, LoRAs included."),
+        io.Vae.Input("vae", tooltip="The VAE that belongs to the model."),
+        io.Clip.Input(
+            "clip", tooltip="The text encoder of the model: a CLIP, T5 or a language model."
+        ),
+        io.String.Input(
+            "prompts",
+            default="",
+            multiline=True,
+            dynamic_prompts=False,
+            tooltip="The prompts to compare, one on each line, written as for CLIP Text Encode.",
+        ),
+        io.Int.Input(
+            "rounds",
+            default=ROUNDS,
+            min=1,
+            max=100,
+            step=1,
+            tooltip="How many noises at most. Each round shows the model the picture under one "
+            "more noise, with each prompt that is not surely behind.",
+        ),
+        schema.advanced(
+            io.Float,
+            "seconds",
+            default=0.0,
+            min=0.0,
+            max=86_400.0,
+            step=1.0,
+            tooltip="Begin no round after this time. 0: no limit.",
+        ),
+        schema.advanced(
+            io.Int,
+            "size",
+            default=0,
+            min=0,
+            max=4096,
+            step=GRAIN,
+            tooltip="Scale the picture to as many pixels as a square of this side has; smaller is "
+            "faster. 0: its own size, but at most that of a square of 1024.",
+        ),
+        schema.seed_input(),
+        io.String.Input(
+            "candidates",
+            optional=True,
+            force_input=True,
+            tooltip="More prompts: the candidates of Image→Hard Prompt, or any list of texts.",
+        ),
+    ]
+
+
+def _outputs() -> list[Any]:
+    return [
+        schema.output(io.String, "prompt", "The best prompt, ready for CLIP Text Encode."),
+        schema.output(io.String, "ranking", "All prompts, best first.", is_output_list=True),
+        schema.output(
+            io.Float,
+            "errors",
+            "The error of each prompt in the same order, as a share of the error without words: "
+            "below 1 the words help.",
+            is_output_list=True,
+        ),
+    ]

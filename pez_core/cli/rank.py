@@ -1,0 +1,178 @@
+"""`pez rank PICTURE --prompt TEXT`: which prompt describes a picture best, by a painter."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..compute.devices import DEVICES, DTYPES
+from ..errors import ConfigError
+from ..options import OPTIONS
+from ..painter.settings import (
+    DEMO,
+    LEAST_LEVELS,
+    LEVELS,
+    MOST,
+    ROUNDS,
+    PainterSettings,
+    own_settings,
+)  # fmt: skip
+from ..prompt import SCHEMA
+from ..text.line_files import read_lines
+from .named import open_named
+from .options import add_option
+from .output import write_result
+from .progress import Progress, interruptible
+
+if TYPE_CHECKING:
+    from ..painter.ranking import Ranking
+
+_ABOUT = """
+Ranks prompts by a painter: the better a prompt describes the picture, the better the painter
+denoises the picture under it. Nothing is painted, and any text-to-image model of diffusers will do,
+whatever its text encoder. The error is a share of that without words: below 1 the words help. Every
+round adds a noise, the same for all prompts, and a prompt that is surely behind leaves the race.
+Ctrl-C ends it with the ranking so far.
+"""
+
+
+@dataclass(frozen=True)
+class RankRequest:
+    """levels: of noise, in a round. seconds: no round begins after so many."""
+
+    picture: str
+    prompts: list[str]
+    painter: PainterSettings
+    levels: int
+    rounds: int
+    seconds: float | None
+    seed: int
+    device: str
+    as_json: bool
+
+
+def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        allow_abbrev=False,
+        help="rank prompts by how well a painter denoises a picture with them",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("picture", metavar="PICTURE", help="the picture that the prompts describe")
+    add("--prompt", action="append", default=[], metavar="TEXT", help="a prompt; repeat it")
+    add("--prompts", metavar="FILE", help="a file with a prompt on each line")
+    add("--painter", metavar="NAME_OR_FOLDER", help=f"{OPTIONS['painter'].help} (default: {DEMO})")
+    add(
+        "--rounds",
+        type=int,
+        default=ROUNDS,
+        metavar="N",
+        help="how many noises at most (default: %(default)s)",
+    )
+    add(
+        "--levels",
+        type=int,
+        default=LEVELS,
+        metavar="N",
+        help="how many levels of each noise: each is a pass of the denoiser for each prompt "
+        "(default: %(default)s)",
+    )
+    add("--size", type=int, metavar="PIXELS", help="of the picture (default: the painter's own)")
+    add(
+        "--diffusion-dtype",
+        choices=DTYPES,
+        default="auto",
+        help="the precision of the painter (default: float16 on a GPU, else float32)",
+    )
+    add_option(parser, "seconds", type=float, metavar="S")
+    add("--seed", type=int, default=0, help="of the noises (default: %(default)s)")
+    add_option(parser, "device", choices=DEVICES, default="auto")
+    add_option(parser, "json", action="store_true")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    prompts = list(arguments.prompt)
+    if arguments.prompts is not None:
+        prompts += read_lines(arguments.prompts, ConfigError, "prompt")
+    prompts = list(dict.fromkeys(prompts))
+    if not prompts:
+        raise ConfigError("nothing to rank: give --prompt TEXT, once for each, or --prompts FILE")
+    if not LEAST_LEVELS <= arguments.levels <= MOST:
+        raise ConfigError(f"--levels must be from {LEAST_LEVELS} to {MOST}, got {arguments.levels}")
+    painter = replace(
+        own_settings(arguments.painter or DEMO),
+        size=arguments.size,
+        dtype=arguments.diffusion_dtype,
+    )
+    painter.noise_seeds(arguments.seed)  # raises if it is out of range
+    return _rank(
+        RankRequest(
+            arguments.picture,
+            prompts,
+            painter,
+            arguments.levels,
+            arguments.rounds,
+            arguments.seconds,
+            arguments.seed,
+            arguments.device,
+            arguments.json,
+        )  # fmt: skip
+    )
+
+
+def _rank(request: RankRequest) -> int:
+    from ..compute.devices import find_device
+    from ..painter.denoising import PipelineErrors
+    from ..painter.pipeline import Painter
+    from ..painter.ranking import rank
+
+    picture = open_named(request.picture)
+    painter = Painter(request.painter, find_device(request.device))
+    errors = PipelineErrors(painter, picture, request.seed, request.levels)
+    with interruptible() as pressed, Progress(request.seconds) as bar:
+
+        def show(found: Ranking) -> bool:
+            best = found.prompts[0]
+            bar.say(found.rounds / request.rounds, found.seconds, f"{best.error:.3f} {best.prompt}")
+            return bool(pressed)
+
+        found = rank(errors, request.prompts, request.rounds, request.seconds, show)
+    write_result(
+        json.dumps(_to_json(request, painter, found)) if request.as_json else _table(found)
+    )
+    return 0
+
+
+def _to_json(request: RankRequest, painter: Any, found: Ranking) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "ranking": [asdict(ranked) for ranked in found.prompts],
+        "tied": found.tied,
+        "passes": found.passes,
+        "rounds": found.rounds,
+        "reason": found.reason,
+        "seconds": found.seconds,
+        "painter": painter.about,
+        "seed": request.seed,
+        "settings": {
+            "levels": request.levels, "rounds": request.rounds, "size": request.painter.size,
+            "device": str(painter.device), "precision": painter.precision,
+        },
+    }  # fmt: skip
+
+
+def _table(found: Ranking) -> str:
+    best = found.prompts[0].error
+    lines = [f"{'error':>6}  {'behind the best':18}  prompt"]
+    for ranked in found.prompts:
+        behind = f"{ranked.low - best:+.3f} to {ranked.high - best:+.3f}"
+        shown = "" if ranked is found.prompts[0] else behind
+        lines.append(f"{ranked.error:6.3f}  {shown:18}  {ranked.prompt}")
+    if len(found.prompts) > 1:
+        lines += ["", f"{found.certainty} after {found.passes} passes"]
+    return "\n".join(lines)

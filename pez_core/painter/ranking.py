@@ -1,0 +1,203 @@
+"""Which prompt describes a picture best, by the errors with which a painter denoises it.
+
+Each round shows the painter the picture under one more noise, at every level of noise, with each
+prompt that is still in the race and with no words at all. A prompt's error is divided by that of no
+words under the same noise, because levels differ much more than prompts. A prompt that is behind
+the best beyond its interval leaves the race (racing, Maron and Moore 1994).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, PictureError
+from .settings import ROUNDS
+
+LEAST_ROUNDS = 2  # before a prompt may leave: one gives no interval
+SIGMAS = 2.0  # half the width of an interval, in standard errors
+NO_WORDS = ""
+
+
+class PictureErrors(Protocol):
+    """A picture, as a painter sees it under noise of several levels."""
+
+    levels: int
+
+    def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
+        """The errors (P, levels) of prompts, all under the same noise, whose number is given."""
+        ...
+
+
+@dataclass(frozen=True)
+class RankedPrompt:
+    """A prompt in a ranking.
+
+    error: of denoising, as a share of that without words, mean over noises: below 1 the words help.
+    low, high: the 95 % interval of the prompt's error, given the best prompt's: paired, over the
+    noises of both. That of the best has no width. passes: of the denoiser, for this prompt.
+    """
+
+    prompt: str
+    error: float
+    low: float
+    high: float
+    passes: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Prompts, best first. passes: of the denoiser, in all. reason: why it ended: "one left",
+    "rounds", "seconds" or "stopped"."""
+
+    prompts: list[RankedPrompt]
+    rounds: int
+    passes: int
+    seconds: float
+    reason: str
+
+    @property
+    def tied(self) -> int:
+        """How many of the first prompts cannot be told apart from the best."""
+        best = self.prompts[0].error
+        return sum(ranked.low <= best for ranked in self.prompts)
+
+    @property
+    def certainty(self) -> str:
+        """What is known of the first place, in words."""
+        if len(self.prompts) == 1:
+            return "there is nothing to compare it with"
+        if self.tied == 1:
+            return "the first is the best"
+        if self.tied == len(self.prompts):
+            return "the prompts cannot be told apart"
+        return f"the first {self.tied} cannot be told apart"
+
+
+Callback = Callable[[Ranking], bool | None]
+
+
+def rank(
+    picture: PictureErrors,
+    prompts: Sequence[str],
+    rounds: int = ROUNDS,
+    seconds: float | None = None,
+    callback: Callback | None = None,
+    race: bool = True,
+) -> Ranking:
+    """Ranks prompts by how well a painter denoises a picture under them. At any time the ranking so
+    far is valid.
+
+    seconds: no round begins after so many. callback: called with the ranking after every round; if
+    it returns a true value, the ranking ends. race: drop prompts that are behind.
+    Raises ConfigError without a prompt, for one that is given twice, and for a number out of range;
+    PictureError when the painter predicts values that are not finite.
+    """
+    _require(prompts, rounds, seconds)
+    began, table = time.perf_counter(), _Table(prompts, picture.levels)
+    reason = "rounds"
+    for number in range(rounds):
+        racing = [*table.racing]
+        table.add(racing, relative_errors(picture, [prompts[place] for place in racing], number))
+        if race and number + 1 >= LEAST_ROUNDS:
+            table.drop()
+        found = table.ranking(began, reason)
+        if callback is not None and callback(found):
+            reason = "stopped"
+        elif len(table.racing) == 1 and len(prompts) > 1:
+            reason = "one left"
+        elif seconds is not None and time.perf_counter() - began >= seconds:
+            reason = "seconds"
+        else:
+            continue
+        break
+    return table.ranking(began, reason)
+
+
+def relative_errors(picture: PictureErrors, prompts: Sequence[str], noise: int) -> Tensor:
+    """The errors (P, levels) of prompts as shares of that without words, under a noise.
+
+    Raises PictureError when the painter predicts values that are not finite.
+    """
+    errors = picture.errors([NO_WORDS, *prompts], noise)
+    if not torch.isfinite(errors).all():
+        raise PictureError("the painter predicts values that are not finite: use it in float32")
+    return errors[1:] / errors[0]
+
+
+def interval(differences: Tensor) -> tuple[float, float]:
+    """The 95 % interval of the mean of paired differences (rounds, levels), at least two."""
+    mean, count = differences.mean().item(), differences.numel()
+    if len(differences) < LEAST_ROUNDS:
+        spread = differences.std().item()
+    else:  # around the mean of each level: the levels are the same in every round
+        spread = differences.var(0).mean().sqrt().item()
+    half = SIGMAS * spread / count**0.5
+    return mean - half, mean + half
+
+
+class _Table:
+    """The relative errors of all prompts, by round. racing: the places of the prompts that are
+    still in the race."""
+
+    def __init__(self, prompts: Sequence[str], levels: int) -> None:
+        self.prompts, self.levels = prompts, levels
+        self.racing = list(range(len(prompts)))
+        self._errors: list[list[Tensor]] = [[] for _ in prompts]  # (levels,) of each round
+        self._rounds = 0
+
+    def add(self, places: Sequence[int], errors: Tensor) -> None:
+        """The relative errors (P, levels) of the prompts at some places in a round."""
+        for place, error in zip(places, errors, strict=True):
+            self._errors[place].append(error)
+        self._rounds += 1
+
+    def drop(self) -> None:
+        """Takes those out of the race whose interval lies behind the best."""
+        best = self._best()
+        self.racing = [place for place in self.racing if self._interval(place, best)[0] <= 0]
+
+    def ranking(self, began: float, reason: str) -> Ranking:
+        best = self._best()
+        error = self._mean(best)
+        ranked = []
+        for place, prompt in enumerate(self.prompts):
+            low, high = self._interval(place, best)
+            # Of a prompt that left early, the difference is over the noises that it has seen.
+            own = error + (low + high) / 2
+            passes = self.levels * len(self._errors[place])
+            ranked.append(RankedPrompt(prompt, own, error + low, error + high, passes))
+        # Those that stayed longer are known to be better than those that left.
+        ranked.sort(key=lambda r: (-r.passes, r.error))
+        passes = sum(r.passes for r in ranked) + self.levels * self._rounds
+        return Ranking(ranked, self._rounds, passes, time.perf_counter() - began, reason)
+
+    def _mean(self, place: int) -> float:
+        return torch.stack(self._errors[place]).mean().item()
+
+    def _best(self) -> int:
+        return min(self.racing, key=self._mean)
+
+    def _interval(self, place: int, best: int) -> tuple[float, float]:
+        """How far a prompt is behind the best, over the noises that both have seen."""
+        if place == best:
+            return 0.0, 0.0
+        own = self._errors[place]
+        return interval(torch.stack(own) - torch.stack(self._errors[best][: len(own)]))
+
+
+def _require(prompts: Sequence[str], rounds: int, seconds: float | None) -> None:
+    if not prompts:
+        raise ConfigError("give at least one prompt to rank")
+    twice = next((prompt for prompt in prompts if prompts.count(prompt) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"the prompt {twice!r:.60} is given twice")
+    if rounds < 1:
+        raise ConfigError(f"rounds must be at least 1, got {rounds}")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds must be more than 0, got {seconds}")

@@ -1,0 +1,74 @@
+"""`pez rank`: prompts in order of a painter's errors, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Pez
+
+pytest.importorskip("diffusers")
+PROMPTS = ("a pizza", "a watermelon", "a blue car")
+
+
+@pytest.fixture
+def given(root: Path) -> list[str]:
+    prompts = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
+    return ["rank", str(root / "examples" / "watermelon.png"), *prompts, "--levels", "5"]
+
+
+def test_the_right_name_is_first(pez: Pez, given: list[str]) -> None:
+    code, out, err = pez(*given)
+    assert (code, err) == (0, "")
+    head, first, *_, blank, last = out.splitlines()
+    assert head.split() == ["error", "behind", "the", "best", "prompt"]
+    assert first.endswith("a watermelon") and float(first.split()[0]) < 1
+    assert not blank and last.startswith("the first is the best after ")
+
+
+def test_the_json_has_all_that_was_measured(pez: Pez, given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("# mine\na watermelon\na melon\n")
+    given += ["--prompts", str(tmp_path / "prompts.txt"), "--rounds", "2", "--json"]
+    code, out, _ = pez(*given, "--seed", "3")
+    found = json.loads(out)
+    assert code == 0 and found["schema"] == 1 and found["seed"] == 3
+    assert found["ranking"][0]["prompt"] == "a watermelon"
+    assert {row["prompt"] for row in found["ranking"]} == {*PROMPTS, "a melon"}
+    for row in found["ranking"]:
+        assert row["low"] <= row["error"] <= row["high"] and row["passes"] == 10
+    assert found["passes"] == 50 and found["rounds"] == 2 and found["reason"] in (
+        "rounds", "one left",
+    )  # fmt: skip
+    assert found["painter"]["pipeline"] == "demo" and found["settings"]["levels"] == 5
+    again = json.loads(pez(*given, "--seed", "3")[1])
+    assert again["ranking"] == found["ranking"]
+    assert json.loads(pez(*given, "--seed", "4")[1])["ranking"] != found["ranking"]
+
+
+def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
+    picture = str(root / "examples" / "watermelon.png")
+    code, out, _ = pez("rank", picture, "--prompt", "a watermelon", "--rounds", "1")
+    assert code == 0 and out.splitlines()[-1].endswith("a watermelon")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to rank: give --prompt TEXT"),
+        (("--prompt", "a", "--rounds", "0"), "rounds must be at least 1"),
+        (("--prompt", "a", "--levels", "0"), "--levels must be from 2 to 1000"),
+        (("--prompt", "a", "--seconds", "nan"), "seconds must be more than 0"),
+        (("--prompt", "a", "--seed", "-1"), "seed must be at least 0"),
+        (("--prompt", "caf\udce9"), "is not text"),
+        (("--prompts", "nowhere.txt"), "cannot read the list nowhere.txt"),
+        (("--prompt", "a", "--painter", "./nowhere"), "there is no folder ./nowhere"),
+        (("--prompt", "a", "--size", "64"), "size must be 48 pixels for the embedded painter"),
+    ],
+)
+def test_what_cannot_be_ranked(
+    pez: Pez, root: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = pez("rank", str(root / "examples" / "watermelon.png"), *arguments)
+    assert code == 2 and not out and message in err and err.count("\n") == 1

@@ -1,0 +1,125 @@
+"""The Prompt Ranker, with the model, the VAE and the text encoder of a graph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.comfyui.client import Client, Prompt, Run
+from tests.comfyui.graphs import checkpoint, learn, node, picture, rank, with_lora
+
+pytestmark = pytest.mark.comfyui
+
+
+@pytest.fixture(scope="module")
+def families(checkout: Path, root: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.comfyui.families", str(checkout)],
+        capture_output=True, text=True, cwd=root, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def graph(parts: Prompt | None = None, **changes: Any) -> Prompt:
+    return {
+        "picture": picture(), "checkpoint": checkpoint(),
+        "ranker": rank(["picture", 0], **changes), **(parts or {}),
+    }  # fmt: skip
+
+
+def ranking(run: Run) -> dict[str, float]:
+    """The errors by prompt, best first."""
+    assert run.succeeded, run.ending
+    (message,) = run.output("ranker")["pez"]
+    assert message["schema"] == 1 and message["kind"] == "ranking"
+    errors = {row["prompt"]: row["error"] for row in message["ranking"]}
+    assert message["text"] == next(iter(errors))
+    return errors
+
+
+def test_the_same_seed_gives_the_same_errors(client: Client) -> None:
+    """To the bit, whatever was loaded before; another seed, size or order does not matter or
+    does."""
+    first = ranking(client.run(graph()))
+    assert set(first) == {"a red cat", "a blue dog"} and len(set(first.values())) == 2
+    other = ranking(client.run(graph(seed=2)))
+    assert other != first
+    assert ranking(client.run(graph(prompts="a blue dog\na red cat"))) == first
+    assert ranking(client.run(graph())) == first
+    assert ranking(client.run(graph(size=128))) != first
+
+
+def test_weights_in_a_prompt_count(client: Client) -> None:
+    """It is read as CLIP Text Encode reads it."""
+    found = ranking(client.run(graph(prompts="a red cat\na (red:1.5) cat")))
+    assert len(set(found.values())) == 2
+
+
+def test_learned_candidates_join_in_one_run(client: Client) -> None:
+    parts = {
+        "learner": learn(["picture", 0]),
+        "seen": node("Other_Values", text=["ranker", 0]),
+    }  # fmt: skip
+    run = client.run(graph(parts, candidates=["learner", 3]))
+    found = ranking(run)
+    learned = {c["text"] for c in run.output("learner")["pez"][0]["candidates"]}
+    assert {"a red cat", "a blue dog"} | learned == set(found)
+    assert run.output("seen")["report"][0]["text"] == next(iter(found))
+
+
+def test_a_lora_on_the_model_changes_the_errors(client: Client) -> None:
+    parts = {"lora": with_lora(["checkpoint", 1])}
+    found = ranking(client.run(graph(parts, clip=["lora", 1])))
+    assert found != ranking(client.run(graph()))
+
+
+def test_the_picture_is_painted_with_the_best(client: Client) -> None:
+    """The output goes on into the graph, and the model still paints."""
+    from tests.comfyui.graphs import painted
+
+    parts = {
+        "positive": node("CLIPTextEncode", clip=["checkpoint", 1], text=["ranker", 0]),
+        **painted(["positive", 0]),
+    }  # fmt: skip
+    run = client.run(graph(parts))
+    ranking(run)
+    assert run.output("saved")["images"]
+
+
+def test_an_interrupt_takes_effect_within_a_pass(client: Client) -> None:
+    prompt_id = client.queue(graph(rounds=100, size=256, prompts="a\nb\nc\nd"))
+    client.wait_for(lambda m: m.type == "pez.progress" and m.data["prompt_id"] == prompt_id)
+    client.post("/interrupt", {})
+    run = client.finish(prompt_id)
+    assert run.ending.type == "execution_interrupted", run.ending
+
+
+def test_use_best_so_far(client: Client) -> None:
+    prompt_id = client.queue(graph(rounds=100, size=128, prompts="a\nb"))
+    client.wait_for(lambda m: m.type == "pez.progress" and m.data["prompt_id"] == prompt_id)
+    client.post("/pez/finish", {"node": "ranker", "prompt_id": prompt_id})
+    run = client.finish(prompt_id)
+    assert run.succeeded and run.output("ranker")["pez"][0]["stopped"] in ("stopped", "one left")
+
+
+def test_what_is_missing_is_named(client: Client) -> None:
+    run = client.run(graph(prompts=" "))
+    assert "nothing to rank" in run.error
+
+
+@pytest.mark.parametrize("family", ["SD15", "Flux", "ZImage", "QwenImage"])
+def test_every_family_has_the_errors_of_a_plain_loop(families: dict[str, Any], family: str) -> None:
+    """Whatever the architecture, the noise and the text encoder; order changes nothing."""
+    if family not in families:
+        pytest.skip(f"this ComfyUI has no {family}")
+    found = families[family]
+    for errors, plain in zip(found["errors"], found["plain"], strict=True):
+        assert errors == pytest.approx(plain, rel=1e-5)
+    assert found["again"] and found["errors"][1] != found["errors"][2]

@@ -1,0 +1,176 @@
+"""The Prompt Ranker: prompts in order of the error of the graph's model, with any text encoder."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
+
+pytest_plugins = ("tests.support.nodes_fixtures",)
+
+
+class Model:
+    """A model that takes the conditioning's number for the clean latent, give or take the noise."""
+
+    concat_keys: tuple[str, ...] = ()
+    model_sampling = SimpleNamespace(
+        sigma_max=2.0, noise_scaling=lambda sigma, noise, latent: latent + sigma * noise
+    )
+    latent_format = SimpleNamespace(latent_channels=4, latent_dimensions=2)
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def process_latent_in(self, latent: Tensor) -> Tensor:
+        return latent * 2
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        return latent / 2
+
+    def denoised(self, x: Tensor, sigma: Tensor, condition: list[Any]) -> Tensor:
+        self.seen.append(x.clone())
+        return torch.full_like(x, condition[0][0]) + 0.01 * x
+
+
+def patched(model: Model) -> Any:
+    return SimpleNamespace(model=model, get_model_object=lambda name: getattr(model, name))
+
+
+class Reader:
+    """A text encoder for which the conditioning of a text is the number in it."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def tokenize(self, text: str) -> str:
+        return text
+
+    def encode_from_tokens_scheduled(self, text: str) -> list[Any]:
+        self.read.append(text)
+        return [[float(text.split()[-1]) if text else 5.0, {}]]
+
+
+class Eye:
+    """A VAE that sees a grey of 1 in every picture."""
+
+    def __init__(self, channels: int = 4, value: float = 0.5) -> None:
+        self.channels, self.value = channels, value
+        self.given: list[tuple[int, ...]] = []
+
+    def encode(self, image: Tensor) -> Tensor:
+        self.given.append(tuple(image.shape))
+        height, width = image.shape[1] // 8, image.shape[2] // 8
+        return torch.full((1, self.channels, height, width), self.value)
+
+
+def ranked(comfy: Comfy, **changes: Any) -> Any:
+    """What the node returns, its inputs as lists as ComfyUI passes them."""
+    given = {
+        "image": image_of(example()), "model": patched(Model()), "vae": Eye(), "clip": Reader(),
+        "prompts": "far 4\nnear 1.1\n\n right 1\n", **changes,
+    }  # fmt: skip
+    lists = {k: v if k == "candidates" else [v] for k, v in given.items()}
+    widgets = {"rounds": [4], "seconds": [0.0], "size": [0], "seed": [0]}
+    return comfy.run("PromptRanker", **{**widgets, **lists})
+
+
+def test_the_best_prompt_is_the_one_with_the_smallest_error(comfy: Comfy) -> None:
+    reader = Reader()
+    out = ranked(comfy, clip=reader)
+    best, ranking, errors = out.args
+    assert best == "right 1" and ranking == ["right 1", "near 1.1", "far 4"]
+    assert errors == sorted(errors) and errors[0] < errors[1] < 0.01 < errors[2] < 1
+    assert sorted(reader.read) == ["", "far 4", "near 1.1", "right 1"]  # each once
+    (message,) = json.loads(json.dumps(out.ui["pez"]))
+    assert message["schema"] == 1 and message["kind"] == "ranking"
+    assert [row["prompt"] for row in message["ranking"]] == ranking
+    assert message["text"] == best and message["certainty"] == "the first is the best"
+    assert message["step"] == 2 and message["total"] == 4 and message["stopped"] == "one left"
+
+
+def test_candidates_join_the_prompts(comfy: Comfy) -> None:
+    out = ranked(comfy, candidates=["other 2", "near 1.1"])
+    assert out.args[1] == ["right 1", "near 1.1", "other 2", "far 4"]
+    out = ranked(comfy, prompts="", candidates=["two\nlines 2"])
+    assert out.args[1] == ["two\nlines 2"]  # as it is painted with
+
+
+def test_all_prompts_meet_the_same_noise(comfy: Comfy) -> None:
+    """The same in every run with a seed, another with another."""
+
+    def seen(seed: int) -> list[Tensor]:
+        model = Model()
+        ranked(comfy, model=patched(model), prompts="1", rounds=1, seed=seed)
+        return model.seen
+
+    first = seen(3)
+    none, one = first[:10], first[10:]
+    assert len(one) == 10 and all(a.equal(b) for a, b in zip(none, one, strict=True))
+    assert all(a.equal(b) for a, b in zip(first, seen(3), strict=True))
+    assert not any(a.equal(b) for a, b in zip(first, seen(2**64 - 1), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [(0, (64, 96)), (256, (208, 320)), (16, (16, 16)), (4096, (3344, 5024))]
+)
+def test_the_picture_keeps_its_shape(comfy: Comfy, size: int, shape: tuple[int, int]) -> None:
+    eye = Eye()
+    ranked(comfy, vae=eye, image=image_of(example().resize((96, 64))), size=size, rounds=1)
+    assert eye.given == [(1, *shape, 3)]
+
+
+def test_a_large_picture_is_made_smaller(comfy: Comfy) -> None:
+    eye = Eye()
+    ranked(comfy, vae=eye, image=torch.zeros(2, 3000, 2000, 4), rounds=1)
+    assert eye.given == [(1, 1248, 832, 3)]
+
+
+def test_the_page_sees_it_going_on(comfy: Comfy) -> None:
+    ranked(comfy, prompts="a 1\nb 1")
+    (event, data, page) = comfy.server.sent[0]
+    assert (event, page) == ("pez.progress", "the page")
+    assert (data["node"], data["prompt_id"], data["step"]) == (NODE, PROMPT, 1)
+    assert comfy.bar[0] == (1, 4, NODE)
+
+
+def test_it_ends_where_the_user_wants(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = comfy.module("nodes.run.live")
+    comfy.server.send_sync = lambda *_: live.finish(NODE, PROMPT)
+    out = ranked(comfy, prompts="a 1\nb 1")
+    assert out.ui["pez"][0]["stopped"] == "stopped" and out.ui["pez"][0]["step"] == 1
+    monkeypatch.setattr(comfy.mm, "interrupt_after", 5)
+    with pytest.raises(comfy.mm.InterruptProcessingException):
+        ranked(comfy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": " \n"}, "nothing to rank"),
+        ({"prompts": 3}, "a prompt is 3, but must be a text"),
+        ({"candidates": [None]}, "a prompt is None, but must be a text"),
+        ({"clip": None}, "`clip` is empty"),
+        ({"model": None}, "`model` is empty"),
+        ({"vae": None}, "`vae` is empty"),
+        ({"image": "a"}, "`image` is 'a', but must be an IMAGE"),
+        ({"image": torch.zeros(0, 8, 8, 3)}, "`image` is empty"),
+        ({"vae": Eye(16)}, "gives latents of 16 channels and 2 dimensions"),
+        ({"vae": Eye(value=float("nan"))}, "latent of the picture is not finite"),
+    ],
+)
+def test_what_cannot_be_ranked(comfy: Comfy, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(comfy.errors.PezError, match=message):
+        ranked(comfy, **changes)
+
+
+def test_a_model_that_needs_more_than_a_prompt_is_refused(comfy: Comfy) -> None:
+    model = Model()
+    model.concat_keys = ("mask", "masked_image")
+    with pytest.raises(comfy.errors.ConfigError, match="paints into another picture"):
+        ranked(comfy, model=patched(model))

@@ -1,0 +1,96 @@
+// The view of the Prompt Ranker. Pure rendering, as in chips.js.
+
+import { finishButton } from "./chips.js";
+import { button, el } from "./dom.js";
+import { asSeconds } from "./words.js";
+
+/**
+ * @typedef {{prompt: string, error: number, low: number, high: number, passes: number}} Ranked
+ * @typedef {{text: string, ranking: Ranked[], certainty: string, step: number, total: number,
+ *            passes: number, seconds: number, stopped: string}} Ranking
+ */
+
+const STOPPED = {
+  "one left": "decided",
+  rounds: "all rounds done",
+  seconds: "time limit reached",
+  stopped: "stopped by you",
+  interrupted: "interrupted, ranking so far",
+  error: "ended with an error, ranking so far",
+  lost: "connection lost, ranking so far",
+};
+
+/**
+ * A row for each prompt: its error, its interval on a common scale, and its text.
+ * @param {Ranked[]} ranking best first
+ * @param {(text: string, from: HTMLElement) => void} onCopy
+ * @returns {HTMLElement}
+ */
+export function rankedRows(ranking, onCopy) {
+  const all = ranking.flatMap(({ low, high, error }) => [low, high, error]).filter(Number.isFinite);
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  // Without a difference every prompt stands in the middle.
+  const place = (value) => (most > least ? (100 * (value - least)) / (most - least) : 50);
+  const rows = ranking.map(({ prompt, error, low, high, passes }) => {
+    const interval = { left: `${place(low)}%`, width: `${place(high) - place(low)}%` };
+    const title = `${passes} passes of the model. Click to copy`;
+    const row = button("", () => onCopy(prompt, row), { class: "pez-candidate pez-ranked", title });
+    row.append(
+      el("span", { class: "pez-similarity", text: error.toFixed(3) }),
+      el("span", { class: "pez-scale", "aria-hidden": "true" }, [
+        el("span", { class: "pez-interval", style: interval }),
+        el("span", { class: "pez-dot", style: { left: `${place(error)}%` } }),
+      ]),
+      el("span", { class: "pez-grow", text: prompt }),
+    );
+    return el("li", {}, [row]);
+  });
+  return el("ol", { class: "pez-candidates" }, rows);
+}
+
+/**
+ * The view of a running ranking, which is updated in place.
+ * @param {() => Promise<boolean>} onFinish ends it with the ranking so far; false if it fails
+ * @param {(text: string, from: HTMLElement) => void} onCopy
+ * @returns {{element: HTMLElement, update(found: Ranking): void}}
+ */
+export function runningRanking(onFinish, onCopy) {
+  const bar = el("div", { class: "pez-bar-done" });
+  const rows = el("div");
+  const facts = el("span", { class: "pez-quiet pez-grow" });
+  const element = el("div", { class: "pez-view pez-running" }, [
+    el("div", { class: "pez-bar" }, [bar]),
+    rows,
+    el("div", { class: "pez-line" }, [facts, finishButton(onFinish)]),
+  ]);
+  return {
+    element,
+    update(found) {
+      const share = found.total > 0 ? Math.min(1, found.step / found.total) : 0;
+      bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
+      facts.textContent = `round ${found.step} of at most ${found.total} · ${asSeconds(found.seconds)}`;
+      rows.replaceChildren(rankedRows(found.ranking, onCopy));
+    },
+  };
+}
+
+/**
+ * The view of a finished ranking.
+ * @param {Ranking} found
+ * @param {(text: string, from: HTMLElement) => void} onCopy
+ * @returns {HTMLElement}
+ */
+export function rankingView(found, onCopy) {
+  const facts = [
+    STOPPED[found.stopped] ?? String(found.stopped ?? ""),
+    `${found.passes} passes`,
+    asSeconds(found.seconds),
+  ];
+  const many = found.ranking.length > 1;
+  return el("div", { class: "pez-view pez-ranking" }, [
+    rankedRows(found.ranking, onCopy),
+    many ? el("div", { class: "pez-note", text: `${found.certainty}.` }) : null,
+    el("div", { class: "pez-quiet", text: facts.filter(Boolean).join(" · ") }),
+    el("div", { class: "pez-quiet", text: "The error is a share of that without words." }),
+  ]);
+}
