@@ -1,8 +1,9 @@
 """Learns the prompts of all methods for all pictures.
 
-    python -m benchmarks.painted.prompts --out prompts.jsonl [--pictures 300] [--jobs 2]
+    python -m benchmarks.painted.prompts --out prompts.jsonl [--pictures 300] [--jobs 2] [--pack]
 
-Each line is a part of a method's prompts. What is there already is not learned again. A set of
+Each line is a part of a method's prompts. What is there already is not learned again. --pack writes
+all prompts to results/painted_prompts.jsonl.xz, from which they can be painted again. A set of
 pictures may also be a file that `training.reserved` or `training.painter.scene_set` writes; the
 trials of the defaults were made on such files:
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import lzma
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
@@ -37,11 +39,13 @@ from pez_core import (
 )
 from pez_core.text.template import plain_template
 
+from ..measure import RESULTS
 from .methods import METHODS, TABLE_1, TRIALS, Method
 from .picture_sets import DATA, SETS, picture_set
 from .view_kinds import VIEW_KINDS
 
 PART = 25  # pictures that are searched together
+PACKED = RESULTS / "painted_prompts.jsonl.xz"
 Found = list[tuple[float, str]]  # own similarity and prompt of each picture
 Prompts = dict[tuple[str, str], dict[int, tuple[float, str]]]  # by set and method, then by picture
 
@@ -83,14 +87,22 @@ def learn(kind: str, name: str, first: int, last: int) -> Found:
 
 
 def read(path: Path) -> Prompts:
-    """The prompts in a file."""
+    """The prompts in a file, which may be packed (.xz)."""
     prompts: Prompts = {}
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            kind, name, first, found = json.loads(line)
-            of_method = prompts.setdefault((kind, name), {})
-            of_method.update({first + k: tuple(pair) for k, pair in enumerate(found)})
+        with lzma.open(path, "rt") if path.suffix == ".xz" else path.open() as file:
+            for kind, name, first, found in map(json.loads, file):
+                of_method = prompts.setdefault((kind, name), {})
+                of_method.update({first + k: tuple(pair) for k, pair in enumerate(found)})
     return prompts
+
+
+def pack(prompts: Prompts, path: Path) -> None:
+    """Writes prompts as a packed file, a line for each set and method."""
+    with lzma.open(path, "wt", preset=9 | lzma.PRESET_EXTREME) as file:
+        for (kind, name), of_method in prompts.items():
+            found = [[round(own, 4), text] for _, (own, text) in sorted(of_method.items())]
+            file.write(json.dumps([kind, name, 0, found]) + "\n")
 
 
 def main() -> None:
@@ -104,6 +116,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--pack", action="store_true", help="write them to results/")
     options = parser.parse_args()
     methods = [m for name in options.methods for m in ([*TRIALS] if name == "trials" else [name])]
     known, spawn = read(options.out), multiprocessing.get_context("spawn")
@@ -120,6 +133,8 @@ def main() -> None:
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([*parts[future], future.result()]) + "\n")
             print(f"{done} of {len(parts)}: {parts[future]}", flush=True)
+    if options.pack:
+        pack(read(options.out), PACKED)
 
 
 if __name__ == "__main__":

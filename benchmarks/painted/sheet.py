@@ -1,6 +1,6 @@
 """Draws a contact sheet: pictures, and what is painted from the prompts of several methods.
 
-    python -m benchmarks.painted.sheet --prompts prompts.jsonl --out sheet.webp [--set scenes]
+    python -m benchmarks.painted.sheet --out sheet.webp [--prompts FILE] [--set scenes]
 
 Every prompt is painted once, from the first noise of `painted/table.py`.
 """
@@ -19,7 +19,7 @@ from training.painter.evaluate import paint
 
 from ..judge import Judge
 from .picture_sets import picture_set
-from .prompts import read
+from .prompts import PACKED, read
 from .table import texts_of
 
 SHOWN = ("PEZ, paper", "fast", "default", "thorough", "true caption", "another's prompt", "nothing")
@@ -29,7 +29,12 @@ STEP = 29  # every so many pictures of a set is shown
 def main() -> None:
     """Paint and draw."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--prompts", type=Path, required=True, help="written by painted.prompts")
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        default=PACKED,
+        help="written by painted.prompts (default: results/)",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--painter", default="demo")
     parser.add_argument("--set", default="fxemoji")

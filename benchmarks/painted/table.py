@@ -1,6 +1,6 @@
 """Do the pictures come back? Table 1 of the paper, with the embedded painter.
 
-    python -m benchmarks.painted.table --prompts prompts.jsonl --work DIR [--seeds 2] [--save NAME]
+    python -m benchmarks.painted.table --work DIR [--prompts FILE] [--seeds 2] [--save NAME]
 
 Each prompt is painted from several noises, the same for all methods. The judge, a CLIP that took no
 part, compares each painted picture with the original. Beside the learned prompts stand the true
@@ -27,7 +27,7 @@ from .choosing import choice_table
 from .judging import correlations, means, painted_figures, table
 from .methods import METHODS, NOTHING, OTHERS, TRUE_CAPTION, TRUE_NAME
 from .picture_sets import SETS, picture_set
-from .prompts import Prompts, read
+from .prompts import PACKED, Prompts, read
 
 SHIFT = 7  # another's prompt is that of the picture so many places away
 
@@ -54,7 +54,12 @@ def texts_of(kind: str, known: Prompts, count: int, base: str) -> dict[str, list
 def main() -> None:
     """Paint what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--prompts", type=Path, required=True, help="written by painted.prompts")
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        default=PACKED,
+        help="written by painted.prompts (default: results/)",
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--painter", default="demo")
     parser.add_argument("--sets", nargs="+", default=SETS)
