@@ -133,15 +133,25 @@ def _rank(request: RankRequest) -> int:
 
     picture = open_named(request.picture)
     painter = Painter(request.painter, find_device(request.device))
-    errors = PipelineErrors(painter, picture, request.seed, request.levels)
+    latest: Ranking | None = None
     with interruptible() as pressed, Progress(request.seconds) as bar:
 
-        def show(found: Ranking) -> bool:
-            best = found.prompts[0]
-            bar.say(found.rounds / request.rounds, found.seconds, f"{best.error:.3f} {best.prompt}")
-            return bool(pressed)
+        def check_interrupt() -> None:
+            if pressed:
+                raise KeyboardInterrupt
 
-        found = rank(errors, request.prompts, request.rounds, request.seconds, show)
+        def show(found: Ranking) -> None:
+            nonlocal latest
+            latest, best = found, found.prompts[0]
+            bar.say(found.rounds / request.rounds, found.seconds, f"{best.error:.3f} {best.prompt}")
+
+        errors = PipelineErrors(painter, picture, request.seed, request.levels, check_interrupt)
+        try:
+            found = rank(errors, request.prompts, request.rounds, request.seconds, show)
+        except KeyboardInterrupt:  # in the middle of a round, which may be long
+            if latest is None:
+                raise
+            found = replace(latest, reason="stopped")
     write_result(
         json.dumps(_to_json(request, painter, found)) if request.as_json else _table(found)
     )

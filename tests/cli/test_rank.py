@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from tests.support.commands import Pez
 
@@ -45,6 +48,28 @@ def test_the_json_has_all_that_was_measured(pez: Pez, given: list[str], tmp_path
     again = json.loads(pez(*given, "--seed", "3")[1])
     assert again["ranking"] == found["ranking"]
     assert json.loads(pez(*given, "--seed", "4")[1])["ranking"] != found["ranking"]
+
+
+def test_ctrl_c_ends_it_with_the_ranking_so_far(
+    pez: Pez, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a pass; before the first round is done there is no ranking."""
+    from pez_core.painter.denoising import PipelineErrors
+
+    whole, ends = PipelineErrors.errors, 1
+
+    def errors(self: PipelineErrors, prompts: Sequence[str], noise: int) -> Tensor:
+        if noise == ends:
+            signal.raise_signal(signal.SIGINT)
+        return whole(self, prompts, noise)
+
+    monkeypatch.setattr(PipelineErrors, "errors", errors)
+    code, out, _ = pez(*given, "--json")
+    found = json.loads(out)
+    assert code == 0 and (found["reason"], found["rounds"]) == ("stopped", 1)
+    ends = 0
+    code, out, _ = pez(*given)
+    assert code == 130 and not out
 
 
 def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
