@@ -121,7 +121,8 @@ OPTIONS: Mapping[str, Option] = {
     "painter": Option(
         "what paints: demo, the embedded painter; or a folder in diffusers' layout with "
         "safetensors, or a name on the hub",
-        page="See [painting](painter.md).",
+        command="given here, it also chooses among the candidates of a picture",
+        page="See [painting](painter.md#let-the-painter-choose).",
         shown="demo with --model demo",
     ),
     "json": Option("print one JSON object", page="See [output](#output)."),

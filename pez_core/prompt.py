@@ -56,7 +56,9 @@ class Candidate:
     encoding.
 
     similarities: one for each encoder of an ensemble, by name; empty for a single encoder. guard:
-    how near the text is to each avoided concept, by name; empty without a guard.
+    how near the text is to each avoided concept, by name; empty without a guard. error: of a
+    painter that denoises the picture under the text, as a share of that without words; None if none
+    was asked.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Candidate:
     similarity: float
     similarities: Mapping[str, float] = field(default_factory=dict, hash=False)
     guard: Mapping[str, Nearness] = field(default_factory=dict, hash=False)
+    error: float | None = None
 
     @property
     def near(self) -> tuple[str, ...]:
@@ -80,6 +83,8 @@ class Candidate:
         }
         if self.similarities:
             entry["similarities"] = dict(self.similarities)
+        if self.error is not None:
+            entry["error"] = self.error
         return entry | _guard_entry(self)
 
 

@@ -85,6 +85,7 @@ def print_result(
         columns = (
             f"{candidate.similarity:.4f}",
             each and f"({each})",
+            "" if candidate.error is None else f"error {candidate.error:.3f}",
             escaped(candidate.text, program),
         )
         lines.append("  ".join(filter(None, columns)))

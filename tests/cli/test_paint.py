@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 from pez_core import load_painter, open_picture
+from pez_core.painter.choosing import chosen_by
 from pez_core.painter.loop_sheet import draw_loop
 from pez_core.painter.picture_file import save_painted
+from pez_core.prompt import Candidate, LearnedPrompt, Nearness
 from tests.support.commands import Pez
 
 pytest.importorskip("diffusers")
@@ -138,9 +145,48 @@ def test_the_name_of_a_painter_is_quoted(tmp_path: Path) -> None:
         assert image.text["parameters"].endswith('Model: "a, Seed: 5"')  # type: ignore[attr-defined]
 
 
-def test_a_painter_alone_is_refused(pez: Pez) -> None:
+def test_a_painter_needs_one_picture_to_choose(pez: Pez) -> None:
     code, stdout, stderr = pez("invert", "--text", "a", "--painter", "demo")
-    assert code == 2 and not stdout and "--painter is for --paint FILE" in stderr
+    assert code == 2 and not stdout and "by one picture, and there are 0" in stderr
+    code, stdout, stderr = pez("invert", "a.png", "b.png", "--painter", "demo")
+    assert code == 2 and not stdout and "by one picture, and there are 2" in stderr
+
+
+def test_a_painter_chooses_among_the_candidates(pez: Pez, root: Path) -> None:
+    """The same candidates in the order of their errors; the best is the result."""
+    search = ("invert", str(root / "examples" / "watermelon.png"), "--preset", "fast", "--json")
+    by_clip = json.loads(pez(*search)[1])
+    chosen = json.loads(pez(*search, "--painter", "demo")[1])
+    texts = [candidate["prompt"] for candidate in chosen["candidates"]]
+    assert sorted(texts) == sorted(c["prompt"] for c in by_clip["candidates"])
+    errors = [candidate["error"] for candidate in chosen["candidates"]]
+    about = chosen["settings"]["painter"]
+    assert about["pipeline"] == "demo" and about["rounds"] <= 8 and about["tied"] >= 1
+    assert chosen["prompt"] == texts[0] and errors[0] == min(errors) < 1
+    assert "error" not in by_clip["candidates"][0]
+    code, out, err = pez(*search[:-1], "--painter", "demo")
+    assert code == 0 and f"error {errors[0]:.3f}  {texts[0]}" in out.splitlines()[0]
+
+
+def test_a_painter_does_not_choose_what_is_to_be_avoided() -> None:
+    near = {"a": Nearness(0.9, 0.5)}
+    kept = [Candidate(text, (1,), 0.5) for text in ("far", "right")]
+    learned = LearnedPrompt(
+        (Candidate("wrong", (1,), 0.9, guard=near), *kept), (), 1, 0.1, "steps", 0, "demo", {}
+    )
+
+    class Errors:
+        levels = 2
+
+        def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
+            assert "wrong" not in prompts
+            return torch.tensor([[{"": 1.0, "far": 0.9, "right": 0.5}[p]] * 2 for p in prompts])
+
+    found = chosen_by(Errors(), learned, {"pipeline": "x"})
+    assert [c.text for c in found.candidates] == ["right", "far", "wrong"]
+    assert [c.error for c in found.candidates] == [0.5, pytest.approx(0.9), None]
+    only = replace(learned, candidates=learned.candidates[:1])
+    assert chosen_by(Errors(), only, {}) is only
 
 
 @pytest.mark.parametrize("words", [("paint", "a", "--out"), ("invert", "--text", "a", "--paint")])
