@@ -2,10 +2,10 @@
 
     python -m benchmarks.painted.ranking --work DIR [--pictures 200] [--sets fxemoji scenes]
 
-The default search gives candidates for each picture, all liked by CLIP. The painter's error of each
-is measured under ROUNDS noises at all levels; each is painted, and the judge, a CLIP that took no
-part, compares what is painted with the original. The table compares the choices with CLIP's own:
-by the error (also with fewer noises, or a part of the levels, or racing), by painting each
+The default search gives eight candidates for each picture, all liked by CLIP. The painter's error
+of each is measured under ROUNDS noises at all levels; each is painted, and the judge, a CLIP that
+took no part, compares what is painted with the original. The table compares the choices with CLIP's
+own: by the error (also with fewer noises, or a part of the levels, or racing), by painting each
 candidate once in few steps and looking at it with the guide's image tower, by both, and the best
 choice there is. Below it: which name of eight fits a picture, by the error and by CLIP.
 """
@@ -38,7 +38,7 @@ from .methods import DEFAULT, Method
 from .picture_sets import picture_set
 from .prompts import bench, mask_of
 
-ROUNDS, NAMES = 8, 8
+CANDIDATES, ROUNDS, NAMES = 8, 8, 8
 PAINTED_SEEDS, LOOKED_STEPS = 2, 8
 PART = 10  # pictures in a line of the file
 Found = dict[str, Any]  # of a picture
@@ -53,7 +53,7 @@ def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
     """What is known of the candidates of some pictures."""
     model, (judge, painter) = bench(), judge_and_painter(painter_name)
     pictures = picture_set(kind)
-    method = Method(DEFAULT)
+    method = Method(DEFAULT.replace(candidates=CANDIDATES))
     goals = [
         make_targets(model.encode_pictures([picture])) for picture in pictures.pictures[first:last]
     ]
