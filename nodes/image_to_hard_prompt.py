@@ -14,6 +14,7 @@ from ..pez_core.text.template import plain_template
 from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, open_encoder
+from .run.denoising import GraphPainter
 from .run.learning import Search, run_search
 from .values import checked, one_of
 
@@ -54,7 +55,12 @@ class ImageToHardPrompt(io.ComfyNode):
         negative_image: torch.Tensor | None = None,
         clip: Any = None,
         clip_vision: Any = None,
+        painter: Any = None,
+        vae: Any = None,
     ) -> io.NodeOutput:
+        chooser = None
+        if painter is not None or vae is not None:
+            chooser = (GraphPainter(painter, vae, clip), image)
         images = {"image": image, "negative_image": negative_image}
         encoder, seen = open_encoder(
             ModelRequest(model, clip, clip_vision),
@@ -75,7 +81,8 @@ class ImageToHardPrompt(io.ComfyNode):
             ban,
             schema.concepts(avoid),
         )
-        return run_search(cls.hidden.unique_id, encoder, join_targets(parts), search)
+        targets = join_targets(parts)
+        return run_search(cls.hidden.unique_id, encoder, targets, search, chooser=chooser)
 
 
 def _config(
@@ -165,4 +172,11 @@ def _inputs() -> list[Any]:
         ),
         schema.clip_input(),
         schema.clip_vision_input(),
+        io.Model.Input(
+            "painter",
+            optional=True,
+            tooltip="The model you paint with: let it choose among the best prompts. Connect `vae` "
+            "and `clip` too.",
+        ),
+        io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to `painter`."),
     ]

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy.utils import common_upscale
 from comfy_api.latest import io
 
-from ..pez_core.errors import ConfigError, PictureError
+from ..pez_core.errors import ConfigError
 from ..pez_core.hub.configuration import shown
 from ..pez_core.painter.ranking import rank
 from ..pez_core.painter.settings import ROUNDS
 from . import schema
-from .run.denoising import GraphErrors
+from .run.denoising import GRAIN, GraphErrors, GraphPainter, sized
 from .run.live import LiveRanking
 from .run.messages import ranking_message
 from .values import checked
-
-GRAIN = 16  # pixels: what every VAE and its patches divide
-LARGEST = 1024  # the side of a square of as many pixels as a picture has at most
 
 
 class PromptRanker(io.ComfyNode):
@@ -59,12 +55,10 @@ class PromptRanker(io.ComfyNode):
         size: int,
         seed: int,
     ) -> io.NodeOutput:
-        for name, part in (("model", model), ("vae", vae), ("clip", clip)):
-            if part is None:
-                raise ConfigError(f"`{name}` is empty: the file that is loaded holds none")
+        painter = GraphPainter(model, vae, clip)
         live = LiveRanking(cls.hidden.unique_id, rounds)
         with live:
-            picture = GraphErrors(model, vae, clip, sized(image, size), seed)
+            picture = GraphErrors(painter, sized(image, size), seed)
             found = rank(picture, prompts, rounds, seconds or None, live)
         message = ranking_message(found, rounds)
         best = found.prompts[0].prompt
@@ -74,20 +68,6 @@ class PromptRanker(io.ComfyNode):
             [ranked.error for ranked in found.prompts],
             ui={"pez": [message], "text": [best]},
         )
-
-
-def sized(image: torch.Tensor, size: int) -> torch.Tensor:
-    """The first picture (1, H, W, 3) of a batch in its own shape, with as many pixels as a square
-    of `size`; with 0 in its own size, but with at most LARGEST ** 2 pixels. Raises PictureError for
-    one without a pixel."""
-    height, width = image.shape[1:3]
-    if not image.numel():
-        raise PictureError("`image` is empty: check the node that is connected to it")
-    area = float(height * width)
-    scale = ((size**2 if size else min(area, LARGEST**2)) / area) ** 0.5
-    sides = [max(GRAIN, round(side * scale / GRAIN) * GRAIN) for side in (height, width)]
-    first = image[:1, :, :, :3].movedim(-1, 1)
-    return common_upscale(first, sides[1], sides[0], "bicubic", "center").movedim(1, -1).clamp(0, 1)
 
 
 def _lines(prompts: list[Any]) -> list[Any]:

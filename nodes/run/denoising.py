@@ -7,16 +7,37 @@ architecture, quantisation and LoRA works, and ComfyUI manages the memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management as mm
 import comfy.samplers
 import torch
+from comfy.utils import common_upscale
 from torch import Tensor
 
 from ...pez_core.errors import ConfigError, PictureError
 from ...pez_core.painter.settings import LEVELS, noise_of
 from ..interrupt import check_cancelled
+from .prompt_text import escape
+
+GRAIN = 16  # pixels: what every VAE and its patches divide
+LARGEST = 1024  # the side of a square of as many pixels as a picture has at most
+
+
+@dataclass(frozen=True)
+class GraphPainter:
+    """What a graph paints with: its MODEL, VAE and CLIP. Raises ConfigError, which names it, for a
+    part that is missing."""
+
+    model: Any
+    vae: Any
+    clip: Any
+
+    def __post_init__(self) -> None:
+        for name, part in (("MODEL", self.model), ("VAE", self.vae), ("CLIP", self.clip)):
+            if part is None:
+                raise ConfigError(f"the {name} that you paint with is missing: connect it")
 
 
 class GraphErrors:
@@ -28,14 +49,14 @@ class GraphErrors:
     """
 
     def __init__(
-        self, model: Any, vae: Any, clip: Any, image: Tensor, seed: int, levels: int = LEVELS
+        self, painter: GraphPainter, image: Tensor, seed: int, levels: int = LEVELS
     ) -> None:
         self.levels, self._seed = levels, seed
-        self._model, self._clip = model, clip
-        _require_text_to_image(model)
+        self._model, self._clip = painter.model, painter.clip
+        _require_text_to_image(self._model)
         check_cancelled()
-        self._latent = _latent(model, vae, image)
-        sampling = model.get_model_object("model_sampling")
+        self._latent = _latent(self._model, painter.vae, image)
+        sampling = self._model.get_model_object("model_sampling")
         self._sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", levels)[:-1]
         self._conditions: dict[str, Any] = {}
 
@@ -93,6 +114,31 @@ class _NoSteps(comfy.samplers.Sampler):  # type: ignore[misc]
             clean = model_wrap(noisy, sigma.expand(len(noisy)), **extra_args)
             self.errors.append((clean.float() - latent_image.float()).square().mean().cpu())
         return latent_image
+
+
+class Typed:
+    """Learned prompts as `GraphErrors` reads them: escaped, as they are typed into a graph."""
+
+    def __init__(self, errors: GraphErrors) -> None:
+        self.levels, self._errors = errors.levels, errors
+
+    def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
+        return self._errors.errors([escape(prompt) for prompt in prompts], noise)
+
+
+def sized(image: Tensor, size: int = 0) -> Tensor:
+    """The first picture (1, H, W, 3) of a batch in its own shape, with as many pixels as a square
+    of `size`; with 0 in its own size, but with at most LARGEST ** 2 pixels. Raises PictureError for
+    one without a pixel."""
+    if not image.numel():
+        raise PictureError("`image` is empty: check the node that is connected to it")
+    height, width = image.shape[1:3]
+    area = float(height * width)
+    scale = ((size**2 if size else min(area, LARGEST**2)) / area) ** 0.5
+    sides = [max(GRAIN, round(side * scale / GRAIN) * GRAIN) for side in (height, width)]
+    first = image[:1, :, :, :3].movedim(-1, 1)
+    scaled: Tensor = common_upscale(first, sides[1], sides[0], "bicubic", "center")
+    return scaled.movedim(1, -1).clamp(0, 1)
 
 
 def _latent(model: Any, vae: Any, image: Tensor) -> Tensor:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import comfy.model_management as mm
 from comfy_api.latest import io
+from torch import Tensor
 
 from ...pez_core.compute.precision import best_dtype
 from ...pez_core.config import SearchConfig
 from ...pez_core.errors import SearchError
+from ...pez_core.painter.choosing import chosen_by
+from ...pez_core.painter.ranking import Ranking
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.search.searcher import learn_prompt
 from ...pez_core.targets import Targets
@@ -22,7 +25,8 @@ from ..interrupt import check_cancelled
 from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory
 from .connection import PromptTokens
-from .live import LiveSearch
+from .denoising import GraphErrors, GraphPainter, Typed, sized
+from .live import Live, LiveSearch
 from .messages import learned_message
 from .prompt_text import escape
 
@@ -40,10 +44,16 @@ class Search:
 
 
 def run_search(
-    node_id: str, encoder: TextEncoder, targets: Targets, search: Search, note: str = ""
+    node_id: str,
+    encoder: TextEncoder,
+    targets: Targets,
+    search: Search,
+    note: str = "",
+    chooser: tuple[GraphPainter, Tensor] | None = None,
 ) -> io.NodeOutput:
-    """Learns a prompt and returns it as the outputs of a node. note: more to say of it. Raises what
-    the search raises."""
+    """Learns a prompt and returns it as the outputs of a node. note: more to say of it. chooser:
+    what chooses among the candidates, and the picture that it sees. Raises what the search
+    raises."""
     template = parse_template(search.template, clip_vocabulary())
     fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
     mask = make_mask(
@@ -74,6 +84,9 @@ def run_search(
 
     with live:
         learned, few = _within_memory(search.config, attempt)
+        if chooser is not None:
+            learned, why = _chosen(learned, *chooser, search.seed, live)
+            note = "; ".join(filter(None, (note, why)))
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # with the vocabulary "all" the tokens may change
     return pack(
@@ -84,6 +97,24 @@ def run_search(
         fixed=fixed,
         note="; ".join(filter(None, (few, note))),
     )
+
+
+def _chosen(
+    learned: LearnedPrompt, painter: GraphPainter, image: Tensor, seed: int, live: Live
+) -> tuple[LearnedPrompt, str]:
+    """The candidates in the order of the graph's own model, and how sure it is."""
+
+    def show(found: Ranking) -> bool:
+        check_cancelled()
+        return live.finish
+
+    picture = Typed(GraphErrors(painter, sized(image), seed))
+    chosen = chosen_by(picture, learned, {"pipeline": "the graph's"}, callback=show)
+    if chosen.best.error is None:
+        return chosen, ""
+    tied = chosen.settings["painter"]["tied"]
+    sure = f", which cannot tell the first {tied} apart" if tied > 1 else ""
+    return chosen, f"chosen by the model you paint with{sure}; error {chosen.best.error:.3f}"
 
 
 def pack(

@@ -146,7 +146,8 @@ def main(checkout: Path) -> None:
             continue  # came later
         model, eye, reader = random_model(name, config), Eye(shape), Reader(width, pooled)
         picture = torch.zeros(1, 64, 64, 3)
-        judged = graph.GraphErrors(model, eye, reader, picture, SEED, LEVELS)
+        painter = graph.GraphPainter(model, eye, reader)
+        judged = graph.GraphErrors(painter, picture, SEED, LEVELS)
         errors = judged.errors(PROMPTS, NOISE)
         plain = [
             plain_errors(

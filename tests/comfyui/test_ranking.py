@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from tests.comfyui.client import Client, Prompt, Run
-from tests.comfyui.graphs import checkpoint, learn, node, picture, rank, with_lora
+from tests.comfyui.graphs import (
+    CLIP_L_CHOICE,
+    checkpoint,
+    clip_file,
+    learn,
+    node,
+    picture,
+    rank,
+    with_lora,
+)  # fmt: skip
 
 pytestmark = pytest.mark.comfyui
 
@@ -123,3 +132,18 @@ def test_every_family_has_the_errors_of_a_plain_loop(families: dict[str, Any], f
     for errors, plain in zip(found["errors"], found["plain"], strict=True):
         assert errors == pytest.approx(plain, rel=1e-5)
     assert found["again"] and found["errors"][1] != found["errors"][2]
+
+
+def test_the_model_chooses_among_the_learned(client: Client) -> None:
+    parts = {"picture": picture(), "checkpoint": checkpoint(), "clip": clip_file()}
+    plain = learn(["picture", 0], model=CLIP_L_CHOICE, clip=["clip", 0], restarts=2)
+    chooser = {"painter": ["checkpoint", 0], "vae": ["checkpoint", 2]}
+    chosen = {**plain, "inputs": {**plain["inputs"], **chooser}}
+    texts = {}
+    for name, learner in (("plain", plain), ("chosen", chosen)):
+        run = client.run({**parts, "learner": learner})
+        assert run.succeeded, run.ending
+        (message,) = run.output("learner")["pez"]
+        texts[name] = [candidate["text"] for candidate in message["candidates"]]
+    assert sorted(texts["plain"]) == sorted(texts["chosen"])
+    assert "chosen by the model you paint with" in message["note"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
+from tests.support.nodes_support import DEMO, NODE, PROMPT, Comfy, example, image_of
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 
@@ -155,9 +155,9 @@ def test_it_ends_where_the_user_wants(comfy: Comfy, monkeypatch: pytest.MonkeyPa
         ({"prompts": " \n"}, "nothing to rank"),
         ({"prompts": 3}, "a prompt is 3, but must be a text"),
         ({"candidates": [None]}, "a prompt is None, but must be a text"),
-        ({"clip": None}, "`clip` is empty"),
-        ({"model": None}, "`model` is empty"),
-        ({"vae": None}, "`vae` is empty"),
+        ({"clip": None}, "the CLIP that you paint with is missing"),
+        ({"model": None}, "the MODEL that you paint with is missing"),
+        ({"vae": None}, "the VAE that you paint with is missing"),
         ({"image": "a"}, "`image` is 'a', but must be an IMAGE"),
         ({"image": torch.zeros(0, 8, 8, 3)}, "`image` is empty"),
         ({"vae": Eye(16)}, "gives latents of 16 channels and 2 dimensions"),
@@ -174,3 +174,45 @@ def test_a_model_that_needs_more_than_a_prompt_is_refused(comfy: Comfy) -> None:
     model.concat_keys = ("mask", "masked_image")
     with pytest.raises(comfy.errors.ConfigError, match="paints into another picture"):
         ranked(comfy, model=patched(model))
+
+
+class LastWord(Reader):
+    """Likes prompts whose last word begins late in the alphabet."""
+
+    def encode_from_tokens_scheduled(self, text: str) -> list[Any]:
+        self.read.append(text)
+        return [[100.0 if not text else 1.0 + ord("z") - ord(text.split()[-1][0]), {}]]
+
+
+def test_the_learner_lets_the_model_choose(comfy: Comfy) -> None:
+    """Among the candidates of its search, of which the output is the first."""
+    encoder, learning = comfy.module("nodes.models.encoder"), comfy.module("nodes.run.learning")
+    denoising, targets = comfy.module("nodes.run.denoising"), comfy.module("pez_core.targets")
+    image, config = image_of(example()), comfy.module("pez_core.config").PRESETS["fast"]
+    clip, seen = encoder.open_encoder(encoder.ModelRequest(DEMO, None, None), {"image": image})
+    goal = targets.make_targets(seen["image"])
+    search = learning.Search("{3}", config, 0, "words", "")
+    painter = denoising.GraphPainter(patched(Model()), Eye(), LastWord())
+    with torch.inference_mode():
+        plain = learning.run_search(NODE, clip, goal, search)
+        chosen = learning.run_search(NODE, clip, goal, search, chooser=(painter, image))
+    assert sorted(chosen.args[3]) == sorted(plain.args[3]) != plain.args[3][:1]
+    initials = [text.split()[-1][0] for text in chosen.args[3]]
+    assert initials == sorted(initials, reverse=True) != [t.split()[-1][0] for t in plain.args[3]]
+    assert chosen.args[0] == chosen.args[3][0]
+    assert chosen.args[1] == chosen.ui["pez"][0]["similarity"] < plain.args[1]
+    assert chosen.ui["pez"][0]["note"].startswith("chosen by the model you paint with")
+
+
+def test_learned_prompts_are_read_as_they_are_typed(comfy: Comfy) -> None:
+    denoising, reader = comfy.module("nodes.run.denoising"), Reader()
+    painter = denoising.GraphPainter(patched(Model()), Eye(), reader)
+    errors = denoising.GraphErrors(painter, denoising.sized(image_of(example())), 0)
+    denoising.Typed(errors).errors(["", "a (b) 1"], 0)
+    assert reader.read == ["", r"a \(b\) 1"]
+
+
+@pytest.mark.parametrize("given", [{"painter": patched(Model())}, {"vae": Eye()}])
+def test_the_learner_names_what_is_missing(comfy: Comfy, given: dict[str, Any]) -> None:
+    with pytest.raises(comfy.errors.ConfigError, match="that you paint with is missing"):
+        comfy.learn(image_of(example()), **given)
