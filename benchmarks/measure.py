@@ -95,8 +95,9 @@ def saved(name: str) -> dict[str, Any]:
 
 
 def save(name: str, result: dict[str, Any]) -> Path:
-    """Write a result as JSON to the folder of results."""
+    """Write a result as JSON to the folder of results, its numbers with six digits."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    short = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
+    path.write_text(json.dumps(short, indent=1) + "\n", encoding="utf-8")
     return path
