@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ from .progress import Progress, interruptible
 
 if TYPE_CHECKING:
     from ..painter.ranking import Ranking
+
+log = logging.getLogger(__name__)
 
 _ABOUT = """
 Ranks prompts by a painter: the better a prompt describes the picture, the better the painter
@@ -133,6 +136,9 @@ def _rank(request: RankRequest) -> int:
 
     picture = open_named(request.picture)
     painter = Painter(request.painter, find_device(request.device))
+    cut = sum(count > read for count, read in map(painter.tokens_read, request.prompts))
+    if cut:
+        log.warning("the painter does not read %d of the prompts to their end", cut)
     latest: Ranking | None = None
     with interruptible() as pressed, Progress(request.seconds) as bar:
 
@@ -182,7 +188,7 @@ def _table(found: Ranking) -> str:
     for ranked in found.prompts:
         behind = f"{ranked.low - best:+.3f} to {ranked.high - best:+.3f}"
         shown = "" if ranked is found.prompts[0] else behind
-        lines.append(f"{ranked.error:6.3f}  {shown:18}  {ranked.prompt}")
+        lines.append(f"{ranked.error:6.3f}  {shown:18}  {ranked.prompt or '(no words)'}")
     if len(found.prompts) > 1:
         lines += ["", f"{found.certainty} after {found.passes} passes"]
     return "\n".join(lines)

@@ -72,6 +72,14 @@ def test_ctrl_c_ends_it_with_the_ranking_so_far(
     assert code == 130 and not out
 
 
+def test_no_words_and_too_many(pez: Pez, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    picture = str(root / "examples" / "watermelon.png")
+    prompts = ("--prompt", "", "--prompt", "a cat " * 50, "--prompt", "a")
+    code, out, _ = pez("rank", picture, *prompts, "--rounds", "1", "--levels", "2")
+    assert code == 0 and any(line.endswith("(no words)") for line in out.splitlines())
+    assert caplog.messages == ["the painter does not read 1 of the prompts to their end"]
+
+
 def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
     picture = str(root / "examples" / "watermelon.png")
     code, out, _ = pez("rank", picture, "--prompt", "a watermelon", "--rounds", "1")
