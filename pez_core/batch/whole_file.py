@@ -25,7 +25,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     part = path.with_name(f"{start}{os.getpid()}-{get_ident()}.part")
     with suppress(OSError):
         for left in path.parent.glob(f"{start}*.part"):  # by a kill
-            if time.time() - left.lstat().st_mtime > LEFT_AFTER:
+            old = time.time() - left.lstat().st_mtime > LEFT_AFTER
+            if old or left == part or not _is_written(left):
                 left.unlink()
     try:
         with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
@@ -37,3 +38,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def _is_written(part: Path) -> bool:
+    """Whether the process that began a part still runs; True where that is not known."""
+    if os.name != "posix":
+        return True  # os.kill would end it
+    try:
+        os.kill(int(part.name.split("-")[2]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, IndexError):
+        return True
+    return True

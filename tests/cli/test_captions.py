@@ -297,6 +297,7 @@ def test_a_kill_leaves_whole_captions(
 
     with monkeypatch.context() as patch:
         patch.setattr(f"os.{moment}", kill)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(Killed):
             pez("invert-folder", str(where), "--txt", *QUICK)
     named = {name: text for name, text in captions(where).items() if name.endswith(".txt")}

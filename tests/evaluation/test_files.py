@@ -213,9 +213,16 @@ def test_what_a_kill_left_goes_and_a_link_is_not_followed(tmp_path: Path) -> Non
         file.write(b"1")
     part.symlink_to(victim)
     os.utime(part, (0, 0), follow_symlinks=False)
+    others = [part.with_name(part.name.replace(f"-{os.getpid()}-", f"-{n}-")) for n in (1, 2**22)]
+    for other in others:  # of a process that runs, and of one that does not
+        other.write_bytes(b"3")
     with whole_file(path) as file:
         file.write(b"2")
     assert path.read_bytes() == b"2" and victim.read_text() == "mine"
+    if os.name == "posix":
+        assert [other.exists() for other in others] == [True, False]
+    for other in others:
+        other.unlink(missing_ok=True)
     assert sorted(tmp_path.iterdir()) == [path, victim]
 
 
