@@ -73,6 +73,11 @@ export const runs = {
     await front.run();
     const panel = front.panel("learn");
     await panel.getByText("step 8 of 12").waitFor();
+    // Nodes 2.0 of 1.35.9 makes the node higher than the window.
+    await front.page.evaluate(() => {
+      window.app.canvas.ds.offset = [0, -250];
+      window.app.canvas.setDirty(true, true);
+    });
     await panel.locator("button", { hasText: "Use best so far" }).click();
     await panel.getByText("stopped by you").waitFor();
     await front.play();
