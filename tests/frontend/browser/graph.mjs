@@ -142,7 +142,7 @@ export const graph = {
       const inner = subgraph.nodes.find((n) => n.type === "PEZ_ImageToHardPrompt");
       window.made = { learn: inner };
       app.canvas.ds.scale = 1;
-      app.canvas.ds.offset = [0, 0];
+      app.canvas.ds.offset = [0, -250]; // 1.35.9 makes the node higher than the window
     });
     await front.page.waitForTimeout(700);
     await front.play({ mode: "hold" });
