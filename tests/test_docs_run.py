@@ -207,7 +207,7 @@ def test_the_packages_that_errors_name_are_those_of_the_extras() -> None:
     """With the versions that the extras ask for."""
     from pez_core.batch.ray_batch import RAY
     from pez_core.language_model.loading import EXTRA
-    from pez_core.painter.pipeline import PACKAGES
+    from pez_core.painter.loading import PACKAGES
 
     for extra, advice in (("ray", RAY), ("paint", PACKAGES), ("lm", EXTRA)):
         listed = re.search(rf"^{extra} = \[(.*)\]", read("pyproject.toml"), re.M)

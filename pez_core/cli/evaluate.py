@@ -149,7 +149,7 @@ def _evaluate(request: EvaluateRequest) -> int:
     from ..evaluation.phases import check, phases
     from ..evaluation.sheet import write_sheet
     from ..evaluation.table import rows, to_markdown, write_table
-    from ..painter.pipeline import require_diffusers
+    from ..painter.loading import require_diffusers
 
     require_diffusers()
     folder_options = request.folder

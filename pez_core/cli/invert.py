@@ -121,7 +121,7 @@ def _invert(request: InvertRequest) -> int:
     search = request.search
     painter = request.paint.painter if request.paint else request.chooser
     if painter:
-        from ..painter.pipeline import require_diffusers, require_painter
+        from ..painter.loading import require_diffusers, require_painter
 
         require_diffusers()  # before the search
         require_painter(painter.painter)

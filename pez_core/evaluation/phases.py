@@ -18,7 +18,7 @@ from ..batch.results import Record
 from ..batch.work import Run, run_here
 from ..clip.model_names import find_model
 from ..errors import ConfigError
-from ..painter.pipeline import find_scheduler, require_painter
+from ..painter.loading import find_scheduler, require_painter
 from ..search.searcher import Callback
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge

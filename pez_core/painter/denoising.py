@@ -20,7 +20,8 @@ from torch import Tensor
 
 from ..clip.text_tower import no_op
 from ..errors import ConfigError, ModelError, PictureError, first_line
-from .pipeline import Painter, require_diffusers, require_text, silent
+from .loading import require_diffusers, silent
+from .pipeline import Painter, require_text
 from .settings import LEAST_LEVELS, LEVELS, noise_of
 
 AT_ONCE = 8  # prompts in a batch

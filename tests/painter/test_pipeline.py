@@ -144,7 +144,7 @@ def test_a_withdrawn_pipeline_is_looked_for_under_the_name_of_its_copy(
     Where neither is available, the error names both."""
     diffusers = pytest.importorskip("diffusers")
     hub = Hub(pipeline, kept)
-    monkeypatch.setattr("pez_core.painter.pipeline.why_unreachable", lambda *_: None)
+    monkeypatch.setattr("pez_core.painter.loading.why_unreachable", lambda *_: None)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
     told = diffusers.utils.logging.get_verbosity()
     if kept == "none":
@@ -169,7 +169,7 @@ def test_without_a_network_an_earlier_download_paints(
     hub = Hub(pipeline, PIPELINE)
     hub.answers = False
     reason = "no network"
-    monkeypatch.setattr("pez_core.painter.pipeline.why_unreachable", lambda *_: reason)
+    monkeypatch.setattr("pez_core.painter.loading.why_unreachable", lambda *_: reason)
     monkeypatch.setattr(diffusers.DiffusionPipeline, "download", hub.download)
     assert Painter(PainterSettings(), CPU).about["pipeline"] == PIPELINE
     with pytest.raises(ModelError, match="nobody/nothing is unavailable .*: no network"):
