@@ -106,7 +106,7 @@ def _chosen(
 
     def show(found: Ranking) -> bool:
         check_cancelled()
-        return live.finish
+        return not live.finish
 
     picture = Typed(GraphErrors(painter, sized(image), seed))
     chosen = chosen_by(picture, learned, {"pipeline": "the graph's"}, callback=show)

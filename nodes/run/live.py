@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ class Live:
     def __exit__(self, *error: object) -> None:
         _running().pop(self.node_id, None)
 
-    def tell(self, step: int, total: int, message: Callable[[], dict[str, Any]]) -> None:
-        """Moves the bar and sends a message. Raises ComfyUI's interrupt when the user has
-        cancelled."""
+    def tell(self, step: int, total: int, message: Callable[[], dict[str, Any]] | None) -> None:
+        """Moves the bar, and sends a message if there is one. Raises ComfyUI's interrupt when the
+        user has cancelled."""
         check_cancelled()
         now = time.monotonic()
         # Each update is three messages (the bar sends two, the chips one), so at most 10 messages
@@ -60,7 +61,7 @@ class Live:
         elif self._sent:  # the first words are sent at once
             return
         server = _server()
-        if server is None:
+        if server is None or message is None:
             return
         self._sent = True
         detail = message() | {"node": self.node_id, "prompt_id": self.prompt_id}
@@ -78,14 +79,8 @@ class LiveSearch(Live):
 
     def __call__(self, info: StepInfo) -> bool:
         """Whether to continue."""
-        if info.best is None:
-            check_cancelled()
-        else:
-            self.tell(
-                info.step,
-                info.total,
-                lambda: progress_message(info, self.fixed, clip_vocabulary()),
-            )
+        words = partial(progress_message, info, self.fixed, clip_vocabulary())
+        self.tell(info.step, info.total, words if info.best else None)
         return not self.finish
 
 
@@ -98,9 +93,9 @@ class LiveRanking(Live):
         self.rounds = rounds
 
     def __call__(self, found: Ranking) -> bool:
-        """Whether to end."""
-        self.tell(found.rounds, self.rounds, lambda: ranking_message(found, self.rounds))
-        return self.finish
+        """Whether to continue."""
+        self.tell(found.rounds, self.rounds, partial(ranking_message, found, self.rounds))
+        return not self.finish
 
 
 def finish(node_id: str, prompt_id: str | None) -> bool:

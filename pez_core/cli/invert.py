@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,9 @@ from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
+    from ..painter.pipeline import Painter
     from ..painter.ranking import Ranking
     from ..prompt import Candidate, LearnedPrompt
 
@@ -30,7 +31,7 @@ IMAGES = 4  # on a sheet
 @dataclass(frozen=True)
 class InvertRequest:
     """pictures, texts: targets to be near to. negatives: pictures and texts to keep away from.
-    chooser: the painter that chooses among the candidates."""
+    painter: what paints the sheet. chooses: whether it also chooses among the candidates."""
 
     search: SearchRequest
     pictures: tuple[str, ...]
@@ -38,16 +39,16 @@ class InvertRequest:
     negatives: tuple[str, ...]
     as_json: bool
     escape: str | None
-    paint: SheetRequest | None
-    chooser: PainterSettings | None
+    painter: PainterSettings | None
+    chooses: bool
+    sheet: SheetRequest | None
 
 
 @dataclass(frozen=True)
 class SheetRequest:
-    """The file to write a sheet to, what paints it, and the seeds of its pictures."""
+    """The file to write a sheet to, and the seeds of its pictures."""
 
     path: Path
-    painter: PainterSettings
     seeds: list[int]
 
 
@@ -76,7 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise TargetError("nothing to learn from: give a picture, --text or --negative")
     if not all(text.strip() for text in (*arguments.text, *arguments.negative)):
         raise TargetError("an empty text cannot be a target: give --text and --negative some words")
-    pictures = expanded(arguments.pictures)
+    pictures, painter = expanded(arguments.pictures), _painter(arguments)
+    sheet = None
+    if painter is not None and arguments.paint is not None:
+        path = png_path("paint", arguments.paint)
+        sheet = SheetRequest(path, painter.noise_seeds(arguments.seed))
     return _invert(
         InvertRequest(
             search_request(arguments),
@@ -85,46 +90,43 @@ def run(arguments: argparse.Namespace) -> int:
             tuple(found for name in arguments.negative for found in expanded_pictures(name)),
             arguments.json,
             arguments.escape,
-            _sheet_request(arguments),
-            _chooser(arguments, pictures),
+            painter,
+            _chooses(arguments, pictures),
+            sheet,
         )
     )
 
 
-def _sheet_request(arguments: argparse.Namespace) -> SheetRequest | None:
-    if arguments.paint is None:
+def _painter(arguments: argparse.Namespace) -> PainterSettings | None:
+    if arguments.painter is None and arguments.paint is None:
         return None
     painter = arguments.painter or painter_of(arguments.model)
     if painter is None:
         raise ConfigError(
             "--paint needs --painter: the folder or the name of the model that you paint with"
         )
-    settings = replace(own_settings(painter), images=IMAGES)
-    path = png_path("paint", arguments.paint)
-    return SheetRequest(path, settings, settings.noise_seeds(arguments.seed))
+    return replace(own_settings(painter), images=IMAGES)
 
 
-def _chooser(arguments: argparse.Namespace, pictures: tuple[str, ...]) -> PainterSettings | None:
-    if arguments.painter is not None and len(pictures) == 1:
-        return own_settings(arguments.painter)
-    if arguments.painter is not None and arguments.paint is None:
+def _chooses(arguments: argparse.Namespace, pictures: tuple[str, ...]) -> bool:
+    chooses = arguments.painter is not None and len(pictures) == 1
+    if arguments.painter is not None and not chooses and arguments.paint is None:
         raise ConfigError(
             f"--painter chooses by one picture, and there are {len(pictures)}: give one, or "
             "--paint FILE"
         )
-    return None
+    return chooses
 
 
 def _invert(request: InvertRequest) -> int:
     from ..search.searcher import learn_prompt
 
     search = request.search
-    painter = request.paint.painter if request.paint else request.chooser
-    if painter:
+    if request.painter:
         from ..painter.loading import require_diffusers, require_painter
 
         require_diffusers()  # before the search
-        require_painter(painter.painter)
+        require_painter(request.painter.painter)
     near = [
         *((name, open_named(name)) for name in request.pictures),
         *((text, None) for text in request.texts),
@@ -141,44 +143,43 @@ def _invert(request: InvertRequest) -> int:
     options = search_options(search, model, dtype, inputs)
     with watched(search.config.seconds) as callback:
         result = learn_prompt(model, targets, search.template, callback=callback, **options)
-    if request.chooser:
-        ((_, picture),) = near[: len(request.pictures)]
-        assert picture is not None
-        result = _chosen(request.chooser, picture, result, model.device)
+    pictures = [picture for _, picture in near if picture is not None]
+
+    @cache
+    def painter() -> Painter:
+        from ..painter.pipeline import Painter
+
+        assert request.painter is not None
+        return Painter(request.painter, model.device)
+
+    if request.chooses:
+        result = _chosen(painter(), pictures[0], result)
     code = print_result(result, request.as_json, program=request.escape)
-    if request.paint:
-        pictures = [picture for _, picture in near if picture is not None]
-        _paint(request.paint, pictures, result.best, model.device)
+    if request.sheet:
+        _paint(painter(), request.sheet, pictures, result.best)
     return code
 
 
-def _chosen(
-    settings: PainterSettings, picture: Image.Image, result: LearnedPrompt, device: torch.device
-) -> LearnedPrompt:
+def _chosen(painter: Painter, picture: Image.Image, result: LearnedPrompt) -> LearnedPrompt:
     """The candidates in the painter's order."""
     from ..painter.choosing import chosen_by
     from ..painter.denoising import PipelineErrors
-    from ..painter.pipeline import Painter
 
-    painter = Painter(settings, device)
     errors = PipelineErrors(painter, picture, result.seed)
     with interruptible() as pressed, Progress(None) as bar:
 
         def show(found: Ranking) -> bool:
-            best = found.prompts[0]
-            bar.say(found.rounds / ROUNDS, found.seconds, f"choose {best.error:.3f} {best.prompt}")
-            return bool(pressed)
+            bar.show_ranking(found, ROUNDS)
+            return not pressed
 
         return chosen_by(errors, result, painter.about, callback=show)
 
 
 def _paint(
-    sheet: SheetRequest, pictures: list[Image.Image], best: Candidate, device: torch.device
+    painter: Painter, sheet: SheetRequest, pictures: list[Image.Image], best: Candidate
 ) -> None:
     from ..painter.loop_sheet import draw_loop, save_loop
-    from ..painter.pipeline import Painter
 
-    painter = Painter(sheet.painter, device)
     painted = [painter.paint_one(best.text, seed) for seed in sheet.seeds]
     name = painter.about["pipeline"]
     drawn = draw_loop(pictures, best.text, best.similarity, painted, name)

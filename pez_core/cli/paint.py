@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ..compute.devices import DEVICES
-from ..options import OPTIONS
 from ..painter.settings import DEMO, PainterSettings
 from .options import add_option
 from .output import write_result
-from .painter_options import add_painting_options, painter_settings, png_path
+from .painter_options import (
+    add_painter_option,
+    add_painting_options,
+    painter_settings,
+    png_path,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +55,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="the PNG to write; with several --images FILE-1, FILE-2 and so on",
     )
-    parser.add_argument(
-        "--painter",
-        metavar="NAME_OR_FOLDER",
-        help=f"{OPTIONS['painter'].help} (default: {DEMO})",
-    )
+    add_painter_option(parser)
     add_painting_options(parser)
     parser.add_argument(
         "--seed", type=int, default=0, help="of the first picture's noise (default: %(default)s)"

@@ -9,9 +9,35 @@ from typing import Any
 
 from ..compute.devices import DTYPES
 from ..errors import ConfigError
+from ..options import OPTIONS
 from ..painter.settings import DEMO, PainterSettings, own_settings
 
 _DEFAULT, _DEMO = PainterSettings(), own_settings(DEMO)
+
+
+def add_painter_option(parser: argparse._ActionsContainer) -> None:
+    """Adds the painter of a verb that needs one."""
+    parser.add_argument(
+        "--painter",
+        metavar="NAME_OR_FOLDER",
+        help=f"{OPTIONS['painter'].help} (default: {DEMO})",
+    )
+
+
+def add_size_and_dtype(parser: argparse._ActionsContainer) -> None:
+    """Adds the size of the painter's pictures and its precision."""
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="width and height of each picture (default: the painter's own)",
+    )
+    parser.add_argument(
+        "--diffusion-dtype",
+        choices=DTYPES,
+        default=_DEFAULT.dtype,
+        help="the precision of the painter (default: float16 on a GPU, else float32)",
+    )
 
 
 def add_painting_options(parser: argparse._ActionsContainer) -> None:
@@ -36,22 +62,11 @@ def add_painting_options(parser: argparse._ActionsContainer) -> None:
         f"{_DEFAULT.steps}; {_DEMO.steps} for {DEMO})",
     )
     add(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="width and height of each picture (default: the painter's own)",
-    )
-    add(
         "--scheduler",
         metavar="CLASS",
         help="a scheduler class of diffusers (default: the painter's own)",
     )
-    add(
-        "--diffusion-dtype",
-        choices=DTYPES,
-        default=_DEFAULT.dtype,
-        help="the precision of the painter (default: float16 on a GPU, else float32)",
-    )
+    add_size_and_dtype(parser)
 
 
 def painter_settings(arguments: argparse.Namespace, default: str) -> PainterSettings:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..painter.ranking import Ranking
     from ..search.progress import StepInfo
 
 SECONDS_BETWEEN = 0.1  # no faster than a person reads
@@ -36,6 +37,11 @@ class Progress:
     def show(self, info: StepInfo) -> None:
         found = f"{info.best.similarity:.4f} {info.best.text}" if info.best else "looking"
         self.say(info.step / info.total, info.seconds, f"{info.phase:6} {found}")
+
+    def show_ranking(self, found: Ranking, rounds: int) -> None:
+        """rounds: at most."""
+        best = found.prompts[0]
+        self.say(found.rounds / rounds, found.seconds, f"rank   {best.error:.3f} {best.prompt}")
 
     def say(self, done: float, seconds: float, line: str) -> None:
         """A line next to the bar. done: the share of the steps; seconds: since the start."""

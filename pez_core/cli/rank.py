@@ -8,9 +8,8 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..compute.devices import DEVICES, DTYPES
+from ..compute.devices import DEVICES
 from ..errors import ConfigError
-from ..options import OPTIONS
 from ..painter.settings import (
     DEMO,
     LEAST_LEVELS,
@@ -25,6 +24,7 @@ from ..text.line_files import read_lines
 from .named import open_named
 from .options import add_option
 from .output import write_result
+from .painter_options import add_painter_option, add_size_and_dtype
 from .progress import Progress, interruptible
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add("picture", metavar="PICTURE", help="the picture that the prompts describe")
     add("--prompt", action="append", default=[], metavar="TEXT", help="a prompt; repeat it")
     add("--prompts", metavar="FILE", help="a file with a prompt on each line")
-    add("--painter", metavar="NAME_OR_FOLDER", help=f"{OPTIONS['painter'].help} (default: {DEMO})")
+    add_painter_option(parser)
     add(
         "--rounds",
         type=int,
@@ -84,13 +84,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         help="how many levels of each noise: each is a pass of the denoiser for each prompt "
         "(default: %(default)s)",
     )
-    add("--size", type=int, metavar="PIXELS", help="of the picture (default: the painter's own)")
-    add(
-        "--diffusion-dtype",
-        choices=DTYPES,
-        default="auto",
-        help="the precision of the painter (default: float16 on a GPU, else float32)",
-    )
+    add_size_and_dtype(parser)
     add_option(parser, "seconds", type=float, metavar="S")
     add("--seed", type=int, default=0, help="of the noises (default: %(default)s)")
     add_option(parser, "device", choices=DEVICES, default="auto")
@@ -124,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.seed,
             arguments.device,
             arguments.json,
-        )  # fmt: skip
+        )
     )
 
 
@@ -148,8 +142,8 @@ def _rank(request: RankRequest) -> int:
 
         def show(found: Ranking) -> None:
             nonlocal latest
-            latest, best = found, found.prompts[0]
-            bar.say(found.rounds / request.rounds, found.seconds, f"{best.error:.3f} {best.prompt}")
+            latest = found
+            bar.show_ranking(found, request.rounds)
 
         errors = PipelineErrors(painter, picture, request.seed, request.levels, check_interrupt)
         try:

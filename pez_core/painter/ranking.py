@@ -94,7 +94,7 @@ def rank(
     far is valid.
 
     seconds: no round begins after so many. callback: called with the ranking after every round; if
-    it returns a true value, the ranking ends. race: drop prompts that are behind.
+    it returns False, the ranking ends. race: drop prompts that are behind.
     Raises ConfigError without a prompt, for one that is given twice, and for a number out of range;
     PictureError when the painter predicts values that are not finite.
     """
@@ -107,7 +107,7 @@ def rank(
         if race and number + 1 >= LEAST_ROUNDS:
             table.drop()
         found = table.ranking(began, reason)
-        if callback is not None and callback(found):
+        if callback is not None and callback(found) is False:
             reason = "stopped"
         elif len(table.racing) == 1 and len(prompts) > 1:
             reason = "one left"

@@ -16,8 +16,8 @@ FILES = sorted(Path(pez_core.cli.__file__).parent.glob("*.py"))
 # They make the dataclasses, or a part of one.
 MAKERS = {
     "run", "avoid_request", "folder_request", "search_request", "text_request", "search_config",
-    "caption_request", "_text_config", "painter_settings", "ray_request", "_sheet_request",
-    "_chooser",
+    "caption_request", "_text_config", "painter_settings", "ray_request", "_painter",
+    "_chooses",
 }  # fmt: skip
 
 

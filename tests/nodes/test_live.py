@@ -186,3 +186,11 @@ def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
     downloading(20, 100)
     with pytest.raises(comfy.mm.InterruptProcessingException):
         downloading(30, 100)
+
+
+def test_the_bar_moves_before_there_are_words(comfy: Comfy) -> None:
+    """Without a message, which has nothing to show yet."""
+    live, searcher = comfy.module("nodes.run.live"), comfy.module("pez_core.search.searcher")
+    with live.LiveSearch(NODE, frozenset()) as running:
+        assert running(searcher.StepInfo(1, 10, 0.1, "pez", None)) is True
+    assert comfy.bar == [(1, 10, NODE)] and not comfy.server.sent
