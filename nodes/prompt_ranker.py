@@ -37,9 +37,9 @@ class PromptRanker(io.ComfyNode):
     @classmethod
     def execute(cls, **given: list[Any]) -> io.NodeOutput:
         """Every value comes as a list, of which only those of the prompts may be longer than 1."""
-        texts = [*_lines(given.pop("prompts")), *(given.pop("candidates", None) or ())]
+        prompts = _prompts(given.pop("prompts"), given.pop("candidates", None) or [])
         one = {name: values[0] if values else None for name, values in given.items()}
-        return cls.rank_prompts(prompts=_prompts(texts), **one)
+        return cls.rank_prompts(prompts=prompts, **one)
 
     @classmethod
     @checked()
@@ -70,24 +70,17 @@ class PromptRanker(io.ComfyNode):
         )
 
 
-def _lines(prompts: list[Any]) -> list[Any]:
-    """The prompts of the widget, one on each line, or of what is connected to it."""
-    return [
-        line.strip() if isinstance(text, str) else text
-        for text in prompts
-        for line in (text.splitlines() if isinstance(text, str) else [text])
-    ]
-
-
-def _prompts(texts: list[Any]) -> list[str]:
-    """Each text once. Raises ConfigError for what is no text, and without any."""
-    for text in texts:
+def _prompts(typed: list[Any], listed: list[Any]) -> list[str]:
+    """Each text once. typed: with a prompt on each line. Raises ConfigError for what is not a text,
+    and without any."""
+    for text in (*typed, *listed):
         if not isinstance(text, str):
             raise ConfigError(
                 f"a prompt is {shown(text)}, but must be a text: check the node that is connected "
                 "to `prompts` or `candidates`"
             )
-    found = list(dict.fromkeys(filter(str.strip, texts)))
+    lines = [line.strip() for text in typed for line in text.splitlines()]
+    found = list(dict.fromkeys(filter(str.strip, (*lines, *listed))))
     if not found:
         raise ConfigError(
             "nothing to rank: write a prompt on each line of `prompts`, or connect `candidates`"

@@ -27,8 +27,8 @@ LARGEST = 1024  # the side of a square of as many pixels as a picture has at mos
 
 @dataclass(frozen=True)
 class GraphPainter:
-    """What a graph paints with: its MODEL, VAE and CLIP. Raises ConfigError, which names it, for a
-    part that is missing."""
+    """What a graph paints with: its MODEL, VAE and CLIP. Raises ConfigError for a part that is
+    missing, and for a model that needs more than a prompt."""
 
     model: Any
     vae: Any
@@ -38,6 +38,11 @@ class GraphPainter:
         for name, part in (("MODEL", self.model), ("VAE", self.vae), ("CLIP", self.clip)):
             if part is None:
                 raise ConfigError(f"the {name} that you paint with is missing: connect it")
+        if getattr(self.model.model, "concat_keys", ()):
+            raise ConfigError(
+                "`model` paints into another picture (inpainting or editing), and needs more than "
+                "a prompt: connect the text-to-image model"
+            )
 
 
 class GraphErrors:
@@ -53,7 +58,6 @@ class GraphErrors:
     ) -> None:
         self.levels, self._seed = levels, seed
         self._model, self._clip = painter.model, painter.clip
-        _require_text_to_image(self._model)
         check_cancelled()
         self._latent = _latent(self._model, painter.vae, image)
         sampling = self._model.get_model_object("model_sampling")
@@ -154,11 +158,3 @@ def _latent(model: Any, vae: Any, image: Tensor) -> Tensor:
             f"works with {wanted[0]} and {wanted[1]}: connect the VAE that belongs to the model"
         )
     return latent.to(mm.intermediate_device())
-
-
-def _require_text_to_image(model: Any) -> None:
-    if getattr(model.model, "concat_keys", ()):
-        raise ConfigError(
-            "`model` paints into another picture (inpainting or editing), and needs more than a "
-            "prompt: connect the text-to-image model"
-        )
