@@ -31,12 +31,10 @@ def text_of(marked: str) -> str:
     return marked.replace(" +", "").replace("=", "")
 
 
-def progress(step: int, node: str, prompt_id: str) -> dict[str, Any]:
+def progress(step: int) -> dict[str, Any]:
     marked, similarity = BEST[min(len(BEST) - 1, step * len(BEST) // TOTAL)]
     return {
         "schema": SCHEMA,
-        "node": node,
-        "prompt_id": prompt_id,
         "step": step,
         "total": TOTAL,
         "seconds": 0.1 * step,

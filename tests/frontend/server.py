@@ -17,131 +17,15 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import recording
 from aiohttp import WSMsgType, web
+from playing import State, play_all
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LEARNERS = ("PEZ_ImageToHardPrompt", "PEZ_PromptMixer")
-RANKER = "PEZ_PromptRanker"
 PACK = "comfyui-pez"
 SECOND = "comfyui-pez-main"  # a second copy of the pack, listed with {"twice": true}
 
 STATE = web.AppKey("state", "State")
-
-
-class State:
-    """What one server knows: its sockets, what was asked of it, and how runs go."""
-
-    def __init__(self) -> None:
-        self.sockets: dict[str, web.WebSocketResponse] = {}
-        self.log: dict[str, list[Any]] = {"prompt": [], "finish": [], "interrupt": []}
-        self.play: dict[str, Any] = {"mode": "run"}
-        self.settings: dict[str, Any] = {}
-        self.files: dict[str, str] = {}  # saved workflows
-        self.queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
-        self.played: dict[str, asyncio.Event] = {}  # by prompt: when it has run
-        self.finished = asyncio.Event()
-        self.interrupted = asyncio.Event()
-        self.go = asyncio.Event()
-
-    async def send(self, kind: str, /, **data: Any) -> None:
-        for socket in list(self.sockets.values()):
-            if not socket.closed:
-                await socket.send_json({"type": kind, "data": data})
-
-
-class Interrupted(Exception):
-    pass
-
-
-async def play_prompt(state: State, prompt_id: str, body: dict[str, Any]) -> None:
-    """Sends the events of one run, in ComfyUI's order."""
-    state.finished.clear()
-    state.interrupted.clear()
-    play = dict(state.play)
-    await state.send("execution_start", prompt_id=prompt_id, timestamp=0)
-    await state.send("execution_cached", nodes=[], prompt_id=prompt_id, timestamp=0)
-    try:
-        for node, call in body["prompt"].items():
-            if call["class_type"] in LEARNERS:
-                await play_learner(state, play, node, prompt_id)
-            elif call["class_type"] == RANKER:
-                await play_ranker(state, play, node, prompt_id)
-            elif call["class_type"] == "PEZ_TokenViewer":
-                edits = json.loads(call["inputs"].get("edits") or "{}")
-                payload = recording.viewed(
-                    edits, play.get("text"), play.get("words", 0), play.get("locked", [])
-                )
-                await executed(state, node, prompt_id, payload)
-        await state.send("executing", node=None, prompt_id=prompt_id)
-        await state.send("execution_success", prompt_id=prompt_id, timestamp=0)
-    except Interrupted:
-        await state.send(
-            "execution_interrupted", prompt_id=prompt_id, node_id=node, node_type="", executed=[]
-        )
-    except RuntimeError as error:
-        await state.send(
-            "execution_error", prompt_id=prompt_id, node_id=node, node_type=call["class_type"],
-            executed=[], exception_message=str(error), exception_type="RuntimeError",
-            traceback=[], current_inputs={}, current_outputs=[], timestamp=0,
-        )  # fmt: skip
-    await state.send("status", status={"exec_info": {"queue_remaining": state.queue.qsize()}})
-
-
-async def play_learner(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
-    if play["mode"] == "cached":
-        return await executed(state, node, prompt_id, recording.learned(text=play.get("text")))
-    await state.send("executing", node=node, display_node=node, prompt_id=prompt_id)
-    stopped = "plateau"
-    for step in range(1, recording.TOTAL + 1):
-        await state.send(
-            "progress", value=step, max=recording.TOTAL, node=node, prompt_id=prompt_id
-        )
-        await state.send("pez.progress", **recording.progress(step, node, prompt_id))
-        if play["mode"] == "error" and step == 6:
-            raise RuntimeError("no such model")
-        if play["mode"] == "hold" and step == 8:
-            stopped = await hold(state)
-            break
-        await asyncio.sleep(play.get("pause", 0.02))
-    return await executed(state, node, prompt_id, recording.learned(stopped, play.get("text")))
-
-
-async def play_ranker(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
-    for step in range(1, recording.TOTAL + 1):
-        told = {**recording.ranking(step), "node": node, "prompt_id": prompt_id}
-        await state.send("pez.progress", **told)
-        if play["mode"] == "error" and step == 6:
-            raise RuntimeError("no such model")
-        if play["mode"] == "hold" and step == 8:
-            await hold(state)
-            return await executed(state, node, prompt_id, recording.ranking(step, "stopped"))
-        await asyncio.sleep(play.get("pause", 0.02))
-    done = recording.ranking(recording.TOTAL, text=play.get("text"))
-    return await executed(state, node, prompt_id, done)
-
-
-async def hold(state: State) -> str:
-    waiting = [asyncio.create_task(e.wait()) for e in (state.finished, state.interrupted)]
-    _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if state.interrupted.is_set():
-        raise Interrupted
-    return "user"
-
-
-async def executed(state: State, node: str, prompt_id: str, payload: dict[str, Any]) -> None:
-    output = {"pez": [payload], "text": [payload["text"]]}
-    await state.send("executed", node=node, display_node=node, output=output, prompt_id=prompt_id)
-
-
-async def play_all(state: State) -> None:
-    while True:
-        prompt_id, body = await state.queue.get()
-        await play_prompt(state, prompt_id, body)
-        state.played[prompt_id].set()
 
 
 async def socket(request: web.Request) -> web.WebSocketResponse:
