@@ -14,11 +14,12 @@ import logging
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import ResultsError
+from .whole_file import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +200,17 @@ class ResultsFile:
             self.path,
             len(line),
         )
+
+
+@contextmanager
+def reported_file(path: Path, then: str = "") -> Iterator[BinaryIO]:
+    """A `whole_file`. Raises ResultsError if it cannot be written; then: the end of the message."""
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or error
+        raise ResultsError(f"cannot write {path}: {reason}; {way_to(error)}{then}") from error
 
 
 def way_to(error: OSError) -> str:

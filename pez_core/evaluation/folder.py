@@ -13,15 +13,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image
 
-from ..batch.results import ResultsFile, way_to
-from ..batch.whole_file import whole_file
+from ..batch.results import ResultsFile, reported_file, way_to
 from ..errors import ConfigError, PictureError, ResultsError
 from .plan import Plan
 
@@ -31,6 +28,7 @@ PAINTED = (*PROMPTED, "images", "seeds", "painter")
 JUDGED = (*PAINTED, "tokens", "judge", "judged")
 MOST_NAME = 255  # bytes, on most file systems
 WAY_OUT = "give the same settings, or another --out"
+AGAIN = ", and run the same command again"
 
 
 class EvaluationFolder:
@@ -77,14 +75,14 @@ class EvaluationFolder:
         if len(os.fsencode(path.name)) > MOST_NAME:
             raise PictureError(f"the name of {path.name:.40}… is too long for its painted pictures")
         self._make(path.parent)
-        with _whole(path) as file:
+        with reported_file(path, AGAIN) as file:
             file.write(image)
         return path.relative_to(self.path).as_posix()
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file, which replaces the previous one."""
         path = self.path / name
-        with _whole(path) as file:
+        with reported_file(path, AGAIN) as file:
             file.write(text.encode())
         return path
 
@@ -115,16 +113,3 @@ def png_file(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "png")
     return file.getvalue()
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A `whole_file`. Raises ResultsError if it cannot be written."""
-    try:
-        with whole_file(path) as file:
-            yield file
-    except OSError as error:
-        raise ResultsError(
-            f"cannot write {path}: {error.strerror or error}; {way_to(error)}, and run the same "
-            "command again"
-        ) from error

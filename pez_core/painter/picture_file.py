@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..batch.results import way_to
-from ..batch.whole_file import whole_file
-from ..errors import ResultsError
+from ..batch.results import reported_file
 
 if TYPE_CHECKING:
     from .pipeline import Painter
@@ -41,13 +39,8 @@ def save_png(image: Image.Image, path: Path, parameters: str) -> None:
     file."""
     info = PngInfo()
     info.add_text("parameters", parameters)
-    try:
-        with whole_file(path) as file:
-            image.save(file, "PNG", pnginfo=info)
-    except OSError as error:
-        raise ResultsError(
-            f"cannot write {path}: {error.strerror or error}; {way_to(error)}"
-        ) from error
+    with reported_file(path) as file:
+        image.save(file, "PNG", pnginfo=info)
 
 
 def _quoted(value: str) -> str:

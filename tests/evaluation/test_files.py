@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont, ImageOps
 
+from pez_core.batch import results as results_module
 from pez_core.batch.whole_file import whole_file
 from pez_core.errors import ConfigError, ResultsError
-from pez_core.evaluation import folder as folder_module
 from pez_core.evaluation.captions import join_captions, read_captions
 from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.intervals import mean_interval
@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
             monkeypatch.context() as patch,
             pytest.raises(ResultsError, match="a.png: No space left.*; free some space, or"),
         ):
-            patch.setattr(folder_module, "whole_file", on_full_disk)
+            patch.setattr(results_module, "whole_file", on_full_disk)
             folder.save(b"half of a picture", folder.path / "a.png")
         with pytest.raises(ResultsError, match="File name too long; give a shorter name"):
             folder.write("a" * 5000, "text")
