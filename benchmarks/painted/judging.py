@@ -111,17 +111,21 @@ def correlations(figures: dict[str, Figures], learned: Collection[str]) -> list[
     lines = []
     for measure in MEASURES:
         sign = -1 if measure == RANK else 1
-        pair = [
-            _ranked(np.array([figures[name][one] for name in learned]))
-            for one in (measure, PAINTED)
-        ]
-        centred = [ranks - ranks.mean(0) for ranks in pair]
-        norms = [np.sqrt((part**2).sum(0)) for part in centred]
-        usable = (norms[0] > 0) & (norms[1] > 0)
-        values = (centred[0] * centred[1]).sum(0)[usable] / (norms[0] * norms[1])[usable]
+        pair = [np.array([figures[name][one] for name in learned]) for one in (measure, PAINTED)]
+        values = rank_correlations(*pair)
         mean, low, high = paired_bootstrap(sign * values)
         lines.append(f"{measure}: rank correlation {mean:+.2f} ({low:+.2f} to {high:+.2f})")
     return lines
+
+
+def rank_correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The rank correlation along the first axis of each column, without those in which all values
+    of an array are equal."""
+    centred = [ranks - ranks.mean(0) for ranks in (_ranked(one), _ranked(other))]
+    norms = [np.sqrt((part**2).sum(0)) for part in centred]
+    usable = (norms[0] > 0) & (norms[1] > 0)
+    values: np.ndarray = (centred[0] * centred[1]).sum(0)[usable] / (norms[0] * norms[1])[usable]
+    return values
 
 
 def means(figures: dict[str, Figures]) -> dict[str, dict[str, float]]:

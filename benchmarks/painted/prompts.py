@@ -13,7 +13,7 @@ trials of the defaults were made on such files:
     python -m benchmarks.painted.prompts --out trials.jsonl --sets DIR/openmoji.npz \\
         DIR/scenes.webp --methods trials
     python -m benchmarks.painted.table --prompts trials.jsonl --work DIR/trials --sets \\
-        DIR/openmoji.npz DIR/scenes.webp 
+        DIR/openmoji.npz DIR/scenes.webp
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +39,7 @@ from pez_core.text.template import plain_template
 
 from ..measure import RESULTS
 from .methods import METHODS, TABLE_1, TRIALS, Method
+from .parts import run_parts
 from .picture_sets import DATA, SETS, picture_set
 from .view_kinds import VIEW_KINDS
 
@@ -67,23 +66,29 @@ def mask_of(method: Method, model: ClipModel) -> TokenMask:
     )
 
 
-def learn(kind: str, name: str, first: int, last: int) -> Found:
-    """The prompts of one method for some pictures of a set."""
-    model, method = bench(), METHODS[name]
+def searched(kind: str, method: Method, first: int, last: int) -> list[LearnedPrompt]:
+    """What a method learns for some pictures of a set."""
+    model = bench()
     goals = []
     for number, picture in enumerate(picture_set(kind).pictures[first:last], first):
         views = VIEW_KINDS[method.views](picture, number) if method.views else []
         seen = model.encode_pictures([picture, *views])
         goals.append(make_targets(seen.mean(dim=0, keepdim=True)))
-    found: dict[int, tuple[float, str]] = {}
+    found: dict[int, LearnedPrompt] = {}
     searches = learn_prompts(
-        model, goals, plain_template(method.tokens), at_once=PART, config=method.config,
+        model, goals, plain_template(method.tokens), at_once=len(goals), config=method.config,
         mask=mask_of(method, model), seed=first, dtype=torch.float32,
     )  # fmt: skip
     for number, result in searches:
         assert isinstance(result, LearnedPrompt), result
-        found[number] = (result.best.similarity, result.best.text)
+        found[number] = result
     return [found[number] for number in range(len(goals))]
+
+
+def learn(kind: str, name: str, first: int, last: int) -> Found:
+    """The prompts of one method for some pictures of a set."""
+    learned = searched(kind, METHODS[name], first, last)
+    return [(result.best.similarity, result.best.text) for result in learned]
 
 
 def read(path: Path) -> Prompts:
@@ -95,6 +100,17 @@ def read(path: Path) -> Prompts:
                 of_method = prompts.setdefault((kind, name), {})
                 of_method.update({first + k: tuple(pair) for k, pair in enumerate(found)})
     return prompts
+
+
+def add_prompts_option(parser: argparse.ArgumentParser) -> None:
+    """Adds the file of prompts to paint, and what paints them."""
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        default=PACKED,
+        help="written by painted.prompts (default: results/)",
+    )
+    parser.add_argument("--painter", default="demo")
 
 
 def pack(prompts: Prompts, path: Path) -> None:
@@ -119,20 +135,16 @@ def main() -> None:
     parser.add_argument("--pack", action="store_true", help="write them to results/")
     options = parser.parse_args()
     methods = [m for name in options.methods for m in ([*TRIALS] if name == "trials" else [name])]
-    known, spawn = read(options.out), multiprocessing.get_context("spawn")
+    known = read(options.out)
     ends = [(f, min(f + PART, options.pictures)) for f in range(0, options.pictures, PART)]
-    with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
-        parts = {
-            pool.submit(learn, kind, name, first, last): (kind, name, first)
-            for name in methods
-            for kind in options.sets
-            for first, last in ends
-            if not known.get((kind, name), {}).keys() >= set(range(first, last))
-        }
-        for done, future in enumerate(as_completed(parts), 1):
-            with options.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([*parts[future], future.result()]) + "\n")
-            print(f"{done} of {len(parts)}: {parts[future]}", flush=True)
+    parts = {
+        (kind, name, first): (kind, name, first, last)
+        for name in methods
+        for kind in options.sets
+        for first, last in ends
+        if not known.get((kind, name), {}).keys() >= set(range(first, last))
+    }
+    run_parts(learn, parts, options.out, options.jobs)
     if options.pack:
         pack(read(options.out), PACKED)
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -25,18 +23,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from pez_core import LearnedPrompt, Painter, learn_prompts, load_painter, make_targets
+from pez_core import Painter, load_painter
 from pez_core.painter.denoising import PipelineErrors
 from pez_core.painter.ranking import NO_WORDS, rank, relative_errors
-from pez_core.text.template import plain_template
 from training.painter.evaluate import paint
 
 from ..applied.shared import interval
 from ..judge import Judge
 from ..measure import machine, markdown, save
+from .judging import rank_correlations
 from .methods import DEFAULT, Method
+from .parts import run_parts
 from .picture_sets import picture_set
-from .prompts import bench, mask_of
+from .prompts import bench, searched
 
 CANDIDATES, ROUNDS, NAMES = 8, 8, 8
 PAINTED_SEEDS, LOOKED_STEPS = 2, 8
@@ -53,19 +52,9 @@ def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
     """What is known of the candidates of some pictures."""
     model, (judge, painter) = bench(), judge_and_painter(painter_name)
     pictures = picture_set(kind)
-    method = Method(DEFAULT.replace(candidates=CANDIDATES))
-    goals = [
-        make_targets(model.encode_pictures([picture])) for picture in pictures.pictures[first:last]
-    ]
-    searches = learn_prompts(
-        model, goals, plain_template(method.tokens), at_once=PART, config=method.config,
-        mask=mask_of(method, model), seed=first, dtype=torch.float32,
-    )  # fmt: skip
-    learned = dict(searches)
+    learned = searched(kind, Method(DEFAULT.replace(candidates=CANDIDATES)), first, last)
     found = []
-    for number in range(first, last):
-        result = learned[number - first]
-        assert isinstance(result, LearnedPrompt), result
+    for number, result in enumerate(learned, first):
         texts = [candidate.text for candidate in result.candidates]
         picture = pictures.pictures[number]
         seen = PipelineErrors(painter, picture)
@@ -147,11 +136,6 @@ def scores() -> dict[str, Callable[[Found], np.ndarray]]:
     }
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    ranks = [values.argsort().argsort() for values in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
 def table(found: list[Found]) -> list[str]:
     """The choices, with paired intervals."""
     by_clip = np.array([f["painted"][int(np.argmax(f["own"]))] for f in found])
@@ -160,12 +144,9 @@ def table(found: list[Found]) -> list[str]:
              interval((chance - by_clip).tolist(), 3, "+"), ""]]  # fmt: skip
     for name, score in scores().items():
         values = [score(f) for f in found]
-        taken = np.array(
-            [f["painted"][int(v.argmax())] for f, v in zip(found, values, strict=True)]
-        )
-        related = [
-            correlation(v, np.array(f["painted"])) for f, v in zip(found, values, strict=True)
-        ]
+        painted = [np.array(f["painted"]) for f in found]
+        taken = np.array([p[v.argmax()] for p, v in zip(painted, values, strict=True)])
+        related = rank_correlations(np.transpose(values), np.transpose(painted))
         difference = "" if name == "CLIP" else interval((taken - by_clip).tolist(), 3, "+")
         rows.append([name, f"{taken.mean():.3f}", difference, f"{np.mean(related):+.2f}"])
     return markdown(
@@ -193,6 +174,12 @@ def racing(found: list[Found]) -> str:
     return f"racing: {100 * share:.0f} % of the passes, the same choice in {100 * same:.0f} %"
 
 
+def read(path: Path) -> dict[tuple[str, int], list[Found]]:
+    """What is in a file, by set and first picture of a part."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return {(kind, first): found for kind, first, found in map(json.loads, lines)}
+
+
 def main() -> None:
     """Measure what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -205,20 +192,14 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / f"{Path(options.painter).name}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    known = {(kind, first): found for kind, first, found in map(json.loads, lines)}
+    known = read(path)
     firsts = range(0, options.pictures, PART)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
-        parts = {
-            pool.submit(measure, kind, options.painter, first, first + PART): (kind, first)
-            for kind in options.sets for first in firsts if (kind, first) not in known
-        }  # fmt: skip
-        for done, future in enumerate(as_completed(parts), 1):
-            known[parts[future]] = future.result()
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([*parts[future], future.result()]) + "\n")
-            print(f"{done} of {len(parts)}: {parts[future]}", flush=True)
+    parts = {
+        (kind, first): (kind, options.painter, first, first + PART)
+        for kind in options.sets for first in firsts if (kind, first) not in known
+    }  # fmt: skip
+    run_parts(measure, parts, path, options.jobs)
+    known = read(path)
     result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures, "sets": {}}
     for kind in options.sets:
         found = [one for first in firsts for one in known[kind, first]]

@@ -19,7 +19,7 @@ from training.painter.evaluate import paint
 
 from ..judge import Judge
 from .picture_sets import picture_set
-from .prompts import PACKED, read
+from .prompts import add_prompts_option, read
 from .table import texts_of
 
 SHOWN = ("PEZ, paper", "fast", "default", "thorough", "true caption", "another's prompt", "nothing")
@@ -29,14 +29,8 @@ STEP = 29  # every so many pictures of a set is shown
 def main() -> None:
     """Paint and draw."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument(
-        "--prompts",
-        type=Path,
-        default=PACKED,
-        help="written by painted.prompts (default: results/)",
-    )
+    add_prompts_option(parser)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--painter", default="demo")
     parser.add_argument("--set", default="fxemoji")
     parser.add_argument("--count", type=int, default=10, help="of pictures")
     parser.add_argument("--methods", nargs="+", default=SHOWN)

@@ -27,7 +27,7 @@ from .choosing import choice_table
 from .judging import correlations, means, painted_figures, table
 from .methods import METHODS, NOTHING, OTHERS, TRUE_CAPTION, TRUE_NAME
 from .picture_sets import SETS, picture_set
-from .prompts import PACKED, Prompts, read
+from .prompts import Prompts, add_prompts_option, read
 
 SHIFT = 7  # another's prompt is that of the picture so many places away
 
@@ -54,14 +54,8 @@ def texts_of(kind: str, known: Prompts, count: int, base: str) -> dict[str, list
 def main() -> None:
     """Paint what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument(
-        "--prompts",
-        type=Path,
-        default=PACKED,
-        help="written by painted.prompts (default: results/)",
-    )
+    add_prompts_option(parser)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--painter", default="demo")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument(
