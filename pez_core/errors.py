@@ -78,6 +78,16 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def is_text(text: str) -> bool:
+    """Whether a text can be written as UTF-8. Half a character, or a byte that is not UTF-8 on a
+    command line, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def printable(text: str) -> str:
     """A text as one line that does nothing to a terminal: control characters become escapes."""
     return _UNSAFE.sub(lambda match: ascii(match.group())[1:-1], text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..batch.caption_files import CaptionFiles
-from ..errors import ConfigError
+from ..errors import ConfigError, is_text
 
 LINES = "prompts.jsonl"  # the results file of a run that was not given one
 
@@ -79,8 +79,6 @@ def caption_request(arguments: argparse.Namespace) -> tuple[str, CaptionRequest 
 def _words(name: str, given: str) -> str:
     """The words around a prompt, on one line and without commas at their ends."""
     words = " ".join(given.split()).strip(", ")
-    try:
-        words.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"--{name} is not text: it holds bytes that are not UTF-8") from error
+    if not is_text(words):
+        raise ConfigError(f"--{name} is not text: it holds bytes that are not UTF-8")
     return words

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, is_text
 
 Captions = dict[str, dict[str, str]]  # method → picture → prompt
 _METHOD = re.compile(r"\w[\w .+-]{0,59}")  # it names a file and a folder
@@ -99,8 +99,6 @@ def _entries(row: Any, where: str, stem: str) -> tuple[str, str, str]:
             f"{where}: the method {method!r} cannot name a file: use only letters, digits, "
             "spaces and . _ + -, at most 60 characters"
         )
-    try:
-        prompt.encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"{where}: the prompt {ascii(prompt):.60} is not text") from error
+    if not is_text(prompt):
+        raise ConfigError(f"{where}: the prompt {ascii(prompt):.60} is not text")
     return picture, method, " ".join(prompt.split())

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import ModelError, PezError, PictureError
+from ..errors import ModelError, PezError, PictureError, is_text
 from .loading import message_of, open_pipeline, require_diffusers, silent
 from .settings import DEMO, PainterSettings, own_settings
 
@@ -134,10 +134,8 @@ def to_picture(values: Any) -> Image.Image:
 
 def require_text(prompt: str) -> None:
     """Raises PictureError for a prompt that is no text, such as half a character."""
-    try:
-        prompt.encode()
-    except UnicodeEncodeError as error:
-        raise PictureError(f"the prompt {ascii(prompt):.60} is not text") from error
+    if not is_text(prompt):
+        raise PictureError(f"the prompt {ascii(prompt):.60} is not text")
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

@@ -12,35 +12,27 @@ from typing import Any
 import torch
 
 from pez_core.painter.text_encoder import build_text_encoder, build_tokenizer
+from tests.support.tiny_pipeline import autoencoder, unet
 
 WORDS = ("a", "red", "blue", "square", "circle")
 WIDTH = 32  # of T5's states
+SHIFT = 0.1  # of the latents of newer autoencoders
 
 
 def sdxl() -> Any:
     """Stable Diffusion XL with both text encoders, which predicts velocities."""
     import diffusers
 
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
+    network = unet(
         cross_attention_dim=256,
-        attention_head_dim=4,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=192 + 6 * 8,
     )
     return diffusers.StableDiffusionXLPipeline(
-        vae=_autoencoder(4),
-        text_encoder=build_text_encoder(),
-        text_encoder_2=build_text_encoder(),
-        tokenizer=build_tokenizer(),
-        tokenizer_2=build_tokenizer(),
-        unet=unet,
+        vae=autoencoder(),
+        **_two_clips(),
+        unet=network,
         scheduler=diffusers.EulerDiscreteScheduler(prediction_type="v_prediction"),
         add_watermarker=False,
     )
@@ -64,11 +56,8 @@ def sd3() -> Any:
             pos_embed_max_size=8,
         ),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_autoencoder(16),
-        text_encoder=build_text_encoder(),
-        tokenizer=build_tokenizer(),
-        text_encoder_2=build_text_encoder(),
-        tokenizer_2=build_tokenizer(),
+        vae=autoencoder(16, SHIFT),
+        **_two_clips(),
         text_encoder_3=_t5(256),
         tokenizer_3=_words(),
     )
@@ -80,7 +69,7 @@ def flux() -> Any:
 
     return diffusers.FluxPipeline(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=_autoencoder(16),
+        vae=autoencoder(16, SHIFT),
         text_encoder=_clip(),
         tokenizer=build_tokenizer(),
         text_encoder_2=_t5(WIDTH),
@@ -110,17 +99,12 @@ def save_family(name: str, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _autoencoder(channels: int) -> Any:
-    import diffusers
-
-    return diffusers.AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=channels,
-        norm_num_groups=4,
-        shift_factor=0.1,
-    )
+def _two_clips() -> dict[str, Any]:
+    """The embedded CLIP as both text encoders of a pipeline."""
+    return {
+        "text_encoder": build_text_encoder(), "text_encoder_2": build_text_encoder(),
+        "tokenizer": build_tokenizer(), "tokenizer_2": build_tokenizer(),
+    }  # fmt: skip
 
 
 def _clip() -> Any:

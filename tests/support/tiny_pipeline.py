@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from open_clip.tokenizer import SimpleTokenizer
@@ -21,10 +22,10 @@ def save_pipeline(folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng(), torch.inference_mode(False):
         torch.manual_seed(seed)
         pipeline = StableDiffusionPipeline(
-            vae=_vae(),
+            vae=autoencoder(),
             text_encoder=_text_encoder(),
             tokenizer=_tokenizer(folder),
-            unet=_unet(),
+            unet=unet(),
             scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1),
             safety_checker=None,
             feature_extractor=None,
@@ -65,24 +66,20 @@ def _text_encoder() -> object:
     return CLIPTextModel(config)
 
 
-def _unet() -> object:
+def unet(**changes: Any) -> Any:
+    """The smallest UNet with attention to a text."""
     from diffusers import UNet2DConditionModel
 
-    return UNet2DConditionModel(
-        sample_size=SIDE // 8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        cross_attention_dim=16,
-        attention_head_dim=4,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-    )
+    sizes = {
+        "sample_size": SIDE // 8, "in_channels": 4, "out_channels": 4, "layers_per_block": 1,
+        "block_out_channels": (8, 16), "cross_attention_dim": 16, "attention_head_dim": 4,
+        "norm_num_groups": 4, "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }  # fmt: skip
+    return UNet2DConditionModel(**{**sizes, **changes})
 
 
-def _vae() -> object:
+def autoencoder(channels: int = 4, shift: float | None = None) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -91,6 +88,7 @@ def _vae() -> object:
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
+        latent_channels=channels,
         norm_num_groups=4,
+        shift_factor=shift,
     )
