@@ -8,7 +8,7 @@ nearness in the embedding table. They are ranked by the exact similarity of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -98,16 +98,34 @@ def alternatives(
     text with the new word. Words after the first 75 tokens have no candidates. check_interrupt:
     called between passes.
     """
-    targets = targets.to(model.device)
     tower, allowed = model.tower, torch.tensor(mask.ids)
     table = token_table(tower.token_embedding, allowed, tower.widths)
+    return alternatives_of(
+        model, words, targets, table, count=count, check_interrupt=check_interrupt
+    )
+
+
+@torch.inference_mode(False)
+def alternatives_of(
+    model: ClipModel,
+    words: Sequence[Word],
+    targets: Targets,
+    table: TokenTable,
+    places: Collection[int] | None = None,
+    *,
+    count: int,
+    check_interrupt: Callable[[], None] = no_op,
+) -> list[tuple[Candidate, ...]]:
+    """`alternatives` from a table of tokens. places: of the words that are asked for; all if left
+    out. The others have no candidates."""
+    targets = targets.to(model.device)
     seen = _within_context(words)
     proposed = _propose(model, words[:seen], targets, table)
     trials = [
         (index, int(token_id), model.vocabulary.decode([token_id]))
         for index, ids in enumerate(proposed)
         for token_id in ids
-        if (int(token_id),) != words[index].ids
+        if (int(token_id),) != words[index].ids and (places is None or index in places)
     ]
     # A new word has one token, so at most as many words move up as the longest has tokens.
     longest = max((len(word.ids) for word in words[:seen]), default=0)

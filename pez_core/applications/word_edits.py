@@ -1,0 +1,120 @@
+"""Prompts that differ from a prompt in one word: swapped, added or left out.
+
+Which edits are worth a try, CLIP's gradient says (`edits_by_clip`). For a prompt that CLIP cannot
+judge, such as a caption for a language model, other prompts of the same picture lend their words
+(`borrowed_edits`). Neither decides whether an edit is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import torch
+
+from ..clip.models import ClipModel
+from ..clip.text_tower import no_op
+from ..guard.guard import Guard
+from ..search.projection import token_table
+from ..search.text_score import score_texts
+from ..targets import Targets
+from ..text.edits import Word, join, split_words
+from ..text.vocabulary import TokenMask
+from .attribution import NEUTRAL, alternatives_of
+
+OF_EACH_KIND = 8
+NONE: frozenset[str] = frozenset()
+
+
+@torch.inference_mode(False)
+def edits_by_clip(
+    model: ClipModel,
+    text: str,
+    targets: Targets,
+    mask: TokenMask,
+    *,
+    guard: Guard | None = None,
+    kept: Collection[str] = NONE,
+    count: int = OF_EACH_KIND,
+    check_interrupt: Callable[[], None] = no_op,
+) -> list[str]:
+    """The edits of one word that CLIP finds most similar to targets: of each kind at most `count`.
+
+    mask: the tokens that may be swapped in or added. guard: what the edits keep away from. kept:
+    words in lower case that are neither swapped nor left out, and between which none is added. Only
+    words within the first 75 tokens are edited.
+    """
+    words, vocabulary = split_words(text, model.vocabulary), model.vocabulary
+    free = [index for index, word in enumerate(words) if _is_free(word, kept)]
+    table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
+    comma = Word(" ", NEUTRAL, tuple(vocabulary.encode(NEUTRAL)))
+    swapped = [
+        _edited(words, index, index + 1, candidate.text)
+        for index, found in enumerate(
+            alternatives_of(
+                model, words, targets, table, free, count=count, check_interrupt=check_interrupt
+            )
+        )
+        for candidate in found
+    ]
+    added = []
+    for gap in _gaps(words, free):
+        wider = [*words[:gap], comma, *words[gap:]]
+        candidates = alternatives_of(
+            model, wider, targets, table, {gap}, count=count, check_interrupt=check_interrupt
+        )[gap]
+        added += [_edited(words, gap, gap, candidate.text) for candidate in candidates]
+    found = []
+    for edits in (swapped, added, [_edited(words, index, index + 1) for index in free]):
+        texts = [edit for edit in dict.fromkeys(edits) if edit != text and mask.permits(edit)]
+        scored = score_texts(model, targets.to(model.device), texts, guard)
+        away = [one for one in scored if not one.candidate.near]
+        away.sort(key=lambda one: -one.value)
+        found += [one.candidate.text for one in away[:count]]
+    return list(dict.fromkeys(filter(str.strip, found)))
+
+
+def borrowed_edits(
+    text: str,
+    others: Sequence[str],
+    generator: torch.Generator,
+    *,
+    kept: Collection[str] = NONE,
+    count: int = OF_EACH_KIND,
+) -> list[str]:
+    """Edits of one word, with words of other prompts: of each kind at most `count`, drawn by
+    chance. Words are what white space separates. kept: as for `edits_by_clip`."""
+    words = [Word(" " if index else "", piece, ()) for index, piece in enumerate(text.split())]
+    free = [index for index, word in enumerate(words) if _is_free(word, kept)]
+    own = {word.text.lower() for word in words}
+    lent = [word for other in others for word in other.split() if word.lower() not in own]
+    kinds = (
+        [_edited(words, index, index + 1, new) for index in free for new in dict.fromkeys(lent)],
+        [
+            _edited(words, gap, gap, new)
+            for gap in _gaps(words, free)
+            for new in dict.fromkeys(lent)
+        ],
+        [_edited(words, index, index + 1) for index in free],
+    )
+    found = []
+    for edits in kinds:
+        drawn = torch.randperm(len(edits), generator=generator)[:count]
+        found += [edits[place] for place in sorted(drawn.tolist())]
+    return list(dict.fromkeys(filter(str.strip, found)))
+
+
+def _is_free(word: Word, kept: Collection[str]) -> bool:
+    return word.text.lower() not in kept
+
+
+def _gaps(words: Sequence[Word], free: Sequence[int]) -> list[int]:
+    """Where a word may be added: beside a free word, or anywhere in an empty text."""
+    return sorted({place for index in free for place in (index, index + 1)}) if words else [0]
+
+
+def _edited(words: Sequence[Word], first: int, last: int, new: str | None = None) -> str:
+    """The text with `new`, or nothing, in the place of words[first:last]."""
+    pieces = [(index, word.before, word.text, False) for index, word in enumerate(words)]
+    before = words[first].before if first < last else " "
+    middle = [] if new is None else [(first, before, new, True)]
+    return "".join(join([*pieces[:first], *middle, *pieces[last:]]))
