@@ -17,7 +17,7 @@ from ..guard.guard import Guard
 from ..search.projection import token_table
 from ..search.text_score import score_texts
 from ..targets import Targets
-from ..text.edits import Word, join, split_words
+from ..text.edits import Word, spliced, split_words
 from ..text.vocabulary import TokenMask
 from .attribution import NEUTRAL, alternatives_of
 
@@ -48,7 +48,7 @@ def edits_by_clip(
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
     comma = Word(" ", NEUTRAL, tuple(vocabulary.encode(NEUTRAL)))
     swapped = [
-        _edited(words, index, index + 1, candidate.text)
+        spliced(words, index, index + 1, candidate.text)
         for index, found in enumerate(
             alternatives_of(
                 model, words, targets, table, free, count=count, check_interrupt=check_interrupt
@@ -62,9 +62,9 @@ def edits_by_clip(
         candidates = alternatives_of(
             model, wider, targets, table, {gap}, count=count, check_interrupt=check_interrupt
         )[gap]
-        added += [_edited(words, gap, gap, candidate.text) for candidate in candidates]
+        added += [spliced(words, gap, gap, candidate.text) for candidate in candidates]
     found = []
-    for edits in (swapped, added, [_edited(words, index, index + 1) for index in free]):
+    for edits in (swapped, added, [spliced(words, index, index + 1) for index in free]):
         texts = [edit for edit in dict.fromkeys(edits) if edit != text and mask.permits(edit)]
         scored = score_texts(model, targets.to(model.device), texts, guard)
         away = [one for one in scored if not one.candidate.near]
@@ -88,13 +88,13 @@ def borrowed_edits(
     own = {word.text.lower() for word in words}
     lent = [word for other in others for word in other.split() if word.lower() not in own]
     kinds = (
-        [_edited(words, index, index + 1, new) for index in free for new in dict.fromkeys(lent)],
+        [spliced(words, index, index + 1, new) for index in free for new in dict.fromkeys(lent)],
         [
-            _edited(words, gap, gap, new)
+            spliced(words, gap, gap, new)
             for gap in _gaps(words, free)
             for new in dict.fromkeys(lent)
         ],
-        [_edited(words, index, index + 1) for index in free],
+        [spliced(words, index, index + 1) for index in free],
     )
     found = []
     for edits in kinds:
@@ -110,11 +110,3 @@ def _is_free(word: Word, kept: Collection[str]) -> bool:
 def _gaps(words: Sequence[Word], free: Sequence[int]) -> list[int]:
     """Where a word may be added: beside a free word, or anywhere in an empty text."""
     return sorted({place for index in free for place in (index, index + 1)}) if words else [0]
-
-
-def _edited(words: Sequence[Word], first: int, last: int, new: str | None = None) -> str:
-    """The text with `new`, or nothing, in the place of words[first:last]."""
-    pieces = [(index, word.before, word.text, False) for index, word in enumerate(words)]
-    before = words[first].before if first < last else " "
-    middle = [] if new is None else [(first, before, new, True)]
-    return "".join(join([*pieces[:first], *middle, *pieces[last:]]))

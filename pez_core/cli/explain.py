@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, TargetError
@@ -18,6 +18,8 @@ from .options import add_model_options, add_option
 from .output import write_result
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..clip.models import ClipModel
     from ..targets import Targets
 
@@ -77,8 +79,8 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add(
         "--painter",
         metavar="NAME_OR_FOLDER",
-        help="let a painter say what each word adds, instead of the CLIP: demo, the folder of a "
-        "pipeline of diffusers, or its name on the hub",
+        help="let a painter say what each word adds, instead of the CLIP, which then only proposes "
+        "alternatives: demo, the folder of a pipeline of diffusers, or its name on the hub",
     )
     add_option(parser, "json", action="store_true")
     return parser
@@ -89,10 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise TargetError("nothing to explain: give a text with some words")
     if arguments.alternatives < 0:
         raise ConfigError(f"--alternatives must be at least 0, got {arguments.alternatives}")
+    if arguments.painter is not None and arguments.estimate:
+        raise ConfigError("a painter has no estimate of what words add: leave out --estimate")
+    pictures = expanded(arguments.picture)
+    if arguments.painter is not None and len(pictures) > 1:
+        raise ConfigError("a painter explains a text by one picture: give --picture once")
     return _explain(
         ExplainRequest(
             arguments.text,
-            expanded(arguments.picture),
+            pictures,
             arguments.model,
             arguments.tower,
             arguments.alternatives,
@@ -105,8 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _explain(request: ExplainRequest) -> int:
-    if request.painter is not None:
-        return _explain_by(request.painter, request)
     from ..clip.models import load_model
     from ..targets import make_targets
 
@@ -114,35 +119,31 @@ def _explain(request: ExplainRequest) -> int:
     model = load_model(request.model, tower=request.tower)
     targets = make_targets(model.encode_pictures(pictures))
     mask = make_mask(model.vocabulary, request.vocabulary, words=model.source.words)
+    if request.painter is not None:
+        return _explain_by(request, request.painter, pictures[0], model, targets, mask)
     result = describe(model, request.text, targets, mask, request.alternatives, request.estimate)
     write_result(json.dumps(result) if request.as_json else _table(result))
     return 0
 
 
-def _explain_by(settings: PainterSettings, request: ExplainRequest) -> int:
-    """By the error with which a painter denoises the picture."""
-    from ..compute.devices import find_device
-    from ..painter.contributions import painter_contributions
+def _explain_by(
+    request: ExplainRequest,
+    settings: PainterSettings,
+    picture: Image.Image,
+    model: ClipModel,
+    targets: Targets,
+    mask: TokenMask,
+) -> int:
+    """By the error with which a painter denoises the picture. The model proposes alternatives."""
     from ..painter.denoising import PipelineErrors
     from ..painter.pipeline import Painter
+    from .explain_by_painter import describe_by, table_by
 
-    if len(request.pictures) > 1:
-        raise ConfigError("a painter explains a text by one picture: give --picture once")
-    picture = open_named(request.pictures[0])
-    painter = Painter(settings, find_device("auto"))
-    error, added = painter_contributions(PipelineErrors(painter, picture), request.text.split())
-    if request.as_json:
-        words = [asdict(word) for word in added]
-        result = {
-            "schema": SCHEMA, "text": request.text, "error": error, "painter": painter.about,
-            "words": words,
-        }  # fmt: skip
-        write_result(json.dumps(result))
-        return 0
-    lines = [f"{'adds':>7}  {'95 % interval':16}  word"]
-    for word in added:
-        lines.append(f"{word.adds:+7.3f}  {word.low:+.3f} to {word.high:+.3f}  {word.word}")
-    write_result("\n".join([*lines, "", f"error {error:.3f} of that without words"]))
+    painter = Painter(settings, model.device)
+    errors = PipelineErrors(painter, picture)
+    result = describe_by(errors, model, request.text, targets, mask, request.alternatives)
+    result |= {"painter": painter.about}
+    write_result(json.dumps(result) if request.as_json else table_by(result))
     return 0
 
 

@@ -160,6 +160,14 @@ def join(pieces: Iterable[tuple[int, str, str, bool]]) -> list[str]:
     return joined
 
 
+def spliced(words: Sequence[Word], first: int, last: int, new: str | None = None) -> str:
+    """The text with a new word, or nothing, in the place of words[first:last]."""
+    pieces = [(index, word.before, word.text, False) for index, word in enumerate(words)]
+    before = words[first].before if first < last else " "
+    middle = [] if new is None else [(first, before, new, True)]
+    return "".join(join([*pieces[:first], *middle, *pieces[last:]]))
+
+
 def gap(before: str, piece: str, text: str, as_it_stood: bool) -> str:
     """The white space between a text and the next piece, which may have a new neighbour."""
     attached = as_it_stood or (piece in CLOSING and text[-1].isalnum())

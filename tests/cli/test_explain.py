@@ -90,11 +90,21 @@ def test_a_painter_says_what_words_add(pez: Pez, root: Path) -> None:
     code, out, err = pez(*given, "--painter", "demo")
     assert (code, err) == (0, "")
     head, first, second, _, last = out.splitlines()
-    assert head.split()[-1] == "word" and first.endswith("  a")
-    assert second.endswith("  watermelon") and float(second.split()[0]) > 0.05
+    assert head.split()[-4:] == ["word", "in", "its", "place"] and first.split()[4] == "a"
+    assert second.split()[4] == "watermelon" and float(second.split()[0]) > 0.05
     assert last.startswith("error 0.") and last.endswith("of that without words")
     found = json.loads(pez(*given, "--painter", "demo", "--json")[1])
     assert [word["word"] for word in found["words"]] == ["a", "watermelon"]
     assert found["words"][1]["low"] > 0 and found["painter"]["pipeline"] == "demo"
+    for word in found["words"]:
+        errors = [other["error"] for other in word["alternatives"]]
+        assert len(errors) == 3 and errors == sorted(errors)
+        for other in word["alternatives"]:
+            assert other["gain"] == pytest.approx(found["error"] - other["error"], abs=1e-5)
+            assert other["low"] <= other["gain"] <= other["high"]
+    none = json.loads(pez(*given, "--painter", "demo", "--alternatives", "0", "--json")[1])
+    assert [word["alternatives"] for word in none["words"]] == [[], []]
     code, out, err = pez(*given, "--picture", given[-1], "--painter", "demo")
     assert code == 2 and not out and "give --picture once" in err
+    code, out, err = pez(*given, "--estimate", "--painter", "demo")
+    assert code == 2 and not out and "leave out --estimate" in err
