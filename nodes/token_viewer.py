@@ -13,9 +13,12 @@ from ..pez_core.text.edits import Edits, Word, parse_edits
 from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
 from .models.encoder import ModelRequest, require_open_clip
+from .models.graph_clip import titles
 from .run.connection import PromptTokens
+from .run.denoising import GraphPainter
 from .run.measuring import measure
 from .run.messages import Effects, viewed_message
+from .run.painter_words import measure_by_painter
 from .run.prompt_text import escape, read, read_words, weights_of, without_embeddings, write
 from .run.reading import counts, text_that_comes_back
 from .values import checked
@@ -34,6 +37,7 @@ class TokenViewer(io.ComfyNode):
             search_aliases=["tokens", "tokenizer", "count tokens", "prompt analysis", "pez"],
             inputs=_inputs(),
             outputs=_outputs(),
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -48,8 +52,13 @@ class TokenViewer(io.ComfyNode):
         image: torch.Tensor | None = None,
         clip: Any = None,
         clip_vision: Any = None,
+        painter: Any = None,
+        vae: Any = None,
     ) -> io.NodeOutput:
         require_open_clip()
+        chosen = None
+        if painter is not None or vae is not None:
+            chosen = GraphPainter(painter, vae, clip)
         if prompt is None:
             if tokens is None:
                 raise TargetError("nothing to view: connect `prompt` or `tokens`")
@@ -63,13 +72,22 @@ class TokenViewer(io.ComfyNode):
             shown = write(words, edited, weights_of(words, plain, weights))
         passed_on = read(shown)[0]
         away = schema.concepts(avoid) + (tokens.avoid if tokens else ())
-        request = None if model == NO_MODEL else ModelRequest(model, clip, clip_vision)
+        request = None
+        if model != NO_MODEL:
+            # A language model reads for the painter alone.
+            of_clip = clip if chosen is None or titles(clip) else None
+            request = ModelRequest(model, of_clip, clip_vision)
         effects = Effects()
         if request is None and tokens is None:
-            _require_nothing_to_measure(image, away)
+            _require_nothing_to_measure(None if chosen else image, away)
         elif any(word.ids for word in words):
             seen = without_embeddings(shown)
             effects = measure(request, words, edited, seen, avoid=away, image=image, tokens=tokens)
+        if chosen is not None and any(word.ids for word in words):
+            own = weights_of(words, plain, weights)
+            effects = measure_by_painter(
+                cls.hidden.unique_id, chosen, image, words, own, shown, effects
+            )
         message = viewed_message(
             plain,
             passed_on,
@@ -132,6 +150,13 @@ def _inputs() -> list[Any]:
         ),
         schema.clip_input(),
         schema.clip_vision_input(),
+        io.Model.Input(
+            "painter",
+            optional=True,
+            tooltip="The model you paint with: let it measure what each word adds to `image`. "
+            "Connect `vae` and `clip` too.",
+        ),
+        io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to `painter`."),
     ]
 
 

@@ -24,7 +24,9 @@ class Effects:
     text passed on. similarities: of each encoder where there are several, by its name.
     contributions: of each of the first 75 tokens. alternatives: of each word. guard: how near the
     text passed on is to each concept to avoid. concept_contributions: what a word adds to each
-    concept that the text is too near to, by the position of the word.
+    concept that the text is too near to, by the position of the word. error: a painter's, as a
+    share of that without words; then the contributions are the painter's too, those of a word for
+    each of its tokens.
     """
 
     compared_with: str | None = None
@@ -34,6 +36,7 @@ class Effects:
     alternatives: tuple[tuple[Candidate, ...], ...] = ()
     guard: Mapping[str, Nearness] = field(default_factory=dict)
     concept_contributions: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    error: float | None = None
 
 
 def tokens_message(
@@ -111,7 +114,8 @@ def ranking_message(found: Ranking, rounds: int) -> dict[str, Any]:
 
 
 def candidates_message(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-    return [{"text": c.text, "similarity": c.similarity} for c in candidates]
+    """The error is the painter's, None if none was asked."""
+    return [{"text": c.text, "similarity": c.similarity, "error": c.error} for c in candidates]
 
 
 def guard_message(guard: Mapping[str, Nearness]) -> list[dict[str, Any]]:
@@ -137,6 +141,7 @@ def viewed_message(
         "similarity": effects.similarity,
         "similarities": dict(effects.similarities),
         "compared_with": effects.compared_with,
+        "error": effects.error,
         "words": _words(words, edits, effects, vocabulary),
         "guard": guard_message(effects.guard),
         "chunk": MOST_TOKENS,

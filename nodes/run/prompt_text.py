@@ -92,16 +92,18 @@ def _weighted(escaped: str, weight: float) -> str:
     return escaped if weight == 1.0 else f"({escaped}:{weight:.4g})"
 
 
-def write(words: Sequence[Word], edits: Edits, weights: Sequence[float]) -> str:
+def write(
+    words: Sequence[Word], edits: Edits, weights: Sequence[float], without: int | None = None
+) -> str:
     """The edited prompt, escaped but for embeddings. weights: one per word; its replacement keeps
-    it."""
+    it. without: the index of a word that is left out."""
     prompt, after_name = "", False
 
     def kind(item: tuple[int, str]) -> tuple[float, bool]:
         index = item[0]
         return weights[index], not edits.reads(index, words[index])
 
-    for (weight, is_name), group in groupby(edited_words(words, edits), key=kind):
+    for (weight, is_name), group in groupby(edited_words(words, edits, without), key=kind):
         text = "".join(piece for _, piece in group)
         start = text[: len(text) - len(text.lstrip())]  # stays outside the parentheses
         text = text.lstrip()

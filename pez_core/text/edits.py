@@ -134,10 +134,12 @@ def edited_text(words: Sequence[Word], edits: Edits) -> str:
     return "".join(piece for _, piece in edited_words(words, edits))
 
 
-def edited_words(words: Sequence[Word], edits: Edits) -> list[tuple[int, str]]:
+def edited_words(
+    words: Sequence[Word], edits: Edits, without: int | None = None
+) -> list[tuple[int, str]]:
     """The same word by word: the index of each kept word, and its text with the white space before
-    it."""
-    kept = [i for i, word in enumerate(words) if not edits.bans(word)]
+    it. without: the index of a word that is left out as well."""
+    kept = [i for i, word in enumerate(words) if i != without and not edits.bans(word)]
     new = [index in edits.replaced for index in kept]
     texts = [edits.replaced.get(index, words[index].text) for index in kept]
     pieces = zip(kept, [words[index].before for index in kept], texts, new, strict=True)

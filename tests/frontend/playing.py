@@ -55,8 +55,9 @@ async def play_prompt(state: State, prompt_id: str, body: dict[str, Any]) -> Non
             elif call["class_type"] == "PEZ_TokenViewer":
                 edits = json.loads(call["inputs"].get("edits") or "{}")
                 payload = recording.viewed(
-                    edits, play.get("text"), play.get("words", 0), play.get("locked", [])
-                )
+                    edits, play.get("text"), play.get("words", 0), play.get("locked", []),
+                    play.get("error"),
+                )  # fmt: skip
                 await executed(state, node, prompt_id, payload)
         await state.send("executing", node=None, prompt_id=prompt_id)
         await state.send("execution_success", prompt_id=prompt_id, timestamp=0)

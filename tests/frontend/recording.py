@@ -56,7 +56,9 @@ def learned(stopped: str = "plateau", text: str | None = None) -> dict[str, Any]
         "text": text or text_of(marked),
         "similarity": similarity,
         "tokens": tokens,
-        "candidates": [{"text": text_of(m), "similarity": s} for m, s in reversed(BEST)],
+        "candidates": [
+            {"text": text_of(m), "similarity": s, "error": None} for m, s in reversed(BEST)
+        ],
         "guard": [kept("text", 0.1204), kept("a person", 0.2871)],
         "stopped": stopped,
         "steps": 163,
@@ -128,9 +130,14 @@ CONTRIBUTIONS = [0.002, 0.004, 0.0, 0.083, 0.041, -0.006, -0.031, 0.02, 0.011, -
 
 
 def viewed(
-    edits: dict[str, Any], text: str | None = None, words: int = 0, locked: Sequence[int] = ()
+    edits: dict[str, Any],
+    text: str | None = None,
+    words: int = 0,
+    locked: Sequence[int] = (),
+    error: float | None = None,
 ) -> dict[str, Any]:
-    """`words` > 0: so many words, for the border of a chunk; `locked`: words of a template."""
+    """`words` > 0: so many words, for the border of a chunk; `locked`: words of a template;
+    `error`: of a painter."""
     if text is not None:
         parts = [_word(0, text, None)]
     elif words:
@@ -147,6 +154,9 @@ def viewed(
     if not text and not words:  # as it would be with "a person" in `avoid`
         for part in parts:
             part["pulls"] = {"a person": 0.2133 if part["text"] == "lady" else 0.0104}
+    for part in parts:
+        for place, other in enumerate(part["alternatives"]):
+            other["error"] = None if error is None else round(error + 0.02 * (place + 1), 4)
     count = sum(len(p["tokens"]) for p in parts)
     return {
         "schema": SCHEMA,
@@ -156,6 +166,7 @@ def viewed(
         "similarity": None if text or words else 0.2392,
         "similarities": {} if text or words else {"CLIP-L": 0.2301, "CLIP-G": 0.2483},
         "compared_with": None if text or words else "the picture",
+        "error": error,
         "words": parts,
         "guard": [] if text or words else [kept("a person", 0.5217), kept("text", 0.1204)],
         "chunk": 75,

@@ -59,6 +59,20 @@ test("each encoder's similarity stands beside the mean, where there are several"
   }
 });
 
+test("a painter's error, and the errors with other words", () => {
+  const other = { text: "melon", similarity: 0.2, error: 0.8716 };
+  const words = [{ ...WORDS[0], alternatives: [other] }];
+  const view = viewedView({ ...VIEWED, words, similarity: null, error: 0.9124 }, plain, NONE);
+  assert.match(view.textContent, /error 0\.912 of that without words · CLIP-L: 4 tokens$/);
+  assert.match(wordCard(words[0], true).textContent, /error \+0\.010 without it.*melon {2}error 0\.872/);
+  assert.match(wordMenu(words[0], marksOf(words, plain)[0], {}).textContent, /melonerror 0\.872/);
+  const both = viewedView({ ...VIEWED, error: 0.9124 }, plain, NONE).textContent;
+  assert.match(both, /0\.210similarity to the picture · error 0\.912 of that without words · CLIP/);
+  for (const error of [null, undefined]) {
+    assert.doesNotMatch(viewedView({ ...VIEWED, error }, plain, NONE).textContent, /error/);
+  }
+});
+
 test("what it keeps away from, what it is too near to, and the words at fault", () => {
   const near = { concept: "<b>a person</b>", similarity: 0.5217, threshold: 0.3932, near: true };
   const clear = { concept: "text", similarity: 0.1204, threshold: 0.3512, near: false };
@@ -206,6 +220,9 @@ test("the card of a word", () => {
   assert.equal(withoutIt(0.031), "−0.031 without it");
   assert.equal(withoutIt(-0.02), "+0.020 without it");
   assert.equal(withoutIt(null), "not measured");
+  assert.equal(withoutIt(0.031, true), "error +0.031 without it");
+  assert.equal(withoutIt(-0.02, true), "error −0.020 without it");
+  assert.equal(withoutIt(null, true), "not measured");
   const card = wordCard(WORDS[1]);
   const rows = [...card.querySelectorAll("tr")].map((r) =>
     [...r.children].map((d) => d.textContent),

@@ -3,70 +3,16 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from tests.support.graph_painter import Eye, Model, Reader, patched
 from tests.support.nodes_support import DEMO, NODE, PROMPT, Comfy, example, image_of
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
-
-
-class Model:
-    """A model that takes the conditioning's number for the clean latent, give or take the noise."""
-
-    concat_keys: tuple[str, ...] = ()
-    model_sampling = SimpleNamespace(
-        sigma_max=2.0, noise_scaling=lambda sigma, noise, latent: latent + sigma * noise
-    )
-    latent_format = SimpleNamespace(latent_channels=4, latent_dimensions=2)
-
-    def __init__(self) -> None:
-        self.seen: list[Tensor] = []
-
-    def process_latent_in(self, latent: Tensor) -> Tensor:
-        return latent * 2
-
-    def process_latent_out(self, latent: Tensor) -> Tensor:
-        return latent / 2
-
-    def denoised(self, x: Tensor, sigma: Tensor, condition: list[Any]) -> Tensor:
-        self.seen.append(x.clone())
-        return torch.full_like(x, condition[0][0]) + 0.01 * x
-
-
-def patched(model: Model) -> Any:
-    return SimpleNamespace(model=model, get_model_object=lambda name: getattr(model, name))
-
-
-class Reader:
-    """A text encoder for which the conditioning of a text is the number in it."""
-
-    def __init__(self) -> None:
-        self.read: list[str] = []
-
-    def tokenize(self, text: str) -> str:
-        return text
-
-    def encode_from_tokens_scheduled(self, text: str) -> list[Any]:
-        self.read.append(text)
-        return [[float(text.split()[-1]) if text else 5.0, {}]]
-
-
-class Eye:
-    """A VAE that sees a grey of 1 in every picture."""
-
-    def __init__(self, channels: int = 4, value: float = 0.5) -> None:
-        self.channels, self.value = channels, value
-        self.given: list[tuple[int, ...]] = []
-
-    def encode(self, image: Tensor) -> Tensor:
-        self.given.append(tuple(image.shape))
-        height, width = image.shape[1] // 8, image.shape[2] // 8
-        return torch.full((1, self.channels, height, width), self.value)
 
 
 def ranked(comfy: Comfy, **changes: Any) -> Any:
@@ -176,12 +122,9 @@ def test_a_model_that_needs_more_than_a_prompt_is_refused(comfy: Comfy) -> None:
         ranked(comfy, model=patched(model))
 
 
-class LastWord(Reader):
-    """Likes prompts whose last word begins late in the alphabet."""
-
-    def encode_from_tokens_scheduled(self, text: str) -> list[Any]:
-        self.read.append(text)
-        return [[100.0 if not text else 1.0 + ord("z") - ord(text.split()[-1][0]), {}]]
+def last_initial(text: str) -> float:
+    """Small for prompts whose last word begins late in the alphabet."""
+    return 1.0 + ord("z") - ord(text.split()[-1][0]) if text else 100.0
 
 
 def test_the_learner_lets_the_model_choose(comfy: Comfy) -> None:
@@ -192,7 +135,7 @@ def test_the_learner_lets_the_model_choose(comfy: Comfy) -> None:
     clip, seen = encoder.open_encoder(encoder.ModelRequest(DEMO, None, None), {"image": image})
     goal = targets.make_targets(seen["image"])
     search = learning.Search("{3}", config, 0, "words", "")
-    painter = denoising.GraphPainter(patched(Model()), Eye(), LastWord())
+    painter = denoising.GraphPainter(patched(Model()), Eye(), Reader(last_initial))
     with torch.inference_mode():
         plain = learning.run_search(NODE, clip, goal, search)
         chosen = learning.run_search(NODE, clip, goal, search, chooser=(painter, image))

@@ -6,7 +6,7 @@ from typing import Any
 
 Json = dict[str, Any]
 TOKEN = {"id": int, "text": str, "ends_word": bool, "fixed": bool}
-CANDIDATE = {"text": str, "similarity": float}
+CANDIDATE = {"text": str, "similarity": float, "error": (float, type(None))}
 PROGRESS = {
     "schema": int, "node": str, "prompt_id": str, "step": int, "total": int, "seconds": float,
     "phase": str, "similarity": float, "text": str, "tokens": list,
@@ -18,9 +18,9 @@ LEARNED = {
 }  # fmt: skip
 VIEWED = {
     "schema": int, "kind": str, "source": str, "text": str, "similarity": (float, type(None)),
-    "similarities": dict, "compared_with": (str, type(None)), "words": list, "guard": list,
-    "chunk": int, "counts": list, "exact": bool, "exact_text": str, "template": str, "ban": str,
-    "edits": dict,
+    "similarities": dict, "compared_with": (str, type(None)), "error": (float, type(None)),
+    "words": list, "guard": list, "chunk": int, "counts": list, "exact": bool, "exact_text": str,
+    "template": str, "ban": str, "edits": dict,
 }  # fmt: skip
 WORD = {
     "before": str, "text": str, "locked": bool, "banned": bool, "replaced": (str, type(None)),

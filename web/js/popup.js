@@ -2,7 +2,7 @@
 // because a node's panel scrolls and would clip them.
 
 import { button, el } from "./dom.js";
-import { UNREAD, asSimilarity, signed } from "./words.js";
+import { UNREAD, asError, asSimilarity, signed } from "./words.js";
 
 const GAP = 4;
 
@@ -85,14 +85,15 @@ function place(popup, anchor) {
 
 /**
  * @param {import("./edits.js").Word} word
+ * @param {boolean} [byError] whether a painter's errors were measured, not similarities
  * @returns {HTMLElement} the tokens of a word, their contributions, and the nearest words
  */
-export function wordCard(word) {
+export function wordCard(word, byError = false) {
   const rows = word.tokens.map((token) =>
     el("tr", {}, [
       el("td", { text: token.text }),
       el("td", { class: "pez-quiet", text: `id ${token.id}` }),
-      el("td", { text: withoutIt(token.contribution) }),
+      el("td", { text: withoutIt(token.contribution, byError) }),
     ]),
   );
   const near = word.alternatives ?? [];
@@ -103,13 +104,25 @@ export function wordCard(word) {
       el("div", { text: `${signed(-pull)} to “${concept}” without it` }),
     ),
     near.length ? el("div", { class: "pez-heading", text: "Nearest" }) : null,
-    ...near.map((other) => el("div", { text: `${other.text}  ${asSimilarity(other.similarity)}` })),
+    ...near.map((other) => el("div", { text: `${other.text}  ${fitOf(other)}` })),
   ]);
 }
 
-/** @param {number | null | undefined} contribution @returns {string} "−0.031 without it" */
-export function withoutIt(contribution) {
-  return Number.isFinite(contribution) ? `${signed(-contribution)} without it` : "not measured";
+/**
+ * @param {number | null | undefined} contribution
+ * @param {boolean} [byError]
+ * @returns {string} "−0.031 without it", or "error +0.031 without it"
+ */
+export function withoutIt(contribution, byError = false) {
+  if (!Number.isFinite(contribution)) return "not measured";
+  return byError
+    ? `error ${signed(contribution)} without it`
+    : `${signed(-contribution)} without it`;
+}
+
+/** @returns {string} how well the prompt fits with an alternative: its error, or its similarity */
+function fitOf(other) {
+  return Number.isFinite(other.error) ? asError(other.error) : asSimilarity(other.similarity);
 }
 
 /**
@@ -123,8 +136,8 @@ export function wordMenu(word, mark, actions) {
   const alternatives = (word.alternatives ?? []).map((other) => {
     const props = { role: "menuitem", class: "pez-alternative" };
     const entry = button("", () => actions.replace(other.text), props);
-    const similarity = el("span", { class: "pez-quiet", text: asSimilarity(other.similarity) });
-    entry.append(el("span", { text: other.text }), similarity);
+    const fit = el("span", { class: "pez-quiet", text: fitOf(other) });
+    entry.append(el("span", { text: other.text }), fit);
     return entry;
   });
   const menu = el("div", { class: "pez-menu" }, [

@@ -4,16 +4,17 @@
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
 import { faults, guardLines } from "./guard.js";
-import { UNREAD, asSimilarity, ofEach } from "./words.js";
+import { UNREAD, asError, asSimilarity, ofEach } from "./words.js";
 
 /**
- * @typedef {{source: string, text: string, similarity: number | null,
+ * @typedef {{source: string, text: string, similarity: number | null, error?: number | null,
  *            similarities?: Object<string, number>, compared_with: string | null,
  *            guard?: import("./guard.js").Kept[],
  *            words: import("./edits.js").Word[], chunk: number,
  *            counts: {encoder: string, tokens: number}[], exact: boolean, exact_text: string,
  *            edits?: object}} Viewed
  *          similarities: by encoder if there are several; undefined in older workflows
+ *          error: the painter's, if there is one
  * @typedef {{onWord(index: number, chip: HTMLElement): void,
  *            onHover(index: number | null, chip: HTMLElement): void,
  *            onReset: (() => void) | null, onSend: (() => void) | null}} Actions
@@ -71,7 +72,12 @@ function scoreLine(viewed, isOld) {
   const compared = viewed.compared_with ? ` to ${viewed.compared_with}` : "";
   const counts = viewed.counts.map((c) => `${c.encoder}: ${c.tokens} tokens`).join(" · ");
   const scored = Number.isFinite(viewed.similarity);
-  const parts = [scored ? `similarity${compared}${ofEach(viewed.similarities)}` : "", counts];
+  const painted = Number.isFinite(viewed.error);
+  const parts = [
+    scored ? `similarity${compared}${ofEach(viewed.similarities)}` : "",
+    painted ? `${asError(viewed.error)} of that without words` : "",
+    counts,
+  ];
   const facts = parts.filter(Boolean).join(" · ");
   return el("div", { class: "pez-line" }, [
     scored

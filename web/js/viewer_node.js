@@ -79,7 +79,10 @@ export function setUpViewer(node, app, changed) {
 
   function onHover(index, chip) {
     if (index === null) popups.closeCard();
-    else popups.card(chip, wordCard(savedPayload().words[index]));
+    else {
+      const { words, error } = savedPayload();
+      popups.card(chip, wordCard(words[index], Number.isFinite(error)));
+    }
   }
 
   function onWord(index, chip) {

@@ -32,6 +32,11 @@ export function ofEach(similarities) {
   return each.length ? ` (${each.join(", ")})` : "";
 }
 
+/** @param {number} value @returns {string} a painter's error: "error 0.912" */
+export function asError(value) {
+  return `error ${value.toFixed(3)}`;
+}
+
 /** @param {number} value @returns {string} with a sign, and a true minus: "−0.031" */
 export function signed(value) {
   const digits = Math.abs(value).toFixed(3);

@@ -135,6 +135,24 @@ export const viewer = {
     assert.equal(await widgetValue(front, "view", "edits"), "");
   },
 
+  "the errors of a painter": async (front) => {
+    await front.build(VIEW);
+    await front.play({ mode: "cached", error: 0.912 });
+    await front.run();
+    const panel = front.panel("view");
+    await panel.getByText("error 0.912 of that without words").waitFor();
+    await panel.locator(".pez-token-word").nth(1).focus();
+    await front.page.keyboard.press("Tab");
+    await front.page.keyboard.press("Shift+Tab");
+    const card = front.page.locator(".pez-card");
+    await card.waitFor();
+    assert.match(await card.innerText(), /photo\s+id 9010\s+error \+0\.004 without it/);
+    assert.match(await card.innerText(), /melon\s+error 0\.932/);
+    await assertInside(front);
+    await front.shot("09-errors");
+    await front.page.keyboard.press("Escape");
+  },
+
   "edits without words yet": async (front) => {
     const edits = JSON.stringify({
       schema: 1,

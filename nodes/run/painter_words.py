@@ -1,0 +1,70 @@
+"""What the words of a prompt add, and what could replace them, by the model of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from ...pez_core.errors import PictureError
+from ...pez_core.painter.contributions import ROUNDS, changes
+from ...pez_core.text.edits import Edits, Word
+from .denoising import GraphErrors, GraphPainter, sized
+from .live import Live
+from .messages import Effects
+from .prompt_text import write
+
+AS_IT_IS = Edits()
+
+
+def measure_by_painter(
+    node_id: str,
+    painter: GraphPainter,
+    image: torch.Tensor | None,
+    words: Sequence[Word],
+    weights: Sequence[float],
+    passed_on: str,
+    effects: Effects,
+) -> Effects:
+    """The effects with the painter's contributions, and with the alternatives in its order.
+
+    words, weights: of the prompt before the edits, of which contributions and alternatives are.
+    passed_on: the prompt after them, of which the error is. effects: what CLIP has measured; its
+    alternatives are compared under one noise, as they are many.
+    Raises PictureError without a picture, and what `GraphErrors` raises.
+    """
+    if image is None:
+        raise PictureError("to measure the words with `painter`, connect `image`")
+    with Live(node_id) as live:
+        done, total = 0, ROUNDS + 1
+
+        def tell() -> None:
+            nonlocal done
+            live.tell(done, total, None)
+            done += 1
+
+        picture = GraphErrors(painter, sized(image), 0)
+        prompt = write(words, AS_IT_IS, weights)
+        read = [index for index, word in enumerate(words) if word.ids]
+        without = [write(words, AS_IT_IS, weights, index) for index in read]
+        whole, (after, *added) = changes(picture, prompt, [passed_on, *without], ROUNDS, tell)
+        swaps = [
+            (index, candidate, write(words, Edits(replaced={index: candidate.text}), weights))
+            for index, candidates in enumerate(effects.alternatives)
+            for candidate in candidates
+        ]
+        compared = changes(picture, prompt, [text for *_, text in swaps], 1, tell)[1]
+    adds = dict(zip(read, (one.more for one in added), strict=True))
+    others: list[list[tuple[float, int]]] = [[] for _ in words]
+    for number, ((index, _, _), found) in enumerate(zip(swaps, compared, strict=True)):
+        others[index].append((whole + found.more, number))
+    return replace(
+        effects,
+        error=after.error,
+        contributions=tuple(adds[index] for index in read for _ in words[index].ids),
+        alternatives=tuple(
+            tuple(replace(swaps[number][1], error=found) for found, number in sorted(of_word))
+            for of_word in others
+        ),
+    )
