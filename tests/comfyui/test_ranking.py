@@ -19,6 +19,8 @@ from tests.comfyui.graphs import (
     node,
     picture,
     rank,
+    text,
+    view,
     with_lora,
 )  # fmt: skip
 
@@ -147,3 +149,25 @@ def test_the_model_chooses_among_the_learned(client: Client) -> None:
         texts[name] = [candidate["text"] for candidate in message["candidates"]]
     assert sorted(texts["plain"]) == sorted(texts["chosen"])
     assert "chosen by the model you paint with" in message["note"]
+
+
+def test_the_viewer_measures_words_as_the_ranker_measures_prompts(client: Client) -> None:
+    """A word adds what the prompt's error is lower than without it."""
+    parts = {
+        "small": node("ImageScale", image=["picture", 0], upscale_method="area", width=64,
+                      height=64, crop="disabled"),
+        "text": text("a (red:1.5) cat"),
+        "viewer": view(
+            prompt=["text", 0], image=["small", 0], painter=["checkpoint", 0],
+            vae=["checkpoint", 2], clip=["checkpoint", 1],
+        ),
+    }  # fmt: skip
+    for name, prompt in (("ranker", "a (red:1.5) cat"), ("shorter", "a cat")):
+        parts[name] = rank(["small", 0], prompts=prompt, rounds=4, seed=0, size=0)
+    run = client.run(graph(parts))
+    (whole,) = ranking(run).values()
+    without = run.output("shorter")["pez"][0]["ranking"][0]["error"]
+    (shown,) = run.output("viewer")["pez"]
+    assert shown["error"] == pytest.approx(whole, abs=1e-6)
+    (red,) = (word for word in shown["words"] if word["text"] == "red")
+    assert red["tokens"][0]["contribution"] == pytest.approx(without - whole, abs=1e-6)
