@@ -125,6 +125,11 @@ OPTIONS: Mapping[str, Option] = {
         page="See [painting](painter.md#let-the-painter-choose).",
         shown="demo with --model demo",
     ),
+    "painter_edits": Option(
+        "how many edits of one word the painter may take in the prompt of its choice: a word is "
+        "swapped, added or left out",
+        page="See [painting](painter.md#let-the-painter-edit).",
+    ),
     "json": Option("print one JSON object", page="See [output](#output)."),
     "debug": Option("show the traceback of an error"),
 }

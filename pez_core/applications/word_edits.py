@@ -18,7 +18,8 @@ from ..search.projection import token_table
 from ..search.text_score import score_texts
 from ..targets import Targets
 from ..text.edits import Word, spliced, split_words
-from ..text.vocabulary import TokenMask
+from ..text.template import Fixed, Template
+from ..text.vocabulary import TokenMask, Vocabulary
 from .attribution import NEUTRAL, alternatives_of
 
 OF_EACH_KIND = 8
@@ -101,6 +102,12 @@ def borrowed_edits(
         drawn = torch.randperm(len(edits), generator=generator)[:count]
         found += [edits[place] for place in sorted(drawn.tolist())]
     return list(dict.fromkeys(filter(str.strip, found)))
+
+
+def fixed_words(template: Template, vocabulary: Vocabulary) -> frozenset[str]:
+    """The words that a template fixes, in lower case."""
+    texts = [part.text for part in template.parts if isinstance(part, Fixed)]
+    return frozenset(word.text.lower() for text in texts for word in split_words(text, vocabulary))
 
 
 def _is_free(word: Word, kept: Collection[str]) -> bool:

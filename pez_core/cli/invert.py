@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, TargetError
-from ..painter.settings import ROUNDS, PainterSettings, own_settings
+from ..painter.settings import PainterSettings, own_settings
 from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
 from .options import add_option, add_output_options, add_search_options
 from .output import write_message
+from .painter_choice import chosen_by_painter, proposer
 from .painter_options import painter_of, png_path
-from .progress import Progress, interruptible
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..painter.pipeline import Painter
-    from ..painter.ranking import Ranking
-    from ..prompt import Candidate, LearnedPrompt
+    from ..prompt import Candidate
 
 IMAGES = 4  # on a sheet
 
@@ -31,7 +30,8 @@ IMAGES = 4  # on a sheet
 @dataclass(frozen=True)
 class InvertRequest:
     """pictures, texts: targets to be near to. negatives: pictures and texts to keep away from.
-    painter: what paints the sheet. chooses: whether it also chooses among the candidates."""
+    painter: what paints the sheet. chooses: whether it also chooses among the candidates. edits:
+    how many edits of its choice it may take."""
 
     search: SearchRequest
     pictures: tuple[str, ...]
@@ -41,6 +41,7 @@ class InvertRequest:
     escape: str | None
     painter: PainterSettings | None
     chooses: bool
+    edits: int
     sheet: SheetRequest | None
 
 
@@ -69,6 +70,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     painting = parser.add_argument_group("painting, with diffusers")
     add_option(painting, "paint", metavar="FILE")
     add_option(painting, "painter", metavar="NAME_OR_FOLDER")
+    add_option(painting, "painter_edits", type=int, default=0, metavar="N")
     return parser
 
 
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.escape,
             painter,
             _chooses(arguments, pictures),
+            _edits(arguments, pictures),
             sheet,
         )
     )
@@ -116,6 +119,15 @@ def _chooses(arguments: argparse.Namespace, pictures: tuple[str, ...]) -> bool:
             "--paint FILE"
         )
     return chooses
+
+
+def _edits(arguments: argparse.Namespace, pictures: tuple[str, ...]) -> int:
+    edits: int = arguments.painter_edits
+    if edits < 0:
+        raise ConfigError(f"--painter-edits must be at least 0, got {edits}")
+    if edits and not _chooses(arguments, pictures):
+        raise ConfigError("--painter-edits needs --painter NAME_OR_FOLDER and one picture")
+    return edits
 
 
 def _invert(request: InvertRequest) -> int:
@@ -153,26 +165,14 @@ def _invert(request: InvertRequest) -> int:
         return Painter(request.painter, model.device)
 
     if request.chooses:
-        result = _chosen(painter(), pictures[0], result)
+        result = chosen_by_painter(
+            painter(), pictures[0], result, request.edits,
+            proposer(model, targets, search.template, options["mask"], options["guard"]),
+        )  # fmt: skip
     code = print_result(result, request.as_json, program=request.escape)
     if request.sheet:
         _paint(painter(), request.sheet, pictures, result.best)
     return code
-
-
-def _chosen(painter: Painter, picture: Image.Image, result: LearnedPrompt) -> LearnedPrompt:
-    """The candidates in the painter's order."""
-    from ..painter.choosing import chosen_by
-    from ..painter.denoising import PipelineErrors
-
-    errors = PipelineErrors(painter, picture, result.seed)
-    with interruptible() as pressed, Progress(None) as bar:
-
-        def show(found: Ranking) -> bool:
-            bar.show_ranking(found, ROUNDS)
-            return not pressed
-
-        return chosen_by(errors, result, painter.about, callback=show)
 
 
 def _paint(

@@ -1,11 +1,13 @@
-"""A search proposes, a painter chooses among its candidates."""
+"""A search proposes, a painter chooses among its candidates, and takes edits of the best."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from ..prompt import LearnedPrompt
+from ..prompt import Candidate, LearnedPrompt
+from .improving import EDITS, improve
 from .ranking import Callback, PictureErrors, rank
 from .settings import ROUNDS
 
@@ -36,3 +38,35 @@ def chosen_by(
         "painter": {**about, "rounds": found.rounds, "passes": found.passes, "tied": found.tied},
     }
     return replace(learned, candidates=(*ordered, *near), settings=settings)
+
+
+def improved_by(
+    picture: PictureErrors,
+    chosen: LearnedPrompt,
+    propose: Callable[[str], Sequence[str]],
+    scored: Callable[[str], Candidate],
+    edits: int = EDITS,
+    seconds: float | None = None,
+    callback: Callback | None = None,
+) -> LearnedPrompt:
+    """What `chosen_by` returns, with the best prompt after the edits that the painter takes at its
+    head. A prompt that a guard finds too near is not edited.
+
+    propose, edits, seconds, callback: as for `improve`. scored: the candidate of a text.
+    Raises what `improve` raises.
+    """
+    if chosen.best.near:
+        return chosen
+    found = improve(picture, chosen.best.text, propose, edits, ROUNDS, seconds, callback)
+    about = {
+        **chosen.settings["painter"],
+        "edits": [asdict(edit) for edit in found.edits],
+        "edit_passes": found.passes,
+        "edits_ended": found.reason,
+    }
+    candidates = chosen.candidates
+    if found.edits:
+        best = replace(scored(found.prompt), error=found.edits[-1].error)
+        others = [other for other in candidates if other.text != best.text]
+        candidates = (best, *others[: max(1, len(candidates) - 1)])
+    return replace(chosen, candidates=candidates, settings={**chosen.settings, "painter": about})

@@ -168,6 +168,36 @@ def test_a_painter_chooses_among_the_candidates(pez: Pez, root: Path) -> None:
     assert code == 0 and f"error {errors[0]:.3f}  {texts[0]}" in out.splitlines()[0]
 
 
+def test_a_painter_edits_its_choice(pez: Pez, root: Path) -> None:
+    """Each edit lowers the error; the words of the template stay, and the rest is CLIP's."""
+    search = (
+        "invert", str(root / "examples" / "watermelon.png"), "--preset", "fast", "--template",
+        "a Drawing of {4}", "--painter", "demo", "--dtype", "float32",
+    )  # fmt: skip
+    chosen = json.loads(pez(*search, "--json")[1])
+    code, out, err = pez(*search, "--painter-edits", "2", "--json")
+    edited = json.loads(out)
+    about = edited["settings"]["painter"]
+    assert code == 0 and 1 <= len(about["edits"]) <= 2 and about["edit_passes"] > 0
+    assert about["edits_ended"] in ("edits", "no better edit")
+    assert edited["prompt"] == about["edits"][-1]["prompt"] != chosen["prompt"]
+    assert edited["prompt"].startswith("a Drawing of ")
+    best, *others = edited["candidates"]
+    assert best["error"] == about["edits"][-1]["error"] < chosen["candidates"][0]["error"]
+    assert best["similarity"] == edited["similarity"]
+    assert others[0] == chosen["candidates"][0] and len(others) + 1 == len(chosen["candidates"])
+    assert err.count("edit: error 0.") == len(about["edits"])
+    assert f": {edited['prompt']}" in err
+
+
+def test_edits_need_a_painter(pez: Pez, root: Path) -> None:
+    picture = str(root / "examples" / "watermelon.png")
+    code, out, err = pez("invert", picture, "--painter-edits", "2")
+    assert code == 2 and not out and "--painter-edits needs --painter" in err
+    code, out, err = pez("invert", picture, "--painter", "demo", "--painter-edits", "-1")
+    assert code == 2 and not out and "--painter-edits must be at least 0, got -1" in err
+
+
 def test_a_painter_does_not_choose_what_is_to_be_avoided() -> None:
     near = {"a": Nearness(0.9, 0.5)}
     kept = [Candidate(text, (1,), 0.5) for text in ("far", "right")]

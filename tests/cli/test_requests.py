@@ -17,7 +17,7 @@ FILES = sorted(Path(pez_core.cli.__file__).parent.glob("*.py"))
 MAKERS = {
     "run", "avoid_request", "folder_request", "search_request", "text_request", "search_config",
     "caption_request", "_text_config", "painter_settings", "ray_request", "_painter",
-    "_chooses",
+    "_chooses", "_edits",
 }  # fmt: skip
 
 
