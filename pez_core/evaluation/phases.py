@@ -1,5 +1,6 @@
-"""The three phases of an evaluation: the guide learns the prompts, the pipeline paints them, the
-judge compares the pictures. Each phase holds one model in memory.
+"""The phases of an evaluation: the guide learns the prompts, the painter chooses among candidates
+where a method asks for it, and paints; the judge compares the pictures. Each phase holds one model
+in memory.
 
 A phase reads the files on the disk, does the missing work, and writes one line for each picture and
 method as soon as it is done. So each phase can resume, and a failure is a line as well.
@@ -20,6 +21,7 @@ from ..clip.model_names import find_model
 from ..errors import ConfigError
 from ..painter.loading import find_scheduler, require_painter
 from ..search.searcher import Callback
+from .choosing import choice_records, to_choose
 from .folder import EvaluationFolder
 from .judging import judge_records, to_judge
 from .painting import paint_records, to_paint
@@ -69,6 +71,12 @@ def phases(
     search = partial(prompt_records, plan, folder, unprompted, concurrency, run)
     yield _phase("prompt", len(wanted), unprompted, search)
     prompted = [(name, m) for name, m in wanted if not folder.prompts[m].failed[name]]
+    if any(map(plan.is_chosen, plan.methods)):
+        unchosen = to_choose(plan, folder, prompted)
+        choose = partial(choice_records, plan, folder, unchosen, run or run_here)
+        total = sum(plan.is_chosen(method) for _, method in prompted)
+        yield _phase("choice", total, unchosen, lambda _: choose())
+        prompted = [(name, m) for name, m in prompted if not folder.prompts[m].failed[name]]
     unpainted = to_paint(plan, folder, prompted, again)
     paint = partial(paint_records, plan, folder, unpainted, run or run_here)
     yield _phase("picture", len(prompted), unpainted, lambda _: paint())

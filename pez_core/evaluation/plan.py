@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 JUDGE = "ViT-bigG-14:laion2b_s39b_b160k"  # a larger OpenCLIP than the guide; paper §4.1: "ViT/G"
 _DEMO_JUDGE = Path(__file__).parents[2] / "benchmarks" / "judge"  # in a clone of the repository
-# The settings of a method besides its optimizer. allow: a file of words, the paper's bank.
+# The settings of a method besides its optimizer. allow: a file of words, the paper's bank. choice:
+# PAINTER, if the painter chooses among the candidates.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "steps": int, "restarts": int, "refine": int, "rounds": int, "lr": float,
-    "weight_decay": float, "fluency": float, "allow": str,
+    "weight_decay": float, "fluency": float, "allow": str, "choice": str,
 }  # fmt: skip
+PAINTER = "painter"
 MOST_CHARACTERS = 200  # of a method; file systems allow 255 in the name of a file
 
 
@@ -73,6 +75,8 @@ class Plan:
         VocabularyError for an unusable bank."""
         optimizer, settings = read_method(method, READERS)
         tokens, bank = settings.pop("tokens", None), settings.pop("allow", None)
+        if settings.pop("choice", PAINTER) != PAINTER:
+            raise ConfigError(f"{method!r}: choice must be {PAINTER}")
         job = replace(self.job, config=self.job.config.replace(optimizer=optimizer, **settings))
         if tokens is not None:
             job = replace(job, template=plain_template(tokens))
@@ -85,6 +89,10 @@ class Plan:
             mask = job.mask.within(clip_vocabulary(), read_lines(bank, VocabularyError))
             job = replace(job, mask=mask, settings={**job.settings, **mask.settings})
         return job
+
+    def is_chosen(self, method: str) -> bool:
+        """Whether the painter chooses a method's prompts among the candidates of its search."""
+        return method in self.optimizers and "choice" in read_method(method, READERS)[1]
 
     def prompted(self, method: str) -> dict[str, Any]:
         """The inputs that determine a method's prompts, as `batch.results.decisive` returns

@@ -20,7 +20,9 @@ from pez_core.evaluation import phases as phases_module
 from pez_core.evaluation.folder import EvaluationFolder
 from pez_core.evaluation.phases import check, phases
 from pez_core.evaluation.plan import Plan, noise_seed
+from pez_core.painter.denoising import PipelineErrors
 from pez_core.painter.pipeline import Painter
+from pez_core.painter.ranking import rank
 
 pytest_plugins = ("tests.support.evaluation_fixtures",)
 CPU = torch.device("cpu")
@@ -101,6 +103,38 @@ def test_prompts_are_those_of_invert_folder(plan: Plan, tmp_path: Path) -> None:
         assert record["judged"] == pytest.approx((features[1:] @ features[0]).tolist(), abs=1e-5)
         assert record["judge"] == pytest.approx(np.mean(record["judged"]))
         assert record["seeds"] == [noise_seed(3, picture, j) for j in (0, 1)], method
+
+
+def test_the_painter_chooses_the_prompts_of_a_method(plan: Plan, tmp_path: Path) -> None:
+    """Among the candidates of the same search; what is chosen is painted, once."""
+    plain = "pez,restarts=4"
+    method = f"{plain},choice=painter"
+    plan = replace(plan, optimizers=(plain, method))
+    done = run(plan, tmp_path / "out")
+    assert [(noun, count) for noun, count, _ in done] == [
+        ("prompt", 5), ("choice", 2), ("picture", 5), ("result", 5),
+    ]  # fmt: skip
+    with EvaluationFolder(tmp_path / "out", plan) as folder:
+        by_clip, chosen = (folder.prompts[m].last() for m in (plain, method))
+        results = folder.results.last()
+    painter = Painter(plan.painter, CPU)
+    for name, record in chosen.items():
+        prompts = [one["prompt"] for one in by_clip[name]["candidates"]]
+        errors = {one["prompt"]: one["error"] for one in record["candidates"]}
+        assert sorted(errors) == sorted(prompts) and len(prompts) > 1
+        with Image.open(plan.pictures / name) as picture:
+            found = rank(PipelineErrors(painter, picture.convert("RGB"), plan.job.seed), prompts)
+        assert record["prompt"] == found.prompts[0].prompt == next(iter(errors))
+        assert errors == {one.prompt: pytest.approx(one.error) for one in found.prompts}
+        assert record["choice"]["passes"] == found.passes
+        assert results[name, method]["prompt"] == record["prompt"]
+        assert results[name, method]["similarity"] == record["similarity"]
+    assert [count for _, count, _ in run(plan, tmp_path / "out")] == [0, 0, 0, 0]
+
+
+def test_who_else_chooses_is_not_known(plan: Plan) -> None:
+    with pytest.raises(ConfigError, match="choice must be painter"):
+        replace(plan, optimizers=("pez,choice=me",))
 
 
 def test_a_judge_that_took_part_is_refused(plan: Plan, tmp_path: Path) -> None:
