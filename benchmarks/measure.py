@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from pez_core.evaluation.intervals import DRAWS, mean_interval
 
 RESULTS = Path(__file__).parent / "results"
+LARGE = 100_000  # bytes of a result
 
 
 def machine(threads: int, device: str = "cpu", processes: int = 1) -> str:
@@ -89,15 +91,23 @@ def save_plot(figure: Any, path: Path, dpi: int = 130) -> None:
 
 
 def saved(name: str) -> dict[str, Any]:
-    """The result that `save` has written."""
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+    """The result that `save` has written; empty if there is none."""
+    plain, packed = RESULTS / f"{name}.json", RESULTS / f"{name}.json.xz"
+    if packed.is_file():
+        found = json.loads(lzma.decompress(packed.read_bytes()))
+    else:
+        found = json.loads(plain.read_text(encoding="utf-8")) if plain.is_file() else {}
+    return dict(found)
 
 
 def save(name: str, result: dict[str, Any]) -> Path:
-    """Write a result as JSON to the folder of results, its numbers with six digits."""
+    """Write a result as JSON to the folder of results, its numbers with six digits. A large one is
+    packed: `xz -d` unpacks it."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    plain, packed = RESULTS / f"{name}.json", RESULTS / f"{name}.json.xz"
     short = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.6g}"))
-    path.write_text(json.dumps(short, indent=1) + "\n", encoding="utf-8")
+    data = (json.dumps(short, indent=1) + "\n").encode()
+    path, other = (packed, plain) if len(data) > LARGE else (plain, packed)
+    path.write_bytes(lzma.compress(data) if path is packed else data)
+    other.unlink(missing_ok=True)
     return path

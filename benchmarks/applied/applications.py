@@ -3,7 +3,7 @@
     python -m benchmarks.applied.applications [--jobs 2] [--only style …] [--cases 10] [--save]
 
 It runs the worked examples of docs/applications.md on the embedded model, and the measurements over
-reserved pictures (`benchmarks/applied/`). `--save` writes results/applications.json and inserts
+reserved pictures (`benchmarks/applied/`). `--save` writes results/ and inserts
 examples and tables into the page, between its marker comments. The tables of
 `benchmarks.quality.length` and `benchmarks.quality.length_steps` are inserted as well: `--only
 --save` runs nothing and writes the saved tables.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import multiprocessing
 import re
 import shlex
@@ -28,7 +27,7 @@ import torch
 
 from pez_core.cli import main as pez
 
-from ..measure import RESULTS, machine, save, saved
+from ..measure import machine, save, saved
 from ..quality import length, length_steps
 from . import avoiding, distilling, mixing, styling
 
@@ -101,8 +100,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write results/ and docs/")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    path = RESULTS / "applications.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = saved("applications")
     machines, blocks, figures = (known.setdefault(k, {}) for k in ("machine", "blocks", "figures"))
     styling.prepare()
     spawn = multiprocessing.get_context("spawn")

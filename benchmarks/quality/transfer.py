@@ -13,7 +13,6 @@ picture among the 300 reserved ones, and whether the prompt contains a word of i
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import random
 from collections import Counter
@@ -45,7 +44,7 @@ from pez_core.text.template import parse_template
 from training.reserved_set import load_reserved
 
 from ..judge import RESERVED, Judge
-from ..measure import RESULTS, machine, paired_bootstrap, save
+from ..measure import machine, paired_bootstrap, save, saved
 
 ONE_ROUND = SearchConfig(steps=40, rounds=1, patience=None)
 CONCURRENCY = 25
@@ -247,9 +246,8 @@ def table(
 
 def saved_prompts(pictures: int) -> dict[str, list[str]]:
     """The prompts of the last `--save`, if it had the same number of pictures."""
-    path = RESULTS / "transfer.json"
-    saved = json.loads(path.read_text()) if path.is_file() else {}
-    return dict(saved["prompts"]) if saved.get("pictures") == pictures else {}
+    known = saved("transfer")
+    return dict(known["prompts"]) if known.get("pictures") == pictures else {}
 
 
 def main() -> None:
@@ -258,7 +256,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=NAMES)
-    parser.add_argument("--save", action="store_true", help="write results/transfer.json")
+    parser.add_argument("--save", action="store_true", help="write the figures to results/")
     options = parser.parse_args()
     print(machine(options.jobs))
     judge, model = Judge(), load_model("demo")

@@ -3,7 +3,6 @@ its similarities those of its texts."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -11,17 +10,15 @@ from typing import Any
 
 import pytest
 
+from benchmarks import measure
 from benchmarks.applied.applications import APPLICATIONS, PAGE, length_blocks, with_blocks
 from pez_core import Targets, make_targets, open_picture
 from tests.support.oracle import DemoOracle
 
-SAVED = Path(PAGE).parent.parent / "benchmarks" / "results" / "applications.json"
-
 
 @pytest.fixture(scope="module")
 def saved() -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(SAVED.read_text(encoding="utf-8"))
-    return result
+    return measure.saved("applications")
 
 
 @pytest.fixture(scope="module")

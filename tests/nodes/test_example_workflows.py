@@ -18,8 +18,13 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 AFTER = ("fixed", "increment", "decrement", "randomize")
 # Core nodes of every supported ComfyUI, and the front end's own.
 CORE = {
-    "CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "ImageBatch", "KSampler",
-    "LoadImage", "MarkdownNote", "SaveImage", "VAEDecode",
+    "CheckpointLoaderSimple", "CLIPLoader", "CLIPTextEncode", "ConditioningZeroOut",
+    "EmptyLatentImage", "EmptySD3LatentImage", "ImageBatch", "KSampler", "LoadImage",
+    "MarkdownNote", "ModelSamplingAuraFlow", "SaveImage", "UNETLoader", "VAEDecode", "VAELoader",
+}  # fmt: skip
+LOADERS = {
+    "CheckpointLoaderSimple": "checkpoints", "UNETLoader": "diffusion_models",
+    "CLIPLoader": "text_encoders", "VAELoader": "vae",
 }  # fmt: skip
 MOST_BYTES = 200_000
 
@@ -115,14 +120,15 @@ def assert_slots(node: dict[str, Any], schema: Any) -> None:
 
 
 def test_a_workflow_loads_only_what_everybody_has(workflow: dict[str, Any]) -> None:
-    """ComfyUI comes with example.png; a checkpoint that is missing is offered for download."""
+    """ComfyUI comes with example.png; a model that is missing is offered for download."""
     for node in workflow["nodes"]:
         if node["type"] == "LoadImage":
             assert node["widgets_values"][0] == "example.png"
-        if node["type"] == "CheckpointLoaderSimple":
+        if node["type"] in LOADERS:
             (offered,) = node["properties"]["models"]
             assert offered["name"] == node["widgets_values"][0]
-            assert offered["directory"] == "checkpoints" and offered["url"].startswith("https://")
+            assert offered["directory"] == LOADERS[node["type"]]
+            assert offered["url"].startswith("https://")
 
 
 def test_the_nodes_of_a_workflow_do_not_overlap(workflow: dict[str, Any]) -> None:
