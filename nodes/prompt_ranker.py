@@ -15,6 +15,7 @@ from . import schema
 from .run.denoising import GRAIN, GraphErrors, GraphPainter, sized
 from .run.live import LiveRanking
 from .run.messages import ranking_message
+from .run.painter_words import shaded
 from .values import checked
 
 
@@ -54,13 +55,17 @@ class PromptRanker(io.ComfyNode):
         seconds: float,
         size: int,
         seed: int,
+        words: bool,
     ) -> io.NodeOutput:
         painter = GraphPainter(model, vae, clip)
         live = LiveRanking(cls.hidden.unique_id, rounds)
         with live:
             picture = GraphErrors(painter, sized(image, size), seed)
             found = rank(picture, prompts, rounds, seconds or None, live)
-        message = ranking_message(found, rounds)
+            added = {}
+            if words:
+                added = {one.prompt: shaded(picture, one.prompt) for one in found.prompts}
+        message = ranking_message(found, rounds, added)
         best = found.prompts[0].prompt
         return io.NodeOutput(
             best,
@@ -132,6 +137,13 @@ def _inputs() -> list[Any]:
             "faster. 0: its own size, but at most that of a square of 1024.",
         ),
         schema.seed_input(),
+        schema.advanced(
+            io.Boolean,
+            "words",
+            default=False,
+            tooltip="Measure what each word adds, too, and show it in shades. It takes as many "
+            "passes for each word as a prompt takes in 4 rounds.",
+        ),
         io.String.Input(
             "candidates",
             optional=True,

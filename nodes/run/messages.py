@@ -96,14 +96,20 @@ def _of_each(best: Candidate) -> str:
     return ", ".join(f"{name} {s:.4f}" for name, s in best.similarities.items())
 
 
-def ranking_message(found: Ranking, rounds: int) -> dict[str, Any]:
-    """A ranking that may still go on. rounds: at most."""
+def ranking_message(
+    found: Ranking, rounds: int, words: Mapping[str, list[dict[str, Any]]] | None = None
+) -> dict[str, Any]:
+    """A ranking that may still go on. rounds: at most. words: of each prompt, with what they
+    add."""
     best = found.prompts[0]
     return {
         "schema": SCHEMA,
         "kind": "ranking",
         "text": best.prompt,
-        "ranking": [asdict(ranked) for ranked in found.prompts],
+        "ranking": [
+            {**asdict(ranked), "words": (words or {}).get(ranked.prompt, [])}
+            for ranked in found.prompts
+        ],
         "certainty": found.certainty,
         "step": found.rounds,
         "total": rounds,

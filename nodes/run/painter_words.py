@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from ...pez_core.errors import PictureError
 from ...pez_core.painter.contributions import ROUNDS, changes
 from ...pez_core.text.edits import Edits, Word
+from ...pez_core.text.vocabulary import clip_vocabulary
 from .denoising import GraphErrors, GraphPainter, sized
 from .live import Live
 from .messages import Effects
-from .prompt_text import write
+from .prompt_text import read, read_words, weights_of, write
 
 AS_IT_IS = Edits()
+
+
+def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
+    """The words of a prompt, in order: each as text with the white space before it, and what it
+    adds, None for the name of an embedding."""
+    vocabulary = clip_vocabulary()
+    words = read_words(prompt, vocabulary)
+    plain, weights = read(prompt)
+    own = weights_of(words, plain, weights)
+    read_by_clip = [index for index, word in enumerate(words) if word.ids]
+    without = [write(words, AS_IT_IS, own, index) for index in read_by_clip]
+    _, added = changes(picture, write(words, AS_IT_IS, own), without)
+    adds = dict(zip(read_by_clip, (one.more for one in added), strict=True))
+    return [
+        {"text": word.before + word.text, "adds": adds.get(index)}
+        for index, word in enumerate(words)
+    ]
 
 
 def measure_by_painter(

@@ -23,7 +23,7 @@ CHECKPOINT = "sd15-random.safetensors"
 CLIP_L = "clip-l-random.safetensors"  # text_encoders/ and clip_vision/
 CLIP_L_BARE = "clip-l-bare-random.safetensors"  # text_encoders/: no text_projection, no image tower
 LORA = "clip-l-random-lora.safetensors"
-FOLDERS = ("checkpoints", "text_encoders", "clip_vision", "loras")
+FOLDERS = ("checkpoints", "text_encoders", "clip_vision", "loras", "diffusion_models")
 _PREFIX = "lora_te_text_model_encoder_layers_"  # kohya's
 
 
@@ -108,21 +108,30 @@ def _unet(operations: Any) -> nn.Module:
     return network
 
 
-def lora(text: dict[str, Tensor], rank: int = 4) -> dict[str, Tensor]:
-    """A LoRA that changes the text encoder about as much as the weights are large."""
+def lora(text: dict[str, Tensor], unet: dict[str, Tensor], rank: int = 4) -> dict[str, Tensor]:
+    """A LoRA that changes the text encoder, and a layer of the UNet, about as much as the weights
+    are large."""
     import torch
 
     generator = torch.Generator().manual_seed(5)
+    weights = {
+        f"{_PREFIX}{layer}_mlp_{linear}": text[
+            f"text_model.encoder.layers.{layer}.mlp.{linear}.weight"
+        ]
+        for layer in range(12)
+        for linear in ("fc1", "fc2")
+    }
+    for name, weight in unet.items():
+        if name.endswith("attn2.to_k.weight"):  # reads the words
+            weights["lora_unet_" + name.removesuffix(".weight").replace(".", "_")] = weight
     state = {}
-    for layer in range(12):
-        for linear in ("fc1", "fc2"):
-            height, width = text[f"text_model.encoder.layers.{layer}.mlp.{linear}.weight"].shape
-            key = f"{_PREFIX}{layer}_mlp_{linear}"
-            down = torch.randn(rank, width, generator=generator) / width**0.5
-            up = torch.randn(height, rank, generator=generator) / rank**0.5
-            state[f"{key}.lora_down.weight"] = down.half()
-            state[f"{key}.lora_up.weight"] = up.half()
-            state[f"{key}.alpha"] = torch.tensor(float(rank)).half()
+    for key, weight in weights.items():
+        height, width = weight.shape
+        down = torch.randn(rank, width, generator=generator) / width**0.5
+        up = torch.randn(height, rank, generator=generator) / rank**0.5
+        state[f"{key}.lora_down.weight"] = down.half()
+        state[f"{key}.lora_up.weight"] = up.half()
+        state[f"{key}.alpha"] = torch.tensor(float(rank)).half()
     return state
 
 
@@ -150,7 +159,8 @@ def main(folder: Path) -> None:
     save_file(bare, folder / "text_encoders" / CLIP_L_BARE)
     save_file(complete, folder / "text_encoders" / CLIP_L)
     (folder / "clip_vision" / CLIP_L).symlink_to(folder / "text_encoders" / CLIP_L)
-    save_file(lora(parts.text), folder / "loras" / LORA)
+    save_file(lora(parts.text, parts.unet), folder / "loras" / LORA)
+    save_file(parts.unet, folder / "diffusion_models" / CHECKPOINT)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.comfyui.checkpoint import CHECKPOINT, LORA
 from tests.comfyui.client import Client, Prompt, Run
 from tests.comfyui.graphs import (
     CLIP_L_CHOICE,
@@ -89,6 +90,26 @@ def test_a_lora_on_the_model_changes_the_errors(client: Client) -> None:
     parts = {"lora": with_lora(["checkpoint", 1])}
     found = ranking(client.run(graph(parts, clip=["lora", 1])))
     assert found != ranking(client.run(graph()))
+
+
+def test_a_lora_on_the_denoiser_changes_the_errors(client: Client) -> None:
+    """The text encoder stays as it is."""
+    lora = node("LoraLoaderModelOnly", model=["checkpoint", 0], lora_name=LORA, strength_model=1.0)
+    found = ranking(client.run(graph({"lora": lora}, model=["lora", 0])))
+    plain = ranking(client.run(graph()))
+    assert found.keys() == plain.keys() and found != plain
+
+
+def test_an_8_bit_model_has_errors_of_its_own(client: Client) -> None:
+    """Near to those of the whole one, which has the same errors whatever loads it."""
+    found = {}
+    for dtype in ("default", "fp8_e4m3fn"):
+        parts = {"unet": node("UNETLoader", unet_name=CHECKPOINT, weight_dtype=dtype)}
+        found[dtype] = ranking(client.run(graph(parts, model=["unet", 0])))
+    plain = ranking(client.run(graph()))
+    assert found["default"] == plain
+    assert found["fp8_e4m3fn"] != plain
+    assert found["fp8_e4m3fn"] == pytest.approx(plain, rel=0.1)
 
 
 def test_the_picture_is_painted_with_the_best(client: Client) -> None:

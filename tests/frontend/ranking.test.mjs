@@ -33,6 +33,25 @@ test("every prompt has its error and its interval on a common scale", () => {
   assert.ok(Math.abs(shares[2][0] + shares[2][1] - 100) < 1e-9); // the most of all
 });
 
+test("words in shades of what they add, on a scale of all prompts; HTML is text", () => {
+  const words = [{ text: "<b>a</b>", adds: 0.04 }, { text: " cat", adds: -0.01 }, { text: " x", adds: null }];
+  const list = rankedRows([{ ...FOUND.ranking[0], words }, FOUND.ranking[1]], () => {});
+  const [first, second] = [...list.querySelectorAll(".pez-ranked")];
+  assert.equal(first.textContent, "0.800<b>a</b> cat x");
+  assert.equal(second.textContent, "0.850cat");
+  const [helps, harms] = ["helps", "harms"].map((k) => first.querySelector(`.pez-word-${k}`));
+  assert.deepEqual(
+    [helps, harms].map((one) => [one.textContent, one.style.getPropertyValue("--pez-strength"), one.title]),
+    [
+      ["<b>a</b>", "60%", "error +0.040 without it"],
+      [" cat", "15%", "error −0.010 without it"],
+    ],
+  );
+  const found = { ...FOUND, ranking: [{ ...FOUND.ranking[0], words }] };
+  assert.match(rankingView(found, () => {}).textContent, /Green words help/);
+  assert.doesNotMatch(rankingView(FOUND, () => {}).textContent, /Green words help/);
+});
+
 test("equal errors stand in the middle", () => {
   const list = rankedRows([row("a", 0.9, 0.9, 0.9)], () => {});
   assert.equal(list.querySelector(".pez-dot").style.getPropertyValue("left"), "50%");

@@ -76,12 +76,19 @@ RANKED = [
 ]
 
 
-def ranking(step: int, stopped: str = "rounds", text: str | None = None) -> dict[str, Any]:
-    """The Prompt Ranker's, after so many rounds."""
-    rows = [
+def ranking(
+    step: int, stopped: str = "rounds", text: str | None = None, words: bool = False
+) -> dict[str, Any]:
+    """The Prompt Ranker's, after so many rounds. words: whether what they add was measured."""
+    rows: list[dict[str, Any]] = [
         {"prompt": prompt, "error": e, "low": e - half, "high": e + half, "passes": 10 * rounds}
         for prompt, e, half, rounds in ([(text, 0.9, 0.0, 4)] if text else RANKED)
     ]
+    for row in rows:
+        row["words"] = [
+            {"text": word if not place else f" {word}", "adds": 0.03 - 0.02 * place}
+            for place, word in enumerate(row["prompt"].split() if words else [])
+        ]
     return {
         "schema": SCHEMA,
         "kind": "ranking",

@@ -88,6 +88,8 @@ def assert_fits(value: Any, given: Any) -> None:
     options = given.options
     if given.io_type == "COMBO":
         assert value in options["options"], given.id
+    elif given.io_type == "BOOLEAN":
+        assert isinstance(value, bool), given.id
     elif given.io_type == "STRING":
         assert isinstance(value, str), given.id
         assert given.id != "edits" or value == ""

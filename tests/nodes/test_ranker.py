@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pez_core.painter.settings import LEVELS
 from tests.support.graph_painter import Eye, Model, Reader, patched
 from tests.support.nodes_support import DEMO, NODE, PROMPT, Comfy, example, image_of
 
@@ -22,7 +23,7 @@ def ranked(comfy: Comfy, **changes: Any) -> Any:
         "prompts": "far 4\nnear 1.1\n\n right 1\n", **changes,
     }  # fmt: skip
     lists = {k: v if k == "candidates" else [v] for k, v in given.items()}
-    widgets = {"rounds": [4], "seconds": [0.0], "size": [0], "seed": [0]}
+    widgets = {"rounds": [4], "seconds": [0.0], "size": [0], "seed": [0], "words": [False]}
     return comfy.run("PromptRanker", **{**widgets, **lists})
 
 
@@ -56,8 +57,8 @@ def test_all_prompts_meet_the_same_noise(comfy: Comfy) -> None:
         return model.seen
 
     first = seen(3)
-    none, one = first[:10], first[10:]
-    assert len(one) == 10 and all(a.equal(b) for a, b in zip(none, one, strict=True))
+    none, one = first[:LEVELS], first[LEVELS:]
+    assert len(one) == LEVELS and all(a.equal(b) for a, b in zip(none, one, strict=True))
     assert all(a.equal(b) for a, b in zip(first, seen(3), strict=True))
     assert not any(a.equal(b) for a, b in zip(first, seen(2**64 - 1), strict=True))
 
@@ -75,6 +76,25 @@ def test_a_large_picture_is_made_smaller(comfy: Comfy) -> None:
     eye = Eye()
     ranked(comfy, vae=eye, image=torch.zeros(2, 3000, 2000, 4), rounds=1)
     assert eye.given == [(1, 1248, 832, 3)]
+
+
+def test_what_each_word_adds_is_measured_on_demand(comfy: Comfy) -> None:
+    """Weights and punctuation included; the front end gets the prompt in pieces."""
+
+    def worth(text: str) -> float:
+        return 5.0 - 2.0 * ("red" in text) - 1.0 * ("cat" in text)
+
+    given = {"prompts": "(red:1.2) cat, here", "clip": Reader(worth)}
+    (message,) = ranked(comfy, **given).ui["pez"]
+    assert message["ranking"][0]["words"] == []
+    (message,) = ranked(comfy, **given, words=True).ui["pez"]
+    found = {word["text"]: word["adds"] for word in message["ranking"][0]["words"]}
+    assert [*found] == ["red", " cat", ",", " here"]
+    base = (worth("") - 1) ** 2
+    error = (worth("red cat") - 1) ** 2 / base
+    assert found["red"] == pytest.approx((worth("cat") - 1) ** 2 / base - error, abs=0.02)
+    assert found[" cat"] == pytest.approx((worth("red") - 1) ** 2 / base - error, abs=0.02)
+    assert found[","] == found[" here"] == 0.0
 
 
 def test_the_page_sees_it_going_on(comfy: Comfy) -> None:

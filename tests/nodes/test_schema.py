@@ -64,7 +64,8 @@ def test_every_widget_has_a_default_within_its_range(comfy: Comfy, name: str) ->
     """No text is changed on its way in: braces of a template are not a dynamic prompt."""
     for part in comfy.nodes[name].define_schema().inputs:
         options = part.options
-        if options.get("force_input") or part.io_type not in ("INT", "FLOAT", "STRING", "COMBO"):
+        widgets = ("INT", "FLOAT", "STRING", "COMBO", "BOOLEAN")
+        if options.get("force_input") or part.io_type not in widgets:
             assert "default" not in options, part.id
             continue
         # What came after 0.2.0 may be missing in a graph that was sent to its API.
@@ -74,6 +75,8 @@ def test_every_widget_has_a_default_within_its_range(comfy: Comfy, name: str) ->
             assert options["step"] > 0, part.id
         elif part.io_type == "COMBO":
             assert options["default"] in options["options"], part.id
+        elif part.io_type == "BOOLEAN":
+            assert options["default"] is False, part.id
         else:
             assert options["default"] == "" and options["dynamic_prompts"] is False, part.id
 

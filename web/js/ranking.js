@@ -2,10 +2,13 @@
 
 import { finishButton } from "./chips.js";
 import { button, el } from "./dom.js";
+import { withoutIt } from "./popup.js";
 import { asSeconds } from "./words.js";
 
 /**
- * @typedef {{prompt: string, error: number, low: number, high: number, passes: number}} Ranked
+ * @typedef {{prompt: string, error: number, low: number, high: number, passes: number,
+ *            words?: {text: string, adds: number | null}[]}} Ranked
+ *          words: with what each adds, if that was measured
  * @typedef {{text: string, ranking: Ranked[], certainty: string, step: number, total: number,
  *            passes: number, seconds: number, stopped: string}} Ranking
  */
@@ -31,7 +34,9 @@ export function rankedRows(ranking, onCopy) {
   const [least, most] = [Math.min(...all), Math.max(...all)];
   // Without a difference every prompt stands in the middle.
   const place = (value) => (most > least ? (100 * (value - least)) / (most - least) : 50);
-  const rows = ranking.map(({ prompt, error, low, high, passes }) => {
+  const added = ranking.flatMap(({ words = [] }) => words.map(({ adds }) => Math.abs(adds ?? 0)));
+  const largest = Math.max(0, ...added);
+  const rows = ranking.map(({ prompt, error, low, high, passes, words = [] }) => {
     const interval = { left: `${place(low)}%`, width: `${place(high) - place(low)}%` };
     const title = `${passes} passes of the model. Click to copy`;
     const row = button("", () => onCopy(prompt, row), { class: "pez-candidate pez-ranked", title });
@@ -41,11 +46,23 @@ export function rankedRows(ranking, onCopy) {
         el("span", { class: "pez-interval", style: interval }),
         el("span", { class: "pez-dot", style: { left: `${place(error)}%` } }),
       ]),
-      el("span", { class: "pez-grow", text: prompt }),
+      words.length
+        ? el("span", { class: "pez-grow" }, shadedWords(words, largest))
+        : el("span", { class: "pez-grow", text: prompt }),
     );
     return el("li", {}, [row]);
   });
   return el("ol", { class: "pez-candidates" }, rows);
+}
+
+/** The words of a prompt in shades of what they add; the strongest shade is that of `largest`. */
+function shadedWords(words, largest) {
+  return words.map(({ text, adds }) => {
+    if (!Number.isFinite(adds) || !largest) return el("span", { text });
+    const strength = { "--pez-strength": `${((60 * Math.abs(adds)) / largest).toFixed(0)}%` };
+    const kind = adds < 0 ? "pez-word-harms" : "pez-word-helps";
+    return el("span", { class: kind, style: strength, title: withoutIt(adds, true), text });
+  });
 }
 
 /**
@@ -92,5 +109,8 @@ export function rankingView(found, onCopy) {
     many ? el("div", { class: "pez-note", text: `${found.certainty}.` }) : null,
     el("div", { class: "pez-quiet", text: facts.filter(Boolean).join(" · ") }),
     el("div", { class: "pez-quiet", text: "The error is a share of that without words." }),
+    found.ranking.some(({ words }) => words?.length)
+      ? el("div", { class: "pez-quiet", text: "Green words help, underlined ones harm." })
+      : null,
   ]);
 }

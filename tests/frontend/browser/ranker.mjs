@@ -52,6 +52,22 @@ export const ranker = {
     await front.page.keyboard.press("Escape");
   },
 
+  "the Prompt Ranker: what each word adds": async (front) => {
+    await build(front);
+    await front.play({ added: true });
+    await front.run();
+    const panel = front.panel("rank");
+    await panel.getByText("Green words help").waitFor();
+    assert.ok((await panel.locator(".pez-word-harms").count()) > 0);
+    const shade = await panel
+      .locator(".pez-word-helps")
+      .first()
+      .evaluate((word) => window.getComputedStyle(word).backgroundColor);
+    assert.doesNotMatch(shade, /, 0\)$|transparent/);
+    await assertInside(front);
+    await front.shot("33-shades");
+  },
+
   "the Prompt Ranker: HTML in a prompt stays text": async (front) => {
     await build(front);
     await front.play({ text: HTML });
