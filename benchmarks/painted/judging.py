@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pez_core import ClipModel, Painter
+from pez_core import ClipModel, Painter, load_painter
+from pez_core.painter.settings import DEMO_GUIDANCE, DEMO_STEPS
 from training.painter.evaluate import paint
 
 from ..applied.shared import interval
@@ -24,6 +26,16 @@ OWN, JUDGED, RANK, RECALL = MEASURES = (
 """What is known of a prompt without painting it."""
 
 Figures = dict[str, list[float]]  # by measure, then by picture
+
+
+def painter_of(name: str) -> Painter:
+    """A painter of this size, with the settings of the embedded one."""
+    return load_painter(name, guidance=DEMO_GUIDANCE, steps=DEMO_STEPS)
+
+
+def about(painter: Painter) -> dict[str, Any]:
+    """What painted, without the path of its folder."""
+    return {**painter.about, "pipeline": Path(painter.about["pipeline"]).name}
 
 
 def looked_at(

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from pez_core import load_model, load_painter
+from pez_core import load_model
 
 from ..judge import Judge
 from ..measure import machine, save, saved
 from .choosing import choice_table
-from .judging import correlations, means, painted_figures, table
+from .judging import about, correlations, means, painted_figures, painter_of, table
 from .picture_sets import picture_set
 
 BASE, TRUE_NAME = "plain", "the true name"
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write results/painted_levers.json")
     options = parser.parse_args()
     searched = saved("transfer")
-    texts, painter = searched["prompts"], load_painter(options.painter)
+    texts, painter = searched["prompts"], painter_of(options.painter)
     pictures = picture_set("fxemoji")
     model = load_model("demo")
     figures = painted_figures(Judge(), model, pictures, painter, texts, options.seeds, options.work)
@@ -41,9 +41,9 @@ def main() -> None:
     choices = choice_table(model, pictures, texts, figures, learned)
     print(*table(figures, BASE), "", *correlations(figures, learned), "", *choices, sep="\n")
     if options.save:
-        about = {"machine": machine(torch.get_num_threads()), "painter": painter.about,
+        known = {"machine": machine(torch.get_num_threads()), "painter": about(painter),
                  "pictures": searched["pictures"], "seeds": options.seeds}  # fmt: skip
-        print(save("painted_levers", {**about, "methods": means(figures), "choices": choices}))
+        print(save("painted_levers", {**known, "methods": means(figures), "choices": choices}))
 
 
 if __name__ == "__main__":

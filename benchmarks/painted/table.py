@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
-from pez_core import load_model, load_painter
+from pez_core import load_model
 
 from ..judge import Judge
 from ..measure import machine, save
 from .choosing import choice_table
-from .judging import correlations, means, painted_figures, table
+from .judging import about, correlations, means, painted_figures, painter_of, table
 from .methods import METHODS, NOTHING, OTHERS, TRUE_CAPTION, TRUE_NAME
 from .picture_sets import SETS, picture_set
 from .prompts import Prompts, add_prompts_option, read
@@ -65,9 +65,9 @@ def main() -> None:
     parser.add_argument("--save", metavar="NAME", help="write the figures to results/")
     options = parser.parse_args()
     known, judge, model = read(options.prompts), Judge(), load_model("demo")
-    painter = load_painter(options.painter)
+    painter = painter_of(options.painter)
     result: dict[str, Any] = {
-        "machine": machine(torch.get_num_threads()), "painter": painter.about,
+        "machine": machine(torch.get_num_threads()), "painter": about(painter),
         "guidance": painter.settings.guidance, "steps": painter.settings.steps,
         "pictures": options.pictures, "seeds": options.seeds, "sets": {},
     }  # fmt: skip
