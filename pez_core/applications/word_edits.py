@@ -87,21 +87,23 @@ def borrowed_edits(
     words = [Word(" " if index else "", piece, ()) for index, piece in enumerate(text.split())]
     free = [index for index, word in enumerate(words) if _is_free(word, kept)]
     own = {word.text.lower() for word in words}
-    lent = [word for other in others for word in other.split() if word.lower() not in own]
-    kinds = (
-        [spliced(words, index, index + 1, new) for index in free for new in dict.fromkeys(lent)],
-        [
-            spliced(words, gap, gap, new)
-            for gap in _gaps(words, free)
-            for new in dict.fromkeys(lent)
-        ],
-        [spliced(words, index, index + 1) for index in free],
+    lent = list(
+        dict.fromkeys(word for other in others for word in other.split() if word.lower() not in own)
     )
-    found = []
-    for edits in kinds:
-        drawn = torch.randperm(len(edits), generator=generator)[:count]
-        found += [edits[place] for place in sorted(drawn.tolist())]
-    return list(dict.fromkeys(filter(str.strip, found)))
+    gaps = _gaps(words, free)
+
+    def drawn(places: Sequence[int], length: int) -> list[str]:
+        """Lent words in places, each instead of so many words."""
+        pairs = torch.randperm(len(places) * len(lent), generator=generator)[:count]
+        chosen = (divmod(pair, len(lent)) for pair in sorted(pairs.tolist()))
+        return [
+            spliced(words, places[place], places[place] + length, lent[word])
+            for place, word in chosen
+        ]
+
+    left_out = torch.randperm(len(free), generator=generator)[:count].sort().values.tolist()
+    shorter = [spliced(words, free[place], free[place] + 1) for place in left_out]
+    return list(dict.fromkeys(filter(str.strip, [*drawn(free, 1), *drawn(gaps, 0), *shorter])))
 
 
 def fixed_words(template: Template, vocabulary: Vocabulary) -> frozenset[str]:

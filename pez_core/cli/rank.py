@@ -28,7 +28,8 @@ from .painter_options import add_painter_option, add_size_and_dtype
 from .progress import Progress, interruptible
 
 if TYPE_CHECKING:
-    from ..painter.ranking import Ranking
+    from ..painter.improving import Improvement
+    from ..painter.ranking import PictureErrors, Ranking
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,15 @@ Ranks prompts by a painter: the better a prompt describes the picture, the bette
 denoises the picture under it. Nothing is painted, and any text-to-image model of diffusers will do,
 whatever its text encoder. The error is a share of that without words: below 1 the words help. Every
 round adds a noise, the same for all prompts, and a prompt that is surely behind leaves the race.
-Ctrl-C ends it with the ranking so far.
+Ctrl-C ends it with the ranking so far. With --edits the painter goes on: it swaps, adds or leaves
+out single words of the best prompt, with words of the others, as long as that is surely better.
 """
 
 
 @dataclass(frozen=True)
 class RankRequest:
-    """levels: of noise, in a round. seconds: no round begins after so many."""
+    """levels: of noise, in a round. seconds: no round begins after so many. edits: of the best
+    prompt, at most."""
 
     picture: str
     prompts: list[str]
@@ -51,6 +54,7 @@ class RankRequest:
     levels: int
     rounds: int
     seconds: float | None
+    edits: int
     seed: int
     device: str
     as_json: bool
@@ -86,6 +90,13 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     )
     add_size_and_dtype(parser)
     add_option(parser, "seconds", type=float, metavar="S")
+    add(
+        "--edits",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how many edits of the best prompt to take, with words of the others (default: none)",
+    )
     add("--seed", type=int, default=0, help="of the noises (default: %(default)s)")
     add_option(parser, "device", choices=DEVICES, default="auto")
     add_option(parser, "json", action="store_true")
@@ -101,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("nothing to rank: give --prompt TEXT, once for each, or --prompts FILE")
     if not LEAST_LEVELS <= arguments.levels <= MOST:
         raise ConfigError(f"--levels must be from {LEAST_LEVELS} to {MOST}, got {arguments.levels}")
+    if arguments.edits < 0:
+        raise ConfigError(f"--edits must be at least 0, got {arguments.edits}")
     painter = replace(
         own_settings(arguments.painter or DEMO),
         size=arguments.size,
@@ -115,6 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.levels,
             arguments.rounds,
             arguments.seconds,
+            arguments.edits,
             arguments.seed,
             arguments.device,
             arguments.json,
@@ -152,13 +166,55 @@ def _rank(request: RankRequest) -> int:
             if latest is None:
                 raise
             found = replace(latest, reason="stopped")
-    write_result(
-        json.dumps(_to_json(request, painter, found)) if request.as_json else _table(found)
-    )
+        edited = None
+        if request.edits and found.reason not in ("seconds", "stopped"):
+            edited = _edited(errors, request, found, bar)
+    if request.as_json:
+        write_result(json.dumps(_to_json(request, painter, found, edited)))
+    else:
+        write_result("\n".join([_table(found), *_edit_lines(edited)]))
     return 0
 
 
-def _to_json(request: RankRequest, painter: Any, found: Ranking) -> dict[str, Any]:
+def _edited(
+    errors: PictureErrors, request: RankRequest, found: Ranking, bar: Progress
+) -> Improvement:
+    """The best prompt after its edits. Ctrl-C ends them with those taken so far."""
+    import torch
+
+    from ..applications.word_edits import borrowed_edits
+    from ..painter.improving import Edit, Improvement, improve
+
+    prompts = [ranked.prompt for ranked in found.prompts]
+    generator, taken = torch.Generator().manual_seed(request.seed), list[Edit]()
+
+    def propose(text: str) -> list[str]:
+        return borrowed_edits(text, prompts, generator)
+
+    def show(ranking: Ranking) -> None:
+        bar.show_ranking(ranking, request.rounds)
+
+    left = None if request.seconds is None else max(request.seconds - found.seconds, 1e-9)
+    try:
+        return improve(
+            errors, prompts[0], propose, request.edits, request.rounds, left, show, taken.append
+        )
+    except KeyboardInterrupt:  # in the middle of a round, which may be long
+        return Improvement(prompts[0], tuple(taken), 0, 0.0, "stopped")
+
+
+def _edit_lines(edited: Improvement | None) -> list[str]:
+    """The edits for people to read."""
+    if edited is None:
+        return []
+    lines = [f"{edit.error:6.3f}  {edit.gain:.3f} less           {edit.prompt}"
+             for edit in edited.edits]  # fmt: skip
+    return ["", "edits of the first:" if lines else "no edit of the first is surely better", *lines]
+
+
+def _to_json(
+    request: RankRequest, painter: Any, found: Ranking, edited: Improvement | None
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "ranking": [asdict(ranked) for ranked in found.prompts],
@@ -166,6 +222,7 @@ def _to_json(request: RankRequest, painter: Any, found: Ranking) -> dict[str, An
         "passes": found.passes,
         "rounds": found.rounds,
         "reason": found.reason,
+        **({} if edited is None else {"edited": asdict(edited)}),
         "seconds": found.seconds,
         "painter": painter.about,
         "seed": request.seed,

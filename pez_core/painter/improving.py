@@ -58,11 +58,12 @@ def improve(
     rounds: int = ROUNDS,
     seconds: float | None = None,
     callback: Callback | None = None,
+    on_edit: Callable[[Edit], None] | None = None,
 ) -> Improvement:
     """Improves a prompt by at most so many edits. At any time the prompt so far is valid.
 
     propose: gives edited prompts of a prompt. rounds, callback: as for `rank`, of every race.
-    seconds: no round begins after so many.
+    seconds: no round begins after so many. on_edit: called with every edit that is taken.
     Raises ConfigError for a number out of range, and what `rank` and `propose` raise.
     """
     if edits < 1:
@@ -81,6 +82,8 @@ def improve(
             edit = _better(found, best)
             if edit is not None:
                 taken.append(edit)
+                if on_edit is not None:
+                    on_edit(edit)
                 best = edit.prompt
             if found.reason in ("seconds", "stopped"):
                 reason = found.reason

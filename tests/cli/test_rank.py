@@ -105,3 +105,23 @@ def test_what_cannot_be_ranked(
 ) -> None:
     code, out, err = pez("rank", str(root / "examples" / "watermelon.png"), *arguments)
     assert code == 2 and not out and message in err and err.count("\n") == 1
+
+
+def test_edits_of_the_best_with_words_of_the_others(pez: Pez, root: Path) -> None:
+    """Every edit lowers the error, and brings no word that no prompt has."""
+    prompts = ("a blue watermelon", "a red car", "two green striped dogs")
+    picture = str(root / "examples" / "watermelon.png")
+    given = ["rank", picture, *(word for p in prompts for word in ("--prompt", p)), "--edits", "3"]
+    code, out, _ = pez(*given, "--rounds", "4", "--json")
+    found = json.loads(out)
+    edited = found["edited"]
+    assert code == 0 and edited["start"] == found["ranking"][0]["prompt"] == "a blue watermelon"
+    assert 1 <= len(edited["edits"]) <= 3 and edited["passes"] > 0
+    errors = [found["ranking"][0]["error"], *(edit["error"] for edit in edited["edits"])]
+    assert errors == sorted(errors, reverse=True)
+    words = {word for prompt in prompts for word in prompt.split()}
+    assert all({*edit["prompt"].split()} <= words for edit in edited["edits"])
+    code, out, _ = pez(*given, "--rounds", "4")
+    assert code == 0 and out.splitlines()[-1].endswith(edited["edits"][-1]["prompt"])
+    code, out, err = pez(*given[:-1], "-1")
+    assert code == 2 and not out and "--edits must be at least 0" in err
