@@ -17,7 +17,7 @@ from comfy.utils import common_upscale
 from torch import Tensor
 
 from ...pez_core.errors import ConfigError, PictureError
-from ...pez_core.painter.settings import LEVELS, noise_of
+from ...pez_core.painter.settings import LEVELS, noise_of, steps_of
 from ..interrupt import check_cancelled
 from .prompt_text import escape
 
@@ -49,7 +49,7 @@ class GraphErrors:
     """A picture, as the MODEL of a graph sees it: a `pez_core.painter.ranking.PictureErrors`.
 
     image: (1, H, W, 3) in 0..1, encoded by the graph's VAE. levels: how many levels of noise; they
-    are those of the model's own schedule in so many steps.
+    are the noisiest of the model's own schedule, as in `PipelineErrors`.
     Raises ConfigError when the parts do not fit each other.
     """
 
@@ -61,7 +61,9 @@ class GraphErrors:
         check_cancelled()
         self._latent = _latent(self._model, painter.vae, image)
         sampling = self._model.get_model_object("model_sampling")
-        self._sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", levels)[:-1]
+        self._sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", steps_of(levels))[
+            :levels
+        ]
         self._conditions: dict[str, Any] = {}
 
     def errors(self, prompts: Sequence[str], noise: int) -> Tensor:

@@ -22,7 +22,7 @@ from ..clip.text_tower import no_op
 from ..errors import ConfigError, ModelError, PictureError, first_line
 from .loading import require_diffusers, silent
 from .pipeline import Painter, require_text
-from .settings import LEAST_LEVELS, LEVELS, noise_of
+from .settings import LEAST_LEVELS, LEVELS, noise_of, steps_of
 
 AT_ONCE = 8  # prompts in a batch
 DISTILLED_GUIDANCE = 3.5  # of models that get the guidance as an input, such as Flux.1
@@ -32,8 +32,9 @@ class PipelineErrors:
     """The errors of a pipeline of diffusers on one picture, which is cropped to its square; a
     `ranking.PictureErrors`.
 
-    levels: how many levels of noise, at least LEAST_LEVELS; they are those of the model's own
-    schedule in so many steps.
+    levels: how many levels of noise, at least LEAST_LEVELS. steps: of the model's own schedule, of
+    which the levels are the noisiest; if left out, two fifths of the steps, as the words say
+    nothing of a picture that is nearly clear (`benchmarks.painted.ranking`).
     check_interrupt: called before every pass of the denoiser; it may raise.
     Raises ConfigError for too few levels, ModelError for a pipeline that cannot start from a
     picture, or whose noise is of an unknown kind, and PictureError when the picture's latent is not
@@ -47,15 +48,20 @@ class PipelineErrors:
         seed: int = 0,
         levels: int = LEVELS,
         check_interrupt: Callable[[], None] = no_op,
+        *,
+        steps: int | None = None,
     ) -> None:
         if levels < LEAST_LEVELS:
             raise ConfigError(f"levels must be at least {LEAST_LEVELS}, got {levels}")
+        if steps is not None and steps < levels:
+            raise ConfigError(f"{levels} levels need as many steps, got {steps}")
         self.levels, self._seed, self._painter = levels, seed, painter
+        self._schedule = steps or steps_of(levels)
         self._pipeline = _from_picture(painter)
         side = _side(painter)
         self._picture = ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.BICUBIC)
         self._settings = _settings(self._pipeline, side)
-        self._steps = _NoSteps(self._pipeline.scheduler, check_interrupt)
+        self._steps = _NoSteps(self._pipeline.scheduler, levels, check_interrupt)
         self._pipeline.scheduler = self._steps
         self._run([""], None)
         if not torch.isfinite(self._steps.clean).all():
@@ -83,7 +89,7 @@ class PipelineErrors:
                 prompt=prompts,
                 image=self._picture,
                 strength=1.0,
-                num_inference_steps=self.levels,
+                num_inference_steps=self._schedule,
                 generator=torch.Generator("cpu").manual_seed(self._seed),  # of the latent's draw
                 output_type="latent",
                 **self._settings,
@@ -99,8 +105,8 @@ class _NoSteps:
 
     order, init_noise_sigma = 1, 1.0  # as the pipelines read them
 
-    def __init__(self, own: Any, check_interrupt: Callable[[], None]) -> None:
-        self._own, self._check_interrupt = deepcopy(own), check_interrupt
+    def __init__(self, own: Any, count: int, check_interrupt: Callable[[], None]) -> None:
+        self._own, self._count, self._check_interrupt = deepcopy(own), count, check_interrupt
         self.config = own.config
         self._signals: Tensor | None = getattr(own, "alphas_cumprod", None)
         known = "flow" if self._signals is None else "epsilon"
@@ -129,7 +135,7 @@ class _NoSteps:
         given = {"timesteps": timesteps, "sigmas": sigmas, "mu": mu}
         given = {name: value for name, value in given.items() if value is not None}
         self._own.set_timesteps(num_inference_steps, device=device, **given)
-        levels = self._own.timesteps
+        levels = self._own.timesteps[: self._count]  # the noisiest come first
         first = levels[:1]
         if self._generator is None:
             self.timesteps = first

@@ -20,10 +20,16 @@ GRAIN = 8  # pixels of a latent's side, in every Stable Diffusion
 GUIDANCE, STEPS = 9.0, 25  # arXiv 2302.03668 §4.1
 DEMO_SIZE = 48  # pixels
 MOST = 1000  # images of a prompt, and steps of one; schedulers are trained on so many
-LEVELS = 10  # of noise in a round of a ranking: the steps in which a model would paint
+LEVELS = 4  # of noise in a round of a ranking
+NOISIEST = 0.4  # the share of the model's schedule that the levels are
 LEAST_LEVELS = 2  # one alone gives no interval
 ROUNDS = 8  # of a ranking at most
 DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
+
+
+def steps_of(levels: int) -> int:
+    """In how many steps of a model's schedule so many levels are the noisiest NOISIEST."""
+    return round(levels / NOISIEST)
 
 
 def noise_of(seed: int, number: int) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tests.support.load_pack import import_pack
 
-LEVELS, SEED, NOISE = 3, 5, 2
+LEVELS, STEPS, SEED, NOISE = 4, 10, 5, 2
 PROMPTS = ["", "a cat", "a long red dog"]
 UNET = {
     "model_channels": 64, "image_size": 32, "in_channels": 4, "out_channels": 4,
@@ -114,7 +114,7 @@ def plain_errors(
     )  # fmt: skip
     conds = {name: value.process_cond(1).cond for name, value in given.items()}
     generator = torch.Generator().manual_seed(noise_seed)
-    sigmas = comfy.samplers.calculate_sigmas(model.model_sampling, "simple", LEVELS)[:-1]
+    sigmas = comfy.samplers.calculate_sigmas(model.model_sampling, "simple", STEPS)[:LEVELS]
     found = []
     for sigma in sigmas:
         noise = torch.randn(clean.shape, generator=generator)
