@@ -86,7 +86,11 @@ def random_model(name: str, config: dict[str, Any]) -> Any:
     they are zero."""
     import comfy.model_patcher
     import comfy.supported_models
+    from comfy.ldm.flux.model import FluxParams
 
+    if name == "Flux":  # an older ComfyUI knows fewer of its settings
+        known = FluxParams.__dataclass_fields__.keys() | {"image_model"}
+        config = {key: value for key, value in config.items() if key in known}
     kind = getattr(comfy.supported_models, name)
     own = kind.unet_config if name == "SD15" else {}
     described = kind({**own, **config})
