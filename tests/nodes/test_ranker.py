@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +134,14 @@ def test_it_ends_where_the_user_wants(comfy: Comfy, monkeypatch: pytest.MonkeyPa
 def test_what_cannot_be_ranked(comfy: Comfy, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(comfy.errors.PezError, match=message):
         ranked(comfy, **changes)
+
+
+def test_a_video_model_with_the_vae_of_pictures_is_refused(comfy: Comfy) -> None:
+    model = Model()
+    model.latent_format = SimpleNamespace(latent_channels=16, latent_dimensions=3)
+    message = "of 16 channels and 2 dimensions, but `model` works with 16 and 3"
+    with pytest.raises(comfy.errors.ConfigError, match=message):
+        ranked(comfy, model=patched(model), vae=Eye(16))
 
 
 def test_a_model_that_needs_more_than_a_prompt_is_refused(comfy: Comfy) -> None:
