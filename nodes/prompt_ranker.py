@@ -63,8 +63,11 @@ class PromptRanker(io.ComfyNode):
             picture = GraphErrors(painter, sized(image, size), seed)
             found = rank(picture, prompts, rounds, seconds or None, live)
             added = {}
-            if words:
-                added = {one.prompt: shaded(picture, one.prompt) for one in found.prompts}
+            for one in found.prompts if words else []:
+                if live.finish or found.reason == "seconds":
+                    break  # the best come first
+                added[one.prompt] = shaded(picture, one.prompt)
+                live(found)
         message = ranking_message(found, rounds, added)
         best = found.prompts[0].prompt
         return io.NodeOutput(
@@ -142,7 +145,7 @@ def _inputs() -> list[Any]:
             "words",
             default=False,
             tooltip="Measure what each word adds, too, and show it in shades. It takes as many "
-            "passes for each word as a prompt takes in 4 rounds.",
+            "passes for each word as a prompt takes in 4 rounds, and is left out after `seconds`.",
         ),
         io.String.Input(
             "candidates",

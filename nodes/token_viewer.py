@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.errors import TargetError
+from ..pez_core.errors import PictureError, TargetError
 from ..pez_core.text.edits import Edits, Word, parse_edits
 from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
@@ -59,6 +59,8 @@ class TokenViewer(io.ComfyNode):
         chosen = None
         if painter is not None or vae is not None:
             chosen = GraphPainter(painter, vae, clip)
+            if image is None:
+                raise PictureError("to measure the words with `painter`, connect `image`")
         if prompt is None:
             if tokens is None:
                 raise TargetError("nothing to view: connect `prompt` or `tokens`")
@@ -83,7 +85,7 @@ class TokenViewer(io.ComfyNode):
         elif any(word.ids for word in words):
             seen = without_embeddings(shown)
             effects = measure(request, words, edited, seen, avoid=away, image=image, tokens=tokens)
-        if chosen is not None and any(word.ids for word in words):
+        if chosen is not None and image is not None and any(word.ids for word in words):
             own = weights_of(words, plain, weights)
             effects = measure_by_painter(
                 cls.hidden.unique_id, chosen, image, words, own, shown, effects

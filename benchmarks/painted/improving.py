@@ -132,12 +132,14 @@ def main() -> None:
     parser.add_argument("--save", metavar="NAME", help="write the figures to results/")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    path = options.work / f"improving_{Path(options.painter).name}.jsonl"
+    path = options.work / f"improving_{Path(options.painter).name}_{options.seconds:g}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     known = {(kind, first): found for kind, first, found in map(json.loads, lines)}
     firsts = range(0, options.pictures, PART)
     parts = {
-        (kind, first): (kind, options.painter, options.seconds, first, first + PART)
+        (kind, first): (
+            kind, options.painter, options.seconds, first, min(first + PART, options.pictures)
+        )
         for first in firsts for kind in options.sets if (kind, first) not in known
     }  # fmt: skip
     run_parts(measure, parts, path, options.jobs)

@@ -201,7 +201,7 @@ def main() -> None:
     known = read(path)
     firsts = range(0, options.pictures, PART)
     parts = {
-        (kind, first): (kind, options.painter, first, first + PART)
+        (kind, first): (kind, options.painter, first, min(first + PART, options.pictures))
         for kind in options.sets for first in firsts if (kind, first) not in known
     }  # fmt: skip
     run_parts(measure, parts, path, options.jobs)

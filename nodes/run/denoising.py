@@ -69,7 +69,9 @@ class GraphErrors:
     def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
         """The mean squared errors (P, levels) of prompts under a noise, float32, on the CPU."""
         # All texts are read first, so that the text encoder and the model are not loaded in turn.
-        read = [self._read(prompt) for prompt in prompts]
+        # They are kept for the next call, which mostly has the same; older ones would be many.
+        self._conditions = {prompt: self._read(prompt) for prompt in prompts}
+        read = [self._conditions[prompt] for prompt in prompts]
         return torch.stack([self._of(condition, noise_of(self._seed, noise)) for condition in read])
 
     def _read(self, prompt: str) -> Any:

@@ -22,9 +22,9 @@ class Effects:
 
     compared_with: what the similarities are with; None if nothing was measured. similarity: of the
     text passed on. similarities: of each encoder where there are several, by its name.
-    contributions: of each of the first 75 tokens. alternatives: of each word. guard: how near the
-    text passed on is to each concept to avoid. concept_contributions: what a word adds to each
-    concept that the text is too near to, by the position of the word. error: a painter's, as a
+    contributions: by CLIP of each of the first 75 tokens. alternatives: of each word. guard: how
+    near the text passed on is to each concept to avoid. concept_contributions: what a word adds to
+    each concept that the text is too near to, by the position of the word. error: a painter's, as a
     share of that without words; then the contributions are the painter's too, those of a word for
     each of its tokens.
     """

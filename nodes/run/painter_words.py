@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from ...pez_core.errors import PictureError
 from ...pez_core.painter.contributions import ROUNDS, changes
 from ...pez_core.text.edits import Edits, Word
 from ...pez_core.text.vocabulary import clip_vocabulary
@@ -18,6 +17,7 @@ from .messages import Effects
 from .prompt_text import read, read_words, weights_of, write
 
 AS_IT_IS = Edits()
+AT_ONCE = 32  # alternatives: the conditioning of each is kept meanwhile
 
 
 def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
 def measure_by_painter(
     node_id: str,
     painter: GraphPainter,
-    image: torch.Tensor | None,
+    image: torch.Tensor,
     words: Sequence[Word],
     weights: Sequence[float],
     passed_on: str,
@@ -51,12 +51,16 @@ def measure_by_painter(
     words, weights: of the prompt before the edits, of which contributions and alternatives are.
     passed_on: the prompt after them, of which the error is. effects: what CLIP has measured; its
     alternatives are compared under one noise, as they are many.
-    Raises PictureError without a picture, and what `GraphErrors` raises.
+    Raises what `GraphErrors` raises.
     """
-    if image is None:
-        raise PictureError("to measure the words with `painter`, connect `image`")
+    swaps = [
+        (index, candidate, write(words, Edits(replaced={index: candidate.text}), weights))
+        for index, candidates in enumerate(effects.alternatives)
+        for candidate in candidates
+    ]
+    parts = [swaps[first : first + AT_ONCE] for first in range(0, len(swaps), AT_ONCE)]
     with Live(node_id) as live:
-        done, total = 0, ROUNDS + 1
+        done, total = 0, ROUNDS + len(parts)
 
         def tell() -> None:
             nonlocal done
@@ -68,12 +72,11 @@ def measure_by_painter(
         read = [index for index, word in enumerate(words) if word.ids]
         without = [write(words, AS_IT_IS, weights, index) for index in read]
         whole, (after, *added) = changes(picture, prompt, [passed_on, *without], ROUNDS, tell)
-        swaps = [
-            (index, candidate, write(words, Edits(replaced={index: candidate.text}), weights))
-            for index, candidates in enumerate(effects.alternatives)
-            for candidate in candidates
+        compared = [
+            found
+            for part in parts
+            for found in changes(picture, prompt, [text for *_, text in part], 1, tell)[1]
         ]
-        compared = changes(picture, prompt, [text for *_, text in swaps], 1, tell)[1]
     adds = dict(zip(read, (one.more for one in added), strict=True))
     others: list[list[tuple[float, int]]] = [[] for _ in words]
     for number, ((index, _, _), found) in enumerate(zip(swaps, compared, strict=True)):

@@ -119,7 +119,7 @@ def alternatives_of(
     """`alternatives` from a table of tokens. places: of the words that are asked for; all if left
     out. The others have no candidates."""
     targets = targets.to(model.device)
-    seen = _within_context(words)
+    seen = within_context(words)
     proposed = _propose(model, words[:seen], targets, table)
     trials = [
         (index, int(token_id), model.vocabulary.decode([token_id]))
@@ -129,7 +129,7 @@ def alternatives_of(
     ]
     # A new word has one token, so at most as many words move up as the longest has tokens.
     longest = max((len(word.ids) for word in words[:seen]), default=0)
-    near = words[: _within_context(words, MOST_TOKENS + longest) + 1]
+    near = words[: within_context(words, MOST_TOKENS + longest) + 1]
     texts = [edited_text(near, Edits(replaced={i: text})) for i, _, text in trials]
     found: list[list[Candidate]] = [[] for _ in words]
     scores = model.score(texts, targets, check_interrupt).tolist()
@@ -155,7 +155,7 @@ def concept_contributions(
     return [dict(zip(guard.names, (whole - each).tolist(), strict=True)) for each in without]
 
 
-def _within_context(words: Sequence[Word], most: int = MOST_TOKENS) -> int:
+def within_context(words: Sequence[Word], most: int = MOST_TOKENS) -> int:
     """The number of words that lie wholly within the first tokens."""
     total = 0
     for index, word in enumerate(words):

@@ -20,7 +20,7 @@ from ..targets import Targets
 from ..text.edits import Word, spliced, split_words
 from ..text.template import Fixed, Template
 from ..text.vocabulary import TokenMask, Vocabulary
-from .attribution import NEUTRAL, alternatives_of
+from .attribution import NEUTRAL, alternatives_of, within_context
 
 OF_EACH_KIND = 8
 NONE: frozenset[str] = frozenset()
@@ -42,10 +42,11 @@ def edits_by_clip(
 
     mask: the tokens that may be swapped in or added. guard: what the edits keep away from. kept:
     words in lower case that are neither swapped nor left out, and between which none is added. Only
-    words within the first 75 tokens are edited.
+    words within the first 75 tokens are edited, and a longer text gets no more of them.
     """
     words, vocabulary = split_words(text, model.vocabulary), model.vocabulary
-    free = [index for index, word in enumerate(words) if _is_free(word, kept)]
+    seen = within_context(words)
+    free = [index for index, word in enumerate(words[:seen]) if _is_free(word, kept)]
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
     comma = Word(" ", NEUTRAL, tuple(vocabulary.encode(NEUTRAL)))
     swapped = [
@@ -58,7 +59,7 @@ def edits_by_clip(
         for candidate in found
     ]
     added = []
-    for gap in _gaps(words, free):
+    for gap in _gaps(words, free) if seen == len(words) else []:
         wider = [*words[:gap], comma, *words[gap:]]
         candidates = alternatives_of(
             model, wider, targets, table, {gap}, count=count, check_interrupt=check_interrupt

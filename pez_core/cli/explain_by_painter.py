@@ -37,17 +37,24 @@ def describe_by(
         for index, candidates in enumerate(proposed)
         for candidate in candidates
     ]
-    error, changed = changes(errors, text, [*without, *(new for _, _, new in swapped)])
+    error, changed = changes(errors, text, without)
+    # Under one noise, as they are many.
+    _, compared = changes(errors, text, [new for _, _, new in swapped], rounds=1)
     replaced: list[list[dict[str, Any]]] = [[] for _ in words]
-    for (index, new, _), found in zip(swapped, changed[len(words) :], strict=True):
-        of = {"error": found.error, "gain": -found.more, "low": -found.high, "high": -found.low}
+    for (index, new, _), found in zip(swapped, compared, strict=True):
+        of = {
+            "error": error + found.more,
+            "gain": -found.more,
+            "low": -found.high,
+            "high": -found.low,
+        }
         replaced[index].append({"text": new, **of})
     described = [
         {
             "word": word.text, "adds": found.more, "low": found.low, "high": found.high,
             "alternatives": sorted(others, key=lambda other: other["error"]),
         }
-        for word, found, others in zip(words, changed, replaced, strict=False)
+        for word, found, others in zip(words, changed, replaced, strict=True)
     ]  # fmt: skip
     return {
         "schema": SCHEMA, "text": text, "error": error, "model": model.name, "words": described,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import PezError
 from ..painter.settings import ROUNDS
 from .output import write_message
 from .progress import Progress, interruptible
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from ..text.vocabulary import TokenMask
 
 
+log = logging.getLogger(__name__)
+
+
 class Proposer(NamedTuple):
     """edits: of a text, that CLIP proposes. scored: the candidate of a text."""
 
@@ -31,11 +36,13 @@ class Proposer(NamedTuple):
 def proposer(
     model: ClipModel, targets: Targets, template: str, mask: TokenMask, guard: Guard | None
 ) -> Proposer:
-    """Under the options of a search. The words of the template stay."""
+    """Under the options of a search, but for its fluency. The words of the template stay."""
     from ..applications.word_edits import edits_by_clip, fixed_words
     from ..search.text_score import score_texts
     from ..text.template import parse_template
 
+    if guard is not None:
+        mask = mask.less(model.vocabulary, guard.ban)
     kept = fixed_words(parse_template(template, model.vocabulary), model.vocabulary)
 
     def edits(text: str) -> list[str]:
@@ -51,12 +58,17 @@ def proposer(
 def chosen_by_painter(
     painter: Painter, picture: Image.Image, result: LearnedPrompt, edits: int, proposed: Proposer
 ) -> LearnedPrompt:
-    """The candidates in the painter's order, the best after at most so many edits. The first
-    Ctrl-C ends it with what is known so far."""
+    """The candidates in the painter's order, the best after at most so many edits; in CLIP's order
+    with a warning if the painter cannot choose. The first Ctrl-C ends it with what is known so
+    far."""
     from ..painter.choosing import chosen_by, improved_by
     from ..painter.denoising import PipelineErrors
 
-    errors = PipelineErrors(painter, picture, result.seed)
+    try:
+        errors = PipelineErrors(painter, picture, result.seed)
+    except PezError as error:  # what was learned is not lost
+        log.warning("the painter cannot choose: %s; the order is CLIP's", error)
+        return result
     with interruptible() as pressed, Progress(None) as bar:
 
         def show(found: Ranking) -> bool:

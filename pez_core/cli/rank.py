@@ -14,7 +14,7 @@ from ..painter.settings import (
     DEMO,
     LEAST_LEVELS,
     LEVELS,
-    MOST,
+    MOST_LEVELS,
     ROUNDS,
     PainterSettings,
     own_settings,
@@ -110,8 +110,10 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = list(dict.fromkeys(prompts))
     if not prompts:
         raise ConfigError("nothing to rank: give --prompt TEXT, once for each, or --prompts FILE")
-    if not LEAST_LEVELS <= arguments.levels <= MOST:
-        raise ConfigError(f"--levels must be from {LEAST_LEVELS} to {MOST}, got {arguments.levels}")
+    if not LEAST_LEVELS <= arguments.levels <= MOST_LEVELS:
+        raise ConfigError(
+            f"--levels must be from {LEAST_LEVELS} to {MOST_LEVELS}, got {arguments.levels}"
+        )
     if arguments.edits < 0:
         raise ConfigError(f"--edits must be at least 0, got {arguments.edits}")
     painter = replace(
@@ -148,10 +150,11 @@ def _rank(request: RankRequest) -> int:
     if cut:
         log.warning("the painter does not read %d of the prompts to their end", cut)
     latest: Ranking | None = None
+    editing = False
     with interruptible() as pressed, Progress(request.seconds) as bar:
 
         def check_interrupt() -> None:
-            if pressed:
+            if pressed and not editing:
                 raise KeyboardInterrupt
 
         def show(found: Ranking) -> None:
@@ -168,7 +171,8 @@ def _rank(request: RankRequest) -> int:
             found = replace(latest, reason="stopped")
         edited = None
         if request.edits and found.reason not in ("seconds", "stopped"):
-            edited = _edited(errors, request, found, bar)
+            editing = True  # a Ctrl-C then ends it after a round, with the edits taken so far
+            edited = _edited(errors, request, found, bar, pressed)
     if request.as_json:
         write_result(json.dumps(_to_json(request, painter, found, edited)))
     else:
@@ -177,30 +181,26 @@ def _rank(request: RankRequest) -> int:
 
 
 def _edited(
-    errors: PictureErrors, request: RankRequest, found: Ranking, bar: Progress
+    errors: PictureErrors, request: RankRequest, found: Ranking, bar: Progress, pressed: list[bool]
 ) -> Improvement:
-    """The best prompt after its edits. Ctrl-C ends them with those taken so far."""
+    """The best prompt after its edits."""
     import torch
 
     from ..applications.word_edits import borrowed_edits
-    from ..painter.improving import Edit, Improvement, improve
+    from ..painter.improving import improve
 
     prompts = [ranked.prompt for ranked in found.prompts]
-    generator, taken = torch.Generator().manual_seed(request.seed), list[Edit]()
+    generator = torch.Generator().manual_seed(request.seed)
 
     def propose(text: str) -> list[str]:
         return borrowed_edits(text, prompts, generator)
 
-    def show(ranking: Ranking) -> None:
+    def show(ranking: Ranking) -> bool:
         bar.show_ranking(ranking, request.rounds)
+        return not pressed
 
     left = None if request.seconds is None else max(request.seconds - found.seconds, 1e-9)
-    try:
-        return improve(
-            errors, prompts[0], propose, request.edits, request.rounds, left, show, taken.append
-        )
-    except KeyboardInterrupt:  # in the middle of a round, which may be long
-        return Improvement(prompts[0], tuple(taken), 0, 0.0, "stopped")
+    return improve(errors, prompts[0], propose, request.edits, request.rounds, left, show)
 
 
 def _edit_lines(edited: Improvement | None) -> list[str]:
@@ -209,7 +209,11 @@ def _edit_lines(edited: Improvement | None) -> list[str]:
         return []
     lines = [f"{edit.error:6.3f}  {edit.gain:.3f} less           {edit.prompt}"
              for edit in edited.edits]  # fmt: skip
-    return ["", "edits of the first:" if lines else "no edit of the first is surely better", *lines]
+    if lines:
+        return ["", "edits of the first:", *lines]
+    if edited.reason == "no better edit":
+        return ["", "no edit of the first is surely better"]
+    return ["", f"no edit of the first was taken before it ended ({edited.reason})"]
 
 
 def _to_json(

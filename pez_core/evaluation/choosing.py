@@ -11,24 +11,36 @@ from typing import Any
 from ..batch.results import Key, Record, error_record
 from ..batch.work import Do, Item, Run, run_here
 from ..compute.devices import find_device
-from ..errors import PictureError
+from ..errors import PictureError, ResultsError
 from ..painter.denoising import PipelineErrors
 from ..painter.pipeline import Painter
 from ..painter.ranking import rank
 from ..painter.settings import PainterSettings
 from ..pictures import decode_picture, read_picture
-from .folder import EvaluationFolder
+from .folder import WAY_OUT, EvaluationFolder
 from .plan import Plan
 from .prompting import Pair
 
 
 def to_choose(plan: Plan, folder: EvaluationFolder, prompted: Iterable[Pair]) -> list[Pair]:
-    """The pairs whose prompt the painter has to choose and has not chosen yet."""
-    return [
-        (name, method)
-        for name, method in prompted
-        if plan.is_chosen(method) and "choice" not in folder.prompts[method].last()[name]
-    ]
+    """The pairs whose prompt the painter has to choose and has not chosen yet.
+
+    Raises ResultsError when another painter has chosen some, or one with other settings.
+    """
+    known = _records(plan, folder)
+    todo = []
+    for name, method in prompted:
+        if not plan.is_chosen(method):
+            continue
+        choice = known[method][name].get("choice")
+        if choice is None:
+            todo.append((name, method))
+        elif choice["painting"] != plan.painting:
+            raise ResultsError(
+                f"{folder.path} holds choices of another painter for {method}, or with other "
+                f"settings: {WAY_OUT}"
+            )
+    return todo
 
 
 def choice_records(
@@ -36,21 +48,25 @@ def choice_records(
 ) -> Iterator[Record]:
     """Choose the prompts of `todo`; saves and yields the record of each. Raises whatever `Painter`
     and `PipelineErrors` raise, but for an error of one picture, which is its record."""
+    known = _records(plan, folder)
     items = []
     for name, method in todo:
-        candidates = folder.prompts[method].last()[name]["candidates"]
-        away = [one for one in candidates if not _is_near(one)] or candidates
+        away = [one for one in known[method][name]["candidates"] if not _is_near(one)]
         content = partial(_content, plan, name, [candidate["prompt"] for candidate in away])
         items.append(Item((name, method), f"{name}, {method}", content))
     for pair, ranked in run(ChoiceWork(plan.painter, plan.job.device, plan.job.seed), items):
         name, method = pair
-        record = folder.prompts[method].last()[name]
         if isinstance(ranked, PictureError):
             record = error_record(name, ranked)
         else:
-            record = _chosen(record, *ranked)
+            record = _chosen(plan, known[method][name], *ranked)
         folder.prompts[method].append(record)
         yield record
+
+
+def _records(plan: Plan, folder: EvaluationFolder) -> dict[str, dict[Key, Record]]:
+    """The last record of every picture, by method."""
+    return {m: folder.prompts[m].last() for m in plan.methods if plan.is_chosen(m)}
 
 
 def _content(plan: Plan, name: str, prompts: list[str]) -> tuple[Any, int]:
@@ -64,16 +80,18 @@ def _is_near(candidate: Record) -> bool:
     return any(found["near"] for found in candidate.get("guard", {}).values())
 
 
-def _chosen(record: Record, errors: dict[str, float], about: dict[str, Any]) -> Record:
+def _chosen(plan: Plan, record: Record, errors: dict[str, float], about: Record) -> Record:
     """A search's record with its candidates in the painter's order. errors: of each prompt, best
     first; the prompts without one stay behind."""
     places = {prompt: place for place, prompt in enumerate(errors)}
-    candidates = sorted(
-        ({**one, "error": errors.get(one["prompt"])} for one in record["candidates"]),
-        key=lambda one: places.get(one["prompt"], len(places)),
-    )
+    candidates = [
+        {**one, "error": errors[one["prompt"]]} if one["prompt"] in errors else one
+        for one in record["candidates"]
+    ]
+    candidates.sort(key=lambda one: places.get(one["prompt"], len(places)))
     best = {key: value for key, value in candidates[0].items() if key in record}
-    return {**record, **best, "candidates": candidates, "choice": about}
+    choice = {**about, "painting": plan.painting}
+    return {**record, **best, "candidates": candidates, "choice": choice}
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,9 @@ class ChoiceWork:
         def do(batch: Sequence[tuple[Key, Any]]) -> Iterator[tuple[Key, Any]]:
             for name, (data, path, prompts) in batch:
                 try:
+                    if not prompts:  # all are too near to what should be avoided
+                        yield name, ({}, painter.about)
+                        continue
                     picture = PipelineErrors(painter, decode_picture(data, path), self.seed)
                     found = rank(picture, prompts)
                 except PictureError as error:

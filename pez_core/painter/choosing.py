@@ -50,7 +50,7 @@ def improved_by(
     callback: Callback | None = None,
 ) -> LearnedPrompt:
     """What `chosen_by` returns, with the best prompt after the edits that the painter takes at its
-    head. A prompt that a guard finds too near is not edited.
+    head, and as many candidates. A prompt that a guard finds too near is not edited.
 
     propose, edits, seconds, callback: as for `improve`. scored: the candidate of a text.
     Raises what `improve` raises.
@@ -68,5 +68,5 @@ def improved_by(
     if found.edits:
         best = replace(scored(found.prompt), error=found.edits[-1].error)
         others = [other for other in candidates if other.text != best.text]
-        candidates = (best, *others[: max(1, len(candidates) - 1)])
+        candidates = (best, *others[: len(candidates) - 1])
     return replace(chosen, candidates=candidates, settings={**chosen.settings, "painter": about})

@@ -66,9 +66,11 @@ def changes(
 ) -> tuple[float, list[Changed]]:
     """The error of a prompt as a share of that without words, and those of changed prompts.
 
-    rounds: noises, the same for all. check_interrupt: called before each. Raises PictureError as
-    `rank` does.
+    rounds: noises, the same for all. check_interrupt: called before each. Raises ConfigError for
+    less than one round, and PictureError as `rank` does.
     """
+    if rounds < 1:
+        raise ConfigError(f"rounds must be at least 1, got {rounds}")
     prompts = dict.fromkeys([prompt, *changed])
     asked = [text for text in prompts if text != NO_WORDS]
     found = []

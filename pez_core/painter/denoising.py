@@ -33,9 +33,9 @@ class PipelineErrors:
     `ranking.PictureErrors`.
 
     levels: how many levels of noise, at least LEAST_LEVELS. steps: of the model's own schedule, of
-    which the levels are the noisiest; if left out, two fifths of the steps, as the words say
-    nothing of a picture that is nearly clear (`benchmarks.painted.ranking`).
-    check_interrupt: called before every pass of the denoiser; it may raise.
+    which the levels are the noisiest; if left out, so many that the levels are two fifths of them:
+    of a picture that is nearly clear the words say nothing (`benchmarks.painted.ranking`).
+    check_interrupt: called before every noisy pass; it may raise KeyboardInterrupt or a PezError.
     Raises ConfigError for too few levels, ModelError for a pipeline that cannot start from a
     picture, or whose noise is of an unknown kind, and PictureError when the picture's latent is not
     finite.
@@ -135,7 +135,8 @@ class _NoSteps:
         given = {"timesteps": timesteps, "sigmas": sigmas, "mu": mu}
         given = {name: value for name, value in given.items() if value is not None}
         self._own.set_timesteps(num_inference_steps, device=device, **given)
-        levels = self._own.timesteps[: self._count]  # the noisiest come first
+        # The noisiest come first; some schedulers repeat a level.
+        levels = torch.unique_consecutive(self._own.timesteps)[: self._count]
         first = levels[:1]
         if self._generator is None:
             self.timesteps = first

@@ -1,8 +1,10 @@
 """Improves a prompt by edits of one word, of which a painter takes the best.
 
-Proposed edits race with the prompt (`ranking`), all under the same noises. One that is surely
-better than the prompt takes its place, and is edited in turn, until none is. The same noises serve
-every race, so what is known of a prompt is never measured again.
+Proposed edits race with the prompt (`ranking`), all under the same noises. The winner is compared
+with the prompt once more, under noises that the race has not used, as of many edits one seems
+better by chance. If it is surely better, it takes the prompt's place and is edited in turn, until
+none is.
+What is known of a prompt is never measured again.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from .ranking import Callback, PictureErrors, Ranking, rank
+from .ranking import Callback, PictureErrors, interval, rank, relative_errors
 from .settings import ROUNDS
 
 EDITS = 8
@@ -23,8 +25,8 @@ EDITS = 8
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit that a painter took. gain: how much lower the error is than before it, as a share of
-    that without words. low, high: its 95 % interval."""
+    """An edit that a painter took. error, gain: under the noises that confirmed it; the gain is how
+    much lower the error is than before the edit. low, high: the 95 % interval of the gain."""
 
     prompt: str
     error: float
@@ -58,12 +60,12 @@ def improve(
     rounds: int = ROUNDS,
     seconds: float | None = None,
     callback: Callback | None = None,
-    on_edit: Callable[[Edit], None] | None = None,
 ) -> Improvement:
     """Improves a prompt by at most so many edits. At any time the prompt so far is valid.
 
     propose: gives edited prompts of a prompt. rounds, callback: as for `rank`, of every race.
-    seconds: no round begins after so many. on_edit: called with every edit that is taken.
+    seconds: no round of a race begins after so many. A race that time or the callback ends takes no
+    edit.
     Raises ConfigError for a number out of range, and what `rank` and `propose` raise.
     """
     if edits < 1:
@@ -79,30 +81,31 @@ def improve(
             reason = "seconds"
         else:
             found = rank(known, trials, rounds, left, callback)
-            edit = _better(found, best)
-            if edit is not None:
-                taken.append(edit)
-                if on_edit is not None:
-                    on_edit(edit)
-                best = edit.prompt
             if found.reason in ("seconds", "stopped"):
                 reason = found.reason
-            elif edit is None:
-                reason = "no better edit"
-            else:
+                break
+            edit = _confirmed(known, best, found.prompts[0].prompt, rounds)
+            if edit is not None:
+                taken.append(edit)
+                best = edit.prompt
                 continue
+            reason = "no better edit"
         break
     return Improvement(prompt, tuple(taken), known.passes, time.perf_counter() - began, reason)
 
 
-def _better(found: Ranking, present: str) -> Edit | None:
-    """The best prompt of a race, if the present one is surely behind it."""
-    first = found.prompts[0]
-    (before,) = (ranked for ranked in found.prompts if ranked.prompt == present)
-    if not before.low > first.error:
+def _confirmed(picture: PictureErrors, present: str, winner: str, rounds: int) -> Edit | None:
+    """The winner of a race as an edit, if it is surely better than the present prompt under as many
+    noises that the race has not used."""
+    if winner == present:
         return None
-    gain, low, high = (end - first.error for end in (before.error, before.low, before.high))
-    return Edit(first.prompt, first.error, gain, low, high)
+    fresh = range(rounds, 2 * rounds)
+    errors = torch.stack([relative_errors(picture, [present, winner], n) for n in fresh], 1)
+    before, after = errors  # (rounds, levels)
+    low, high = interval(before - after)
+    if not low > 0:
+        return None
+    return Edit(winner, after.mean().item(), (low + high) / 2, low, high)
 
 
 class _KnownErrors:
@@ -113,7 +116,7 @@ class _KnownErrors:
         self._known: dict[tuple[str, int], Tensor] = {}
 
     def errors(self, prompts: Sequence[str], noise: int) -> Tensor:
-        new = [prompt for prompt in prompts if (prompt, noise) not in self._known]
+        new = [p for p in dict.fromkeys(prompts) if (p, noise) not in self._known]
         if new:
             self.passes += self.levels * len(new)
             measured = self._picture.errors(new, noise)

@@ -23,6 +23,7 @@ MOST = 1000  # images of a prompt, and steps of one; schedulers are trained on s
 LEVELS = 4  # of noise in a round of a ranking
 NOISIEST = 0.4  # the share of the model's schedule that the levels are
 LEAST_LEVELS = 2  # one alone gives no interval
+MOST_LEVELS = int(MOST * NOISIEST)
 ROUNDS = 8  # of a ranking at most
 DEMO_GUIDANCE, DEMO_STEPS = 4.0, 16  # by training.painter.evaluate, see the model card
 

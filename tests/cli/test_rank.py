@@ -91,7 +91,7 @@ def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
     [
         ((), "nothing to rank: give --prompt TEXT"),
         (("--prompt", "a", "--rounds", "0"), "rounds must be at least 1"),
-        (("--prompt", "a", "--levels", "0"), "--levels must be from 2 to 1000"),
+        (("--prompt", "a", "--levels", "0"), "--levels must be from 2 to 400"),
         (("--prompt", "a", "--seconds", "nan"), "seconds must be more than 0"),
         (("--prompt", "a", "--seed", "-1"), "seed must be at least 0"),
         (("--prompt", "caf\udce9"), "is not text"),

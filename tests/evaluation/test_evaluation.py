@@ -132,6 +132,17 @@ def test_the_painter_chooses_the_prompts_of_a_method(plan: Plan, tmp_path: Path)
     assert [count for _, count, _ in run(plan, tmp_path / "out")] == [0, 0, 0, 0]
 
 
+def test_the_choices_of_another_painter_are_refused(plan: Plan, tmp_path: Path) -> None:
+    """Also where nothing has been painted yet."""
+    plan = replace(plan, optimizers=("pez,restarts=4,choice=painter",), captions={})
+    run(plan, tmp_path / "out")
+    (tmp_path / "out" / "regenerated.jsonl").unlink()
+    (tmp_path / "out" / "results.jsonl").unlink()
+    other = replace(plan, painter=replace(plan.painter, guidance=3.0))
+    with pytest.raises(ResultsError, match="choices of another painter"):
+        run(other, tmp_path / "out")
+
+
 def test_who_else_chooses_is_not_known(plan: Plan) -> None:
     with pytest.raises(ConfigError, match="choice must be painter"):
         replace(plan, optimizers=("pez,choice=me",))

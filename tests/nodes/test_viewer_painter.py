@@ -72,7 +72,7 @@ def test_the_error_is_of_the_prompt_passed_on(comfy: Comfy) -> None:
 
 def test_the_bar_moves_and_a_cancel_ends_it(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
     by_painter(comfy)
-    assert comfy.bar[0] == (0, 5, NODE)
+    assert comfy.bar[0] == (0, 4, NODE)
     monkeypatch.setattr(comfy.mm, "interrupt_after", 5)
     with pytest.raises(comfy.mm.InterruptProcessingException):
         by_painter(comfy)

@@ -62,6 +62,16 @@ def test_the_errors_equal_a_plain_loop(
         assert row == pytest.approx(plain_errors(demo, square, prompt, 4, steps), rel=1e-3)
 
 
+def test_a_level_that_a_scheduler_repeats_counts_once(pipeline: Path, picture: Image.Image) -> None:
+    """PNDM, which many SD 1.x pipelines have, repeats the second."""
+    painter = load_painter(str(pipeline), size=64, scheduler="PNDMScheduler")
+    errors = PipelineErrors(painter, picture, levels=4).errors(PROMPTS, 0)
+    assert errors.shape == (3, 4)
+    assert len(set(errors[1].tolist())) == 4
+    painter.pipeline.scheduler.set_timesteps(10)
+    assert len(set(painter.pipeline.scheduler.timesteps[:4].tolist())) < 4
+
+
 def test_the_painter_paints_as_before(demo: Painter, picture: Image.Image) -> None:
     before = demo.paint_one("a cat", 1).tobytes()
     PipelineErrors(demo, picture).errors(["a dog"], 0)

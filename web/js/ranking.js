@@ -38,7 +38,8 @@ export function rankedRows(ranking, onCopy) {
   const largest = Math.max(0, ...added);
   const rows = ranking.map(({ prompt, error, low, high, passes, words = [] }) => {
     const interval = { left: `${place(low)}%`, width: `${place(high) - place(low)}%` };
-    const title = `${passes} passes of the model. Click to copy`;
+    const typed = words.length ? `${prompt}\n` : "";
+    const title = `${typed}${passes} passes of the model. Click to copy`;
     const row = button("", () => onCopy(prompt, row), { class: "pez-candidate pez-ranked", title });
     row.append(
       el("span", { class: "pez-similarity", text: error.toFixed(3) }),
