@@ -1,6 +1,6 @@
 """Does a picture come back better from words that the painter has learned?
 
-    python -m benchmarks.painted.improving --work DIR [--pictures 100] [--seconds 5] [--save]
+    python -m benchmarks.painted.improving --work DIR [--pictures 100] [--seconds 5] [--save NAME]
 
 The default search gives eight candidates for each picture. What comes of them in the same time, on
 one thread: CLIP searches on; the painter chooses; it takes edits of CLIP's best, or of its own
@@ -11,7 +11,6 @@ took no part, compares what each prompt paints with the original.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,14 @@ from pez_core.applications.word_edits import borrowed_edits, edits_by_clip
 from pez_core.painter.denoising import PipelineErrors
 from pez_core.painter.improving import improve
 from pez_core.painter.ranking import rank
-from training.painter.evaluate import paint
 
 from ..applied.shared import interval
 from ..measure import machine, markdown, save
+from .judging import judge_and_painter, resemblance
 from .methods import DEFAULT
-from .parts import run_parts
+from .parts import measured
 from .picture_sets import SETS, picture_set
 from .prompts import bench
-from .ranking import judge_and_painter
 
 PART, CANDIDATES, PAINTED_SEEDS = 5, 8, 2
 MANY = 10_000  # rounds or edits: the time ends it
@@ -40,19 +38,17 @@ CLIP = "CLIP, default"
 Found = dict[str, Any]  # by method: text, passes, seconds, painted
 
 
-def measure(kind: str, painter_name: str, seconds: float, first: int, last: int) -> list[Found]:
+def measure(kind: str, first: int, last: int, painter_name: str, seconds: float) -> list[Found]:
     """What each method gives for some pictures."""
     judge, painter = judge_and_painter(painter_name)
     found = []
     for number in range(first, last):
         picture = picture_set(kind).pictures[number]
         methods = prompts_of(picture, painter, seconds, number)
-        original, texts = judge.see([picture])[0], [of["text"] for of in methods.values()]
-        painted = []
-        for seed in range(PAINTED_SEEDS):
-            images = paint(painter.pipeline, painter.settings, texts, 1000 * number + seed)
-            painted.append((judge.see(images) @ original).tolist())
-        for of, value in zip(methods.values(), np.mean(painted, 0).tolist(), strict=True):
+        texts = [of["text"] for of in methods.values()]
+        noises = [1000 * number + n for n in range(PAINTED_SEEDS)]
+        painted = resemblance(judge, painter, texts, picture, noises)
+        for of, value in zip(methods.values(), painted, strict=True):
             of["painted"] = value
         found.append(methods)
     return found
@@ -133,22 +129,14 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / f"improving_{Path(options.painter).name}_{options.seconds:g}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    known = {(kind, first): found for kind, first, found in map(json.loads, lines)}
-    firsts = range(0, options.pictures, PART)
-    parts = {
-        (kind, first): (
-            kind, options.painter, options.seconds, first, min(first + PART, options.pictures)
-        )
-        for first in firsts for kind in options.sets if (kind, first) not in known
-    }  # fmt: skip
-    run_parts(measure, parts, path, options.jobs)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    known = {(kind, first): found for kind, first, found in map(json.loads, lines)}
+    known = measured(
+        measure, options.sets, options.pictures, PART, path, options.jobs, options.painter,
+        options.seconds,
+    )  # fmt: skip
     result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures,
                               "seconds": options.seconds, "sets": {}}  # fmt: skip
-    for kind in options.sets:
-        shown = table([one for first in firsts for one in known[kind, first]])
+    for kind, found in known.items():
+        shown = table(found)
         print(f"\n{kind}\n", *shown, sep="\n")
         result["sets"][Path(kind).stem] = shown
     if options.save:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from pez_core import ClipModel, Painter, load_painter
 from pez_core.painter.settings import DEMO_GUIDANCE, DEMO_STEPS
@@ -36,6 +38,25 @@ def painter_of(name: str) -> Painter:
 def about(painter: Painter) -> dict[str, Any]:
     """What painted, without the path of its folder."""
     return {**painter.about, "pipeline": Path(painter.about["pipeline"]).name}
+
+
+@cache
+def judge_and_painter(name: str) -> tuple[Judge, Painter]:
+    """Both, loaded once in every process."""
+    return Judge(), painter_of(name)
+
+
+def resemblance(
+    judge: Judge, painter: Painter, texts: list[str], picture: Image.Image, noises: Sequence[int]
+) -> list[float]:
+    """The judge's similarity of a picture to what each text paints, mean over noises."""
+    original = judge.see([picture])[0]
+    seen = [
+        (judge.see(paint(painter.pipeline, painter.settings, texts, noise)) @ original).tolist()
+        for noise in noises
+    ]
+    mean: list[float] = np.mean(seen, 0).tolist()
+    return mean
 
 
 def looked_at(

@@ -13,9 +13,7 @@ choice there is. Below it: which name of eight fits a picture, by the error and 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,17 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pez_core import Painter
 from pez_core.painter.denoising import PipelineErrors
 from pez_core.painter.ranking import NO_WORDS, rank, relative_errors
-from training.painter.evaluate import paint
 
 from ..applied.shared import interval
-from ..judge import Judge
 from ..measure import machine, markdown, save
-from .judging import painter_of, rank_correlations
+from .judging import judge_and_painter, rank_correlations, resemblance
 from .methods import DEFAULT, Method
-from .parts import run_parts
+from .parts import measured
 from .picture_sets import picture_set
 from .prompts import bench, searched
 
@@ -45,12 +40,7 @@ PART = 10  # pictures in a line of the file
 Found = dict[str, Any]  # of a picture
 
 
-@cache
-def judge_and_painter(name: str) -> tuple[Judge, Painter]:
-    return Judge(), painter_of(name)
-
-
-def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
+def measure(kind: str, first: int, last: int, painter_name: str) -> list[Found]:
     """What is known of the candidates of some pictures."""
     model, (judge, painter) = bench(), judge_and_painter(painter_name)
     pictures = picture_set(kind)
@@ -61,11 +51,7 @@ def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
         picture = pictures.pictures[number]
         seen = PipelineErrors(painter, picture, levels=LEVELS, steps=LEVELS)
         errors = torch.stack([relative_errors(seen, texts, n) for n in range(ROUNDS)], 1)
-        original, guide = judge.see([picture])[0], model.encode_pictures([picture])[0]
-        painted = []
-        for seed in range(PAINTED_SEEDS):
-            images = paint(painter.pipeline, painter.settings, texts, 1000 * number + seed)
-            painted.append((judge.see(images) @ original).tolist())
+        guide = model.encode_pictures([picture])[0]
         looked = [
             painter.pipeline(
                 text,
@@ -82,7 +68,9 @@ def measure(kind: str, painter_name: str, first: int, last: int) -> list[Found]:
             "texts": texts,
             "errors": [[[round(e, 4) for e in row] for row in of] for of in errors.tolist()],
             "own": [candidate.similarity for candidate in result.candidates],
-            "painted": np.mean(painted, 0).tolist(),
+            "painted": resemblance(
+                judge, painter, texts, picture, [1000 * number + n for n in range(PAINTED_SEEDS)]
+            ),
             "looked": (model.encode_pictures(looked) @ guide).tolist(),
             "name errors": named.mean((1, 2)).tolist(),
             "name similarities": (model.encode_texts(names) @ guide).tolist(),
@@ -180,12 +168,6 @@ def racing(found: list[Found]) -> str:
     )
 
 
-def read(path: Path) -> dict[tuple[str, int], list[Found]]:
-    """What is in a file, by set and first picture of a part."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {(kind, first): found for kind, first, found in map(json.loads, lines)}
-
-
 def main() -> None:
     """Measure what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -198,17 +180,11 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / f"{Path(options.painter).name}.jsonl"
-    known = read(path)
-    firsts = range(0, options.pictures, PART)
-    parts = {
-        (kind, first): (kind, options.painter, first, min(first + PART, options.pictures))
-        for kind in options.sets for first in firsts if (kind, first) not in known
-    }  # fmt: skip
-    run_parts(measure, parts, path, options.jobs)
-    known = read(path)
+    known = measured(
+        measure, options.sets, options.pictures, PART, path, options.jobs, options.painter
+    )
     result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures, "sets": {}}
-    for kind in options.sets:
-        found = [one for first in firsts for one in known[kind, first]]
+    for kind, found in known.items():
         shown = [*table(found), "", naming(found), racing(found)]
         print(f"\n{kind}\n", *shown, sep="\n")
         result["sets"][Path(kind).stem] = shown
