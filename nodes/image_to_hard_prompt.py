@@ -14,7 +14,7 @@ from ..pez_core.text.template import plain_template
 from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, open_encoder
-from .run.denoising import GraphPainter
+from .run.denoising import connected_painter
 from .run.learning import Search, run_search
 from .values import checked, one_of
 
@@ -58,9 +58,8 @@ class ImageToHardPrompt(io.ComfyNode):
         painter: Any = None,
         vae: Any = None,
     ) -> io.NodeOutput:
-        chooser = None
-        if painter is not None or vae is not None:
-            chooser = (GraphPainter(painter, vae, clip), image)
+        connected = connected_painter(painter, vae, clip)
+        chooser = None if connected is None else (connected, image)
         images = {"image": image, "negative_image": negative_image}
         encoder, seen = open_encoder(
             ModelRequest(model, clip, clip_vision),
@@ -172,11 +171,5 @@ def _inputs() -> list[Any]:
         ),
         schema.clip_input(),
         schema.clip_vision_input(),
-        io.Model.Input(
-            "painter",
-            optional=True,
-            tooltip="The model you paint with: let it choose among the best prompts. Connect `vae` "
-            "and `clip` too.",
-        ),
-        io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to `painter`."),
+        *schema.painter_inputs("The model you paint with: let it choose among the best prompts."),
     ]

@@ -126,6 +126,16 @@ def clip_vision_input() -> Any:
     )
 
 
+def painter_inputs(tooltip: str) -> list[Any]:
+    """The model that paints and its VAE; with them a node needs `clip` too."""
+    return [
+        io.Model.Input(
+            "painter", optional=True, tooltip=f"{tooltip} Connect `vae` and `clip` too."
+        ),
+        io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to `painter`."),
+    ]
+
+
 def output(kind: Any, name: str, tooltip: str, **options: Any) -> Any:
     """An output. Its id differs from its name, because older ComfyUIs reject the id of an input."""
     return kind.Output(f"{name}_out", display_name=name, tooltip=tooltip, **options)

@@ -15,7 +15,7 @@ from . import schema
 from .models.encoder import ModelRequest, require_open_clip
 from .models.graph_clip import titles
 from .run.connection import PromptTokens
-from .run.denoising import GraphPainter
+from .run.denoising import connected_painter
 from .run.measuring import measure
 from .run.messages import Effects, viewed_message
 from .run.painter_words import measure_by_painter
@@ -56,11 +56,9 @@ class TokenViewer(io.ComfyNode):
         vae: Any = None,
     ) -> io.NodeOutput:
         require_open_clip()
-        chosen = None
-        if painter is not None or vae is not None:
-            chosen = GraphPainter(painter, vae, clip)
-            if image is None:
-                raise PictureError("to measure the words with `painter`, connect `image`")
+        chosen = connected_painter(painter, vae, clip)
+        if chosen is not None and image is None:
+            raise PictureError("to measure the words with `painter`, connect `image`")
         if prompt is None:
             if tokens is None:
                 raise TargetError("nothing to view: connect `prompt` or `tokens`")
@@ -152,13 +150,9 @@ def _inputs() -> list[Any]:
         ),
         schema.clip_input(),
         schema.clip_vision_input(),
-        io.Model.Input(
-            "painter",
-            optional=True,
-            tooltip="The model you paint with: let it measure what each word adds to `image`. "
-            "Connect `vae` and `clip` too.",
+        *schema.painter_inputs(
+            "The model you paint with: let it measure what each word adds to `image`."
         ),
-        io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to `painter`."),
     ]
 
 

@@ -45,6 +45,12 @@ class GraphPainter:
             )
 
 
+def connected_painter(model: Any, vae: Any, clip: Any) -> GraphPainter | None:
+    """What a node's optional inputs paint with; None if neither the model nor its VAE is
+    connected. Raises as `GraphPainter` does."""
+    return None if model is None and vae is None else GraphPainter(model, vae, clip)
+
+
 class GraphErrors:
     """A picture, as the MODEL of a graph sees it: a `pez_core.painter.ranking.PictureErrors`.
 

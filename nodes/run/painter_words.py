@@ -27,10 +27,9 @@ def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
     words = read_words(prompt, vocabulary)
     plain, weights = read(prompt)
     own = weights_of(words, plain, weights)
-    read_by_clip = [index for index, word in enumerate(words) if word.ids]
-    without = [write(words, AS_IT_IS, own, index) for index in read_by_clip]
-    _, added = changes(picture, write(words, AS_IT_IS, own), without)
-    adds = dict(zip(read_by_clip, (one.more for one in added), strict=True))
+    without = _without(words, own)
+    _, added = changes(picture, write(words, AS_IT_IS, own), [*without.values()])
+    adds = dict(zip(without, (one.more for one in added), strict=True))
     return [
         {"text": word.before + word.text, "adds": adds.get(index)}
         for index, word in enumerate(words)
@@ -69,24 +68,33 @@ def measure_by_painter(
 
         picture = GraphErrors(painter, sized(image), 0)
         prompt = write(words, AS_IT_IS, weights)
-        read = [index for index, word in enumerate(words) if word.ids]
-        without = [write(words, AS_IT_IS, weights, index) for index in read]
-        whole, (after, *added) = changes(picture, prompt, [passed_on, *without], ROUNDS, tell)
+        without = _without(words, weights)
+        texts = [passed_on, *without.values()]
+        whole, (after, *added) = changes(picture, prompt, texts, ROUNDS, tell)
         compared = [
             found
             for part in parts
             for found in changes(picture, prompt, [text for *_, text in part], 1, tell)[1]
         ]
-    adds = dict(zip(read, (one.more for one in added), strict=True))
+    adds = dict(zip(without, (one.more for one in added), strict=True))
     others: list[list[tuple[float, int]]] = [[] for _ in words]
     for number, ((index, _, _), found) in enumerate(zip(swaps, compared, strict=True)):
         others[index].append((whole + found.more, number))
     return replace(
         effects,
         error=after.error,
-        contributions=tuple(adds[index] for index in read for _ in words[index].ids),
+        contributions=tuple(adds[index] for index in without for _ in words[index].ids),
         alternatives=tuple(
             tuple(replace(swaps[number][1], error=found) for found, number in sorted(of_word))
             for of_word in others
         ),
     )
+
+
+def _without(words: Sequence[Word], weights: Sequence[float]) -> dict[int, str]:
+    """The prompt without each of its words, by the word's place; names of embeddings stay."""
+    return {
+        index: write(words, AS_IT_IS, weights, index)
+        for index, word in enumerate(words)
+        if word.ids
+    }

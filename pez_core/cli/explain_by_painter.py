@@ -9,6 +9,7 @@ from ..text.edits import spliced, split_words
 
 if TYPE_CHECKING:
     from ..clip.models import ClipModel
+    from ..painter.contributions import Changed
     from ..painter.ranking import PictureErrors
     from ..targets import Targets
     from ..text.vocabulary import TokenMask
@@ -38,8 +39,9 @@ def describe_by(
         for candidate in candidates
     ]
     error, changed = changes(errors, text, without)
-    # Under one noise, as they are many.
-    _, compared = changes(errors, text, [new for _, _, new in swapped], rounds=1)
+    compared: list[Changed] = []
+    if swapped:  # under one noise, as they are many
+        _, compared = changes(errors, text, [new for _, _, new in swapped], rounds=1)
     replaced: list[list[dict[str, Any]]] = [[] for _ in words]
     for (index, new, _), found in zip(swapped, compared, strict=True):
         of = {
