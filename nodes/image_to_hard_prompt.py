@@ -8,12 +8,14 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.config import PRESETS, SearchConfig
+from ..pez_core.errors import ConfigError
 from ..pez_core.options import OPTIONS
 from ..pez_core.targets import join_targets, make_targets
 from ..pez_core.text.template import plain_template
 from . import schema
 from .interrupt import check_cancelled
 from .models.encoder import ModelRequest, open_encoder
+from .run.choosing import Chooser
 from .run.denoising import connected_painter
 from .run.learning import Search, run_search
 from .values import checked, one_of
@@ -57,9 +59,17 @@ class ImageToHardPrompt(io.ComfyNode):
         clip_vision: Any = None,
         painter: Any = None,
         vae: Any = None,
+        painter_edits: int | None = 0,
     ) -> io.NodeOutput:
+        chooser, edits = None, painter_edits or 0
         connected = connected_painter(painter, vae, clip)
-        chooser = None if connected is None else (connected, image)
+        if connected is not None:
+            chooser = Chooser(connected, image, edits)
+        elif edits:
+            raise ConfigError(
+                "`painter_edits` needs the model that you paint with: connect `painter`, `vae` and "
+                "`clip`, or set it to 0"
+            )
         images = {"image": image, "negative_image": negative_image}
         encoder, seen = open_encoder(
             ModelRequest(model, clip, clip_vision),
@@ -172,4 +182,9 @@ def _inputs() -> list[Any]:
         schema.clip_input(),
         schema.clip_vision_input(),
         *schema.painter_inputs("The model you paint with: let it choose among the best prompts."),
+        schema.edits_input(
+            "painter_edits",
+            OPTIONS["painter_edits"].tooltip,
+            optional=True,  # graphs of earlier versions lack it
+        ),
     ]

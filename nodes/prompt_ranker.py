@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
@@ -9,13 +10,14 @@ from comfy_api.latest import io
 
 from ..pez_core.errors import ConfigError
 from ..pez_core.hub.configuration import shown
+from ..pez_core.painter.improving import improve
 from ..pez_core.painter.ranking import rank
 from ..pez_core.painter.settings import ROUNDS
 from . import schema
 from .run.denoising import GRAIN, GraphErrors, GraphPainter, sized
 from .run.live import LiveRanking
 from .run.messages import ranking_message
-from .run.painter_words import shaded
+from .run.painter_words import borrowed, shaded
 from .values import checked
 
 
@@ -56,20 +58,30 @@ class PromptRanker(io.ComfyNode):
         size: int,
         seed: int,
         words: bool,
+        edits: int,
     ) -> io.NodeOutput:
         painter = GraphPainter(model, vae, clip)
         live = LiveRanking(cls.hidden.unique_id, rounds)
+        began = time.monotonic()
         with live:
             picture = GraphErrors(painter, sized(image, size), seed)
             found = rank(picture, prompts, rounds, seconds or None, live)
+            best, edited = found.prompts[0].prompt, None
+            if edits and not live.finish and found.reason != "seconds":
+                generator = torch.Generator().manual_seed(seed)
+                left = began + seconds - time.monotonic() if seconds else None
+                edited = improve(
+                    picture, best, lambda text: borrowed(text, prompts, generator), edits,
+                    rounds, left, live.editing(found, edits),
+                )  # fmt: skip
+                best = edited.prompt
             added = {}
             for one in found.prompts if words else []:
-                if live.finish or found.reason == "seconds":
+                if live.finish or (seconds and time.monotonic() > began + seconds):
                     break  # the best come first
                 added[one.prompt] = shaded(picture, one.prompt)
                 live(found)
-        message = ranking_message(found, rounds, added)
-        best = found.prompts[0].prompt
+        message = ranking_message(found, rounds, added, edited)
         return io.NodeOutput(
             best,
             [ranked.prompt for ranked in found.prompts],
@@ -147,6 +159,11 @@ def _inputs() -> list[Any]:
             tooltip="Measure what each word adds, too, and show it in shades. It takes as many "
             "passes for each word as a prompt takes in 4 rounds, and is left out after `seconds`.",
         ),
+        schema.edits_input(
+            "edits",
+            "How many edits of the best prompt to take: words swapped, added or left out, with "
+            "words of the other prompts, as long as the model is surely better with them.",
+        ),
         io.String.Input(
             "candidates",
             optional=True,
@@ -158,7 +175,9 @@ def _inputs() -> list[Any]:
 
 def _outputs() -> list[Any]:
     return [
-        schema.output(io.String, "prompt", "The best prompt, ready for CLIP Text Encode."),
+        schema.output(
+            io.String, "prompt", "The best prompt after its edits, ready for CLIP Text Encode."
+        ),
         schema.output(io.String, "ranking", "All prompts, best first.", is_output_list=True),
         schema.output(
             io.Float,

@@ -136,6 +136,11 @@ def painter_inputs(tooltip: str) -> list[Any]:
     ]
 
 
+def edits_input(name: str, tooltip: str, **options: Any) -> Any:
+    """How many edits of a prompt the painter may take."""
+    return advanced(io.Int, name, default=0, min=0, max=64, step=1, tooltip=tooltip, **options)
+
+
 def output(kind: Any, name: str, tooltip: str, **options: Any) -> Any:
     """An output. Its id differs from its name, because older ComfyUIs reject the id of an input."""
     return kind.Output(f"{name}_out", display_name=name, tooltip=tooltip, **options)

@@ -131,7 +131,7 @@ class _NoSteps(comfy.samplers.Sampler):  # type: ignore[misc]
 
 
 class Typed:
-    """Learned prompts as `GraphErrors` reads them: escaped, as they are typed into a graph."""
+    """`GraphErrors` of learned prompts, which are escaped as when they are typed into a graph."""
 
     def __init__(self, errors: GraphErrors) -> None:
         self.levels, self._errors = errors.levels, errors

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import comfy.model_management as mm
 from comfy_api.latest import io
-from torch import Tensor
 
+from ...pez_core.applications.word_edits import Proposer, fixed_words, proposer
+from ...pez_core.clip.models import ClipModel
 from ...pez_core.compute.precision import best_dtype
 from ...pez_core.config import SearchConfig
 from ...pez_core.errors import SearchError
-from ...pez_core.painter.choosing import chosen_by
-from ...pez_core.painter.ranking import Ranking
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.search.searcher import learn_prompt
 from ...pez_core.targets import Targets
@@ -24,9 +23,9 @@ from ...pez_core.text.vocabulary import clip_vocabulary, make_mask
 from ..interrupt import check_cancelled
 from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory
+from .choosing import Chooser, chosen_by_graph, is_edited, places
 from .connection import PromptTokens
-from .denoising import GraphErrors, GraphPainter, Typed, sized
-from .live import Live, LiveSearch
+from .live import LiveSearch
 from .messages import learned_message
 from .prompt_text import escape
 
@@ -49,11 +48,10 @@ def run_search(
     targets: Targets,
     search: Search,
     note: str = "",
-    chooser: tuple[GraphPainter, Tensor] | None = None,
+    chooser: Chooser | None = None,
 ) -> io.NodeOutput:
-    """Learns a prompt and returns it as the outputs of a node. note: more to say of it. chooser:
-    what chooses among the candidates, and the picture that it sees. Raises what the search
-    raises."""
+    """Learns a prompt and returns it as the outputs of a node. note: more to say of it. Raises what
+    the search raises."""
     template = parse_template(search.template, clip_vocabulary())
     fixed = frozenset(i for i, token in enumerate(template.layout[1:-1]) if token >= 0)
     mask = make_mask(
@@ -66,10 +64,19 @@ def run_search(
     guard = encoder.guard(search.avoid)
     live = LiveSearch(node_id, fixed)
 
-    def attempt(config: SearchConfig) -> LearnedPrompt:
+    def load(config: SearchConfig) -> ClipModel:
         length, learned = len(template.layout), template.learned
-        needed = sum(search_memory(arch, config, length, learned) for arch in encoder.archs)
-        model = encoder.load(needed)
+        return encoder.load(
+            sum(search_memory(arch, config, length, learned) for arch in encoder.archs)
+        )
+
+    def proposed() -> Proposer:
+        """Loaded for each use, as the painter may take its memory in the meantime."""
+        model = load(search.config.replace(restarts=1))
+        return proposer(model, targets, search.template, mask, guard, check_cancelled)
+
+    def attempt(config: SearchConfig) -> LearnedPrompt:
+        model = load(config)
         return learn_prompt(
             model,
             targets,
@@ -83,12 +90,15 @@ def run_search(
         )
 
     with live:
+        seen = None if chooser is None else chooser.seen(search.seed)  # fails before the search
         learned, few = _within_memory(search.config, attempt)
-        if chooser is not None:
-            learned, why = _chosen(learned, *chooser, search.seed, live)
+        if chooser is not None and seen is not None:
+            learned, why = chosen_by_graph(learned, seen, chooser.edits, proposed, live)
             note = "; ".join(filter(None, (note, why)))
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # with the vocabulary "all" the tokens may change
+    if is_edited(learned):
+        fixed = places(learned.best.text, fixed_words(template, clip_vocabulary()))
     return pack(
         learned,
         encoder,
@@ -97,24 +107,6 @@ def run_search(
         fixed=fixed,
         note="; ".join(filter(None, (few, note))),
     )
-
-
-def _chosen(
-    learned: LearnedPrompt, painter: GraphPainter, image: Tensor, seed: int, live: Live
-) -> tuple[LearnedPrompt, str]:
-    """The candidates in the order of the graph's own model, and how sure it is."""
-
-    def show(found: Ranking) -> bool:
-        check_cancelled()
-        return not live.finish
-
-    picture = Typed(GraphErrors(painter, sized(image), seed))
-    chosen = chosen_by(picture, learned, {"pipeline": "the graph's"}, callback=show)
-    if chosen.best.error is None:
-        return chosen, ""
-    tied = chosen.settings["painter"]["tied"]
-    sure = f", which cannot tell the first {tied} apart" if tied > 1 else ""
-    return chosen, f"chosen by the model you paint with{sure}; error {chosen.best.error:.3f}"
 
 
 def pack(

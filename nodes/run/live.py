@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,22 @@ class LiveSearch(Live):
         """fixed: which tokens of the prompt are not learned."""
         super().__init__(node_id)
         self.fixed = fixed
+        self._began = time.monotonic()
+        self._latest: StepInfo | None = None
 
     def __call__(self, info: StepInfo) -> bool:
         """Whether to continue."""
+        self._latest = info
         words = partial(progress_message, info, self.fixed, clip_vocabulary())
         self.tell(info.step, info.total, words if info.best else None)
+        return not self.finish
+
+    def weighing(self, phase: str) -> bool:
+        """The search has ended, and the painter is at work on its words. Whether to continue."""
+        check_cancelled()
+        if self._latest is not None:
+            seconds = time.monotonic() - self._began
+            self(replace(self._latest, phase=phase, seconds=seconds))
         return not self.finish
 
 
@@ -96,6 +108,19 @@ class LiveRanking(Live):
         """Whether to continue."""
         self.tell(found.rounds, self.rounds, partial(ranking_message, found, self.rounds))
         return not self.finish
+
+    def editing(self, ranked: Ranking, edits: int) -> Callable[[Ranking], bool]:
+        """The callback of the races of at most so many edits, after a ranking."""
+        done, total = ranked.rounds, ranked.rounds + edits * self.rounds
+
+        def show(_: Ranking) -> bool:
+            nonlocal done
+            done += 1
+            running = {"step": done, "total": total, "phase": "edit"}
+            self.tell(done, total, lambda: ranking_message(ranked, self.rounds) | running)
+            return not self.finish
+
+        return show
 
 
 def finish(node_id: str, prompt_id: str | None) -> bool:

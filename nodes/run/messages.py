@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from ...pez_core.painter.improving import Improvement
 from ...pez_core.painter.ranking import Ranking
 from ...pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
 from ...pez_core.search.searcher import StepInfo
 from ...pez_core.text.bans import escape_ban
+from ...pez_core.text.changes import changed_words
 from ...pez_core.text.edits import Edits, Word, template
 from ...pez_core.text.template import MOST_TOKENS
 from ...pez_core.text.vocabulary import Vocabulary
@@ -74,6 +76,7 @@ def learned_message(
     passed_on: str = "",
 ) -> dict[str, Any]:
     """passed_on: what follows the text in the prompt, escaped."""
+    edited = learned.settings.get("painter", {}).get("edited")
     return {
         "schema": SCHEMA,
         "kind": "learned",
@@ -88,7 +91,21 @@ def learned_message(
         "model": learned.model,
         "note": "; ".join(filter(None, (_of_each(learned.best), note))),
         "passed_on": passed_on,
+        "edited": edited_message(edited),
     }
+
+
+def edited_message(edited: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The edits that a painter took, each with the words that it changed. edited: an `Improvement`
+    in JSON; None if no edits were asked for."""
+    if edited is None:
+        return None
+    edits, before = [], edited["start"]
+    for edit in edited["edits"]:
+        pieces = [{"text": t, "kind": k} for t, k in changed_words(before, edit["prompt"])]
+        edits.append({**edit, "pieces": pieces})
+        before = edit["prompt"]
+    return {"edits": edits, "reason": edited["reason"]}
 
 
 def _of_each(best: Candidate) -> str:
@@ -97,15 +114,17 @@ def _of_each(best: Candidate) -> str:
 
 
 def ranking_message(
-    found: Ranking, rounds: int, words: Mapping[str, list[dict[str, Any]]] | None = None
+    found: Ranking,
+    rounds: int,
+    words: Mapping[str, list[dict[str, Any]]] | None = None,
+    edited: Improvement | None = None,
 ) -> dict[str, Any]:
     """A ranking that may still go on. rounds: at most. words: of each prompt, with what they
-    add."""
-    best = found.prompts[0]
+    add. edited: the best prompt after its edits."""
     return {
         "schema": SCHEMA,
         "kind": "ranking",
-        "text": best.prompt,
+        "text": edited.prompt if edited else found.prompts[0].prompt,
         "ranking": [
             {**asdict(ranked), "words": (words or {}).get(ranked.prompt, [])}
             for ranked in found.prompts
@@ -116,6 +135,7 @@ def ranking_message(
         "passes": found.passes,
         "seconds": round(found.seconds, 2),
         "stopped": found.reason,
+        "edited": edited_message(asdict(edited) if edited else None),
     }
 
 

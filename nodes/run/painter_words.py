@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ...pez_core.applications.word_edits import borrowed_splices
 from ...pez_core.painter.contributions import ROUNDS, changes
 from ...pez_core.text.edits import Edits, Word
 from ...pez_core.text.vocabulary import clip_vocabulary
@@ -34,6 +35,35 @@ def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
         {"text": word.before + word.text, "adds": adds.get(index)}
         for index, word in enumerate(words)
     ]
+
+
+def borrowed(prompt: str, others: Sequence[str], generator: torch.Generator) -> list[str]:
+    """Edits of one word of a prompt, with words of other prompts; weights and embeddings stay. See
+    `borrowed_edits`."""
+    vocabulary = clip_vocabulary()
+    words = read_words(prompt, vocabulary)
+    own = weights_of(words, *read(prompt))
+    free = [index for index, word in enumerate(words) if _is_lendable(word)]
+    lent = [w.text for other in others for w in read_words(other, vocabulary) if _is_lendable(w)]
+    edited = []
+    for first, last, new in borrowed_splices(words, free, lent, generator):
+        if new is None:
+            edited.append(write(words, AS_IT_IS, own, first))
+            continue
+        place = words[first:last] or [Word(" ", new, (0,))]  # an added word is a replaced one, too
+        weight = own[first:last] or [1.0]
+        edited.append(
+            write(
+                [*words[:first], *place, *words[last:]],
+                Edits(replaced={first: new}),
+                [*own[:first], *weight, *own[last:]],
+            )
+        )
+    return list(dict.fromkeys(filter(str.strip, edited)))
+
+
+def _is_lendable(word: Word) -> bool:
+    return bool(word.ids) and any(map(str.isalnum, word.text))
 
 
 def measure_by_painter(

@@ -8,22 +8,60 @@ judge, such as a caption for a language model, other prompts of the same picture
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 import torch
 
 from ..clip.models import ClipModel
 from ..clip.text_tower import no_op
 from ..guard.guard import Guard
+from ..prompt import Candidate
 from ..search.projection import token_table
 from ..search.text_score import score_texts
 from ..targets import Targets
 from ..text.edits import Word, spliced, split_words
-from ..text.template import Fixed, Template
+from ..text.template import Fixed, Template, parse_template
 from ..text.vocabulary import TokenMask, Vocabulary
 from .attribution import NEUTRAL, alternatives_of, within_context
 
 OF_EACH_KIND = 8
 NONE: frozenset[str] = frozenset()
+
+# Words first to last, the last one not included, give way to a new one, or to none.
+Splice = tuple[int, int, str | None]
+
+
+class Proposer(NamedTuple):
+    """edits: of a text, that CLIP proposes. scored: the candidate of a text."""
+
+    edits: Callable[[str], list[str]]
+    scored: Callable[[str], Candidate]
+
+
+def proposer(
+    model: ClipModel,
+    targets: Targets,
+    template: str,
+    mask: TokenMask,
+    guard: Guard | None,
+    check_interrupt: Callable[[], None] = no_op,
+) -> Proposer:
+    """Edits under the options of a search, but for its fluency. The words of the template stay."""
+    if guard is not None:
+        mask = mask.less(model.vocabulary, guard.ban)
+    kept = fixed_words(parse_template(template, model.vocabulary), model.vocabulary)
+    targets = targets.to(model.device)
+
+    def edits(text: str) -> list[str]:
+        return edits_by_clip(
+            model, text, targets, mask, guard=guard, kept=kept, check_interrupt=check_interrupt
+        )
+
+    def scored(text: str) -> Candidate:
+        candidate: Candidate = score_texts(model, targets, [text], guard)[0].candidate
+        return candidate
+
+    return Proposer(edits, scored)
 
 
 @torch.inference_mode(False)
@@ -87,24 +125,33 @@ def borrowed_edits(
     chance. Words are what white space separates. kept: as for `edits_by_clip`."""
     words = [Word(" " if index else "", piece, ()) for index, piece in enumerate(text.split())]
     free = [index for index, word in enumerate(words) if _is_free(word, kept)]
-    own = {word.text.lower() for word in words}
-    lent = list(
-        dict.fromkeys(word for other in others for word in other.split() if word.lower() not in own)
-    )
-    gaps = _gaps(words, free)
+    lent = [word for other in others for word in other.split()]
+    splices = borrowed_splices(words, free, lent, generator, count)
+    return list(dict.fromkeys(filter(str.strip, (spliced(words, *splice) for splice in splices))))
 
-    def drawn(places: Sequence[int], length: int) -> list[str]:
+
+def borrowed_splices(
+    words: Sequence[Word],
+    free: Sequence[int],
+    lent: Sequence[str],
+    generator: torch.Generator,
+    count: int = OF_EACH_KIND,
+) -> list[Splice]:
+    """Edits of one word: of each kind at most `count`, drawn by chance. free: the places of the
+    words that may be swapped or left out. lent: the words of other prompts; those that the prompt
+    has itself, in any case, are not used."""
+    own = {word.text.lower() for word in words}
+    lent = [word for word in dict.fromkeys(lent) if word.lower() not in own]
+
+    def drawn(places: Sequence[int], length: int) -> list[Splice]:
         """Lent words in places, each instead of so many words."""
         pairs = torch.randperm(len(places) * len(lent), generator=generator)[:count]
         chosen = (divmod(pair, len(lent)) for pair in sorted(pairs.tolist()))
-        return [
-            spliced(words, places[place], places[place] + length, lent[word])
-            for place, word in chosen
-        ]
+        return [(places[place], places[place] + length, lent[word]) for place, word in chosen]
 
+    swapped, added = drawn(free, 1), drawn(_gaps(words, free), 0)
     left_out = torch.randperm(len(free), generator=generator)[:count].sort().values.tolist()
-    shorter = [spliced(words, free[place], free[place] + 1) for place in left_out]
-    return list(dict.fromkeys(filter(str.strip, [*drawn(free, 1), *drawn(gaps, 0), *shorter])))
+    return [*swapped, *added, *((free[place], free[place] + 1, None) for place in left_out)]
 
 
 def fixed_words(template: Template, vocabulary: Vocabulary) -> frozenset[str]:

@@ -13,7 +13,7 @@ from ..painter.settings import PainterSettings, own_settings
 from .named import expanded, expanded_pictures, named_targets, open_named, picture_or_text
 from .options import add_option, add_output_options, add_search_options
 from .output import write_message
-from .painter_choice import chosen_by_painter, proposer
+from .painter_choice import chosen_by_painter
 from .painter_options import painter_of, png_path
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
@@ -165,6 +165,8 @@ def _invert(request: InvertRequest) -> int:
         return Painter(request.painter, model.device)
 
     if request.chooses:
+        from ..applications.word_edits import proposer
+
         result = chosen_by_painter(
             painter(), pictures[0], result, request.edits,
             proposer(model, targets, search.template, options["mask"], options["guard"]),

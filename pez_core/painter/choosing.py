@@ -58,12 +58,7 @@ def improved_by(
     if chosen.best.near:
         return chosen
     found = improve(picture, chosen.best.text, propose, edits, ROUNDS, seconds, callback)
-    about = {
-        **chosen.settings["painter"],
-        "edits": [asdict(edit) for edit in found.edits],
-        "edit_passes": found.passes,
-        "edits_ended": found.reason,
-    }
+    about = {**chosen.settings["painter"], "edited": asdict(found)}
     candidates = chosen.candidates
     if found.edits:
         best = replace(scored(found.prompt), error=found.edits[-1].error)

@@ -178,15 +178,16 @@ def test_a_painter_edits_its_choice(pez: Pez, root: Path) -> None:
     code, out, err = pez(*search, "--painter-edits", "2", "--json")
     edited = json.loads(out)
     about = edited["settings"]["painter"]
-    assert code == 0 and 1 <= len(about["edits"]) <= 2 and about["edit_passes"] > 0
-    assert about["edits_ended"] in ("edits", "no better edit")
-    assert edited["prompt"] == about["edits"][-1]["prompt"] != chosen["prompt"]
+    steps = about["edited"]["edits"]
+    assert code == 0 and 1 <= len(steps) <= 2 and about["edited"]["passes"] > 0
+    assert about["edited"]["reason"] in ("edits", "no better edit")
+    assert about["edited"]["start"] == chosen["prompt"] != edited["prompt"] == steps[-1]["prompt"]
     assert edited["prompt"].startswith("a Drawing of ")
     best, *others = edited["candidates"]
-    assert best["error"] == about["edits"][-1]["error"] < chosen["candidates"][0]["error"]
+    assert best["error"] == steps[-1]["error"] < chosen["candidates"][0]["error"]
     assert best["similarity"] == edited["similarity"]
     assert others[0] == chosen["candidates"][0] and len(others) + 1 == len(chosen["candidates"])
-    assert err.count("edit: error 0.") == len(about["edits"])
+    assert err.count("edit: error 0.") == len(steps)
     assert f": {edited['prompt']}" in err
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pez_core import ClipModel, make_guard, make_mask, make_targets
-from pez_core.cli.painter_choice import chosen_by_painter, proposer
+from pez_core.applications.word_edits import proposer
+from pez_core.cli.painter_choice import chosen_by_painter
 from pez_core.errors import ModelError
 from pez_core.prompt import Candidate, LearnedPrompt
 

@@ -58,7 +58,7 @@ def rank(image: Link, **changes: Any) -> dict[str, Any]:
     inputs = {
         "image": image, "model": ["checkpoint", 0], "vae": ["checkpoint", 2],
         "clip": ["checkpoint", 1], "prompts": "a red cat\na blue dog", "rounds": 2,
-        "seconds": 0.0, "size": 64, "seed": 1, "words": False,
+        "seconds": 0.0, "size": 64, "seed": 1, "words": False, "edits": 0,
     }  # fmt: skip
     return node(RANK, **{**inputs, **changes})
 

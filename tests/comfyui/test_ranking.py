@@ -86,6 +86,20 @@ def test_learned_candidates_join_in_one_run(client: Client) -> None:
     assert run.output("seen")["report"][0]["text"] == next(iter(found))
 
 
+def test_the_best_prompt_is_edited(client: Client) -> None:
+    """The edited prompt goes on into the graph; the ranking stays that of the given prompts."""
+    parts = {"seen": node("Other_Values", text=["ranker", 0])}
+    run = client.run(graph(parts, edits=2, rounds=4))
+    assert run.succeeded, run.ending
+    (message,) = run.output("ranker")["pez"]
+    assert {row["prompt"] for row in message["ranking"]} == {"a red cat", "a blue dog"}
+    edited = message["edited"]
+    assert edited["reason"] in ("edits", "no better edit") and len(edited["edits"]) <= 2
+    assert run.output("seen")["report"][0]["text"] == message["text"]
+    again = client.run(graph(parts, edits=2, rounds=4, seed=1))
+    assert again.output("ranker")["pez"][0]["edited"] == edited
+
+
 def test_a_lora_on_the_model_changes_the_errors(client: Client) -> None:
     parts = {"lora": with_lora(["checkpoint", 1])}
     found = ranking(client.run(graph(parts, clip=["lora", 1])))
@@ -162,14 +176,18 @@ def test_the_model_chooses_among_the_learned(client: Client) -> None:
     plain = learn(["picture", 0], model=CLIP_L_CHOICE, clip=["clip", 0], restarts=2)
     chooser = {"painter": ["checkpoint", 0], "vae": ["checkpoint", 2]}
     chosen = {**plain, "inputs": {**plain["inputs"], **chooser}}
-    texts = {}
-    for name, learner in (("plain", plain), ("chosen", chosen)):
+    edited = {**chosen, "inputs": {**chosen["inputs"], "painter_edits": 2}}
+    found = {}
+    for name, learner in (("plain", plain), ("chosen", chosen), ("edited", edited)):
         run = client.run({**parts, "learner": learner})
         assert run.succeeded, run.ending
-        (message,) = run.output("learner")["pez"]
-        texts[name] = [candidate["text"] for candidate in message["candidates"]]
+        (found[name],) = run.output("learner")["pez"]
+    texts = {name: [c["text"] for c in m["candidates"]] for name, m in found.items()}
     assert sorted(texts["plain"]) == sorted(texts["chosen"])
-    assert "chosen by the model you paint with" in message["note"]
+    assert "chosen by the model you paint with" in found["chosen"]["note"]
+    assert found["chosen"]["edited"] is None
+    edits = found["edited"]["edited"]["edits"]
+    assert texts["edited"][0] == (edits[-1]["prompt"] if edits else texts["chosen"][0])
 
 
 def test_the_viewer_measures_words_as_the_ranker_measures_prompts(client: Client) -> None:

@@ -52,6 +52,25 @@ test("HTML is text", () => {
   assert.equal(hint("<b>x</b>").children.length, 0);
 });
 
+test("edits that the painter took are below the prompt", () => {
+  const pieces = [{ text: "a", kind: "same" }, { text: " cat", kind: "gone" }];
+  const edited = { edits: [{ prompt: "a", gain: 0.01, pieces }], reason: "edits" };
+  const view = learnedView({ ...LEARNED, edited }, () => {});
+  assert.match(view.querySelector(".pez-edited").textContent, /Edited by the model.*−0\.010a cat/);
+  assert.equal(learnedView(LEARNED, () => {}).querySelector(".pez-edited"), null);
+});
+
+test("after the search it says what the painter does", () => {
+  const view = runningView(() => Promise.resolve(true));
+  const told = (phase) => {
+    view.update({ ...LEARNED, step: 9, total: 9, phase });
+    return view.element.textContent;
+  };
+  assert.match(told("choose"), /the model you paint with is choosing · 2\.3 s/);
+  assert.match(told("edit"), /tries other words/);
+  assert.match(told("refine"), /refining, step 9 of 9/);
+});
+
 test("the learned prompt: why it stopped, the others, what a click copies", () => {
   const copied = [];
   const view = learnedView(LEARNED, (text) => copied.push(text));

@@ -85,8 +85,10 @@ async def play_learner(state: State, play: dict[str, Any], node: str, prompt_id:
 async def play_ranker(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
     ended = await play_steps(state, play, node, prompt_id, recording.ranking)
     if ended is None:
-        words = play.get("added", False)
-        found = recording.ranking(recording.TOTAL, text=play.get("text"), words=words)
+        found = recording.ranking(
+            recording.TOTAL, text=play.get("text"), words=play.get("added", False),
+            edited=play.get("edited", False),
+        )  # fmt: skip
     else:
         found = recording.ranking(ended, "stopped")
     return await executed(state, node, prompt_id, found)

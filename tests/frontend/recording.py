@@ -76,10 +76,43 @@ RANKED = [
 ]
 
 
+EDITED = {
+    "edits": [
+        {
+            "prompt": "a juicy watermelon on a striped background",
+            "error": 0.8569,
+            "gain": 0.0143,
+            "pieces": [
+                {"text": "a", "kind": "same"},
+                {"text": " juicy", "kind": "new"},
+                {"text": " watermelon on a striped background", "kind": "same"},
+            ],
+        },
+        {
+            "prompt": "a juicy watermelon on a green background",
+            "error": 0.8423,
+            "gain": 0.0146,
+            "pieces": [
+                {"text": "a juicy watermelon on a", "kind": "same"},
+                {"text": " striped", "kind": "gone"},
+                {"text": " green", "kind": "new"},
+                {"text": " background", "kind": "same"},
+            ],
+        },
+    ],
+    "reason": "no better edit",
+}
+
+
 def ranking(
-    step: int, stopped: str = "rounds", text: str | None = None, words: bool = False
+    step: int,
+    stopped: str = "rounds",
+    text: str | None = None,
+    words: bool = False,
+    edited: bool = False,
 ) -> dict[str, Any]:
-    """The Prompt Ranker's, after so many rounds. words: whether what they add was measured."""
+    """The Prompt Ranker's, after so many rounds. words: whether what they add was measured.
+    edited: whether the best prompt was edited."""
     rows: list[dict[str, Any]] = [
         {"prompt": prompt, "error": e, "low": e - half, "high": e + half, "passes": 10 * rounds}
         for prompt, e, half, rounds in ([(text, 0.9, 0.0, 4)] if text else RANKED)
@@ -100,6 +133,7 @@ def ranking(
         "passes": 440,
         "seconds": 0.4 * step,
         "stopped": stopped,
+        "edited": EDITED if edited else None,
     }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pez_core.painter.settings import LEVELS
 from tests.support.graph_painter import Eye, Model, Reader, patched
-from tests.support.nodes_support import DEMO, NODE, PROMPT, Comfy, example, image_of
+from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
 
@@ -23,9 +23,10 @@ def ranked(comfy: Comfy, **changes: Any) -> Any:
         "image": image_of(example()), "model": patched(Model()), "vae": Eye(), "clip": Reader(),
         "prompts": "far 4\nnear 1.1\n\n right 1\n", **changes,
     }  # fmt: skip
-    lists = {k: v if k == "candidates" else [v] for k, v in given.items()}
-    widgets = {"rounds": [4], "seconds": [0.0], "size": [0], "seed": [0], "words": [False]}
-    return comfy.run("PromptRanker", **{**widgets, **lists})
+    widgets = {"rounds": 4, "seconds": 0.0, "size": 0, "seed": 0, "words": False, "edits": 0}
+    values = {**widgets, **given}
+    lists = {k: v if k == "candidates" else [v] for k, v in values.items()}
+    return comfy.run("PromptRanker", **lists)
 
 
 def test_the_best_prompt_is_the_one_with_the_smallest_error(comfy: Comfy) -> None:
@@ -98,6 +99,71 @@ def test_what_each_word_adds_is_measured_on_demand(comfy: Comfy) -> None:
     assert found[","] == found[" here"] == 0.0
 
 
+def likes_red_cats(text: str) -> float:
+    return 5.0 - 2.0 * ("red" in text) - 2.0 * ("cat" in text)
+
+
+def test_the_best_prompt_takes_words_of_the_others(comfy: Comfy) -> None:
+    """Weights, embeddings and the other words stay; the model reads what is handed out."""
+    reader = Reader(likes_red_cats)
+    prompts = "embedding:x a (red:1.2) dog\nthe cat"
+    assert ranked(comfy, clip=reader, prompts=prompts).ui["pez"][0]["edited"] is None
+    out = ranked(comfy, clip=reader, prompts=prompts, edits=5)
+    best, ranking, errors = out.args
+    assert {"embedding:x", "(red:1.2)", "cat"} <= {*best.split()} and best in reader.read
+    assert ranking[0] in prompts.splitlines() and len(ranking) == len(errors) == 2
+    (message,) = json.loads(json.dumps(out.ui["pez"]))
+    (edit,) = message["edited"]["edits"]
+    assert message["text"] == edit["prompt"] == best and edit["error"] < errors[0]
+    assert {"text": " cat", "kind": "new"} in edit["pieces"]
+    assert message["edited"]["reason"] == "no better edit"
+    assert out.args == ranked(comfy, clip=reader, prompts=prompts, edits=5).args
+
+
+def test_edits_that_gain_nothing_are_not_taken(comfy: Comfy) -> None:
+    out = ranked(comfy, clip=Reader(lambda text: 5.0 - bool(text)), prompts="a\nb", edits=5)
+    assert out.args[0] == out.args[1][0]
+    assert out.ui["pez"][0]["edited"] == {"edits": [], "reason": "no better edit"}
+
+
+def test_what_edits_of_a_prompt_keep(comfy: Comfy) -> None:
+    """Of every word swapped, added or left out, the neighbours stay as they are typed."""
+    borrowed = comfy.module("nodes.run.painter_words").borrowed
+    one = torch.Generator().manual_seed(0)
+    edited = borrowed("embedding:x, (a \\(big\\) dog:1.3)", ["it, cat"], one)
+    assert "embedding:x, (it \\(big\\) dog:1.3)" in edited
+    assert "embedding:x, (a \\(big\\) cat:1.3)" in edited
+    assert "embedding:x, (a \\(big\\):1.3)" in edited
+    assert any("cat (a \\(big\\) dog:1.3)" in text for text in edited)
+    assert all(text.startswith("embedding:x,") for text in edited)
+    assert not any("it," in text for text in edited)
+    assert borrowed("", ["cat"], one) == ["cat"]
+    assert borrowed("embedding:x", ["embedding:y"], one) == []
+
+
+def test_the_page_sees_the_edits_going_on(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one view, in which the rounds only grow and the given prompts stay; a user may end it."""
+    live = comfy.module("nodes.run.live")
+    monkeypatch.setattr(live, "INTERVAL", 0.0)
+    given = {"clip": Reader(likes_red_cats), "prompts": "a red dog\nthe cat", "edits": 5}
+    ranked(comfy, **given)
+    told = [data for _, data, _ in comfy.server.sent]
+    editing = [data for data in told if data.get("phase") == "edit"]
+    steps = [data["step"] for data in told]
+    assert len(editing) >= 2 and steps == sorted(steps) and steps[-1] <= editing[0]["total"]
+    assert all(len(data["ranking"]) == 2 for data in told)
+    send = comfy.server.send_sync
+
+    def stop(event: str, data: dict[str, Any], page: str) -> None:
+        send(event, data, page)
+        if data.get("phase") == "edit":
+            live.finish(NODE, PROMPT)
+
+    comfy.server.send_sync = stop
+    edited = ranked(comfy, **given).ui["pez"][0]["edited"]
+    assert edited == {"edits": [], "reason": "stopped"}
+
+
 def test_the_page_sees_it_going_on(comfy: Comfy) -> None:
     ranked(comfy, prompts="a 1\nb 1")
     (event, data, page) = comfy.server.sent[0]
@@ -151,40 +217,9 @@ def test_a_model_that_needs_more_than_a_prompt_is_refused(comfy: Comfy) -> None:
         ranked(comfy, model=patched(model))
 
 
-def last_initial(text: str) -> float:
-    """Small for prompts whose last word begins late in the alphabet."""
-    return 1.0 + ord("z") - ord(text.split()[-1][0]) if text else 100.0
-
-
-def test_the_learner_lets_the_model_choose(comfy: Comfy) -> None:
-    """Among the candidates of its search, of which the output is the first."""
-    encoder, learning = comfy.module("nodes.models.encoder"), comfy.module("nodes.run.learning")
-    denoising, targets = comfy.module("nodes.run.denoising"), comfy.module("pez_core.targets")
-    image, config = image_of(example()), comfy.module("pez_core.config").PRESETS["fast"]
-    clip, seen = encoder.open_encoder(encoder.ModelRequest(DEMO, None, None), {"image": image})
-    goal = targets.make_targets(seen["image"])
-    search = learning.Search("{3}", config, 0, "words", "")
-    painter = denoising.GraphPainter(patched(Model()), Eye(), Reader(last_initial))
-    with torch.inference_mode():
-        plain = learning.run_search(NODE, clip, goal, search)
-        chosen = learning.run_search(NODE, clip, goal, search, chooser=(painter, image))
-    assert sorted(chosen.args[3]) == sorted(plain.args[3]) != plain.args[3][:1]
-    initials = [text.split()[-1][0] for text in chosen.args[3]]
-    assert initials == sorted(initials, reverse=True) != [t.split()[-1][0] for t in plain.args[3]]
-    assert chosen.args[0] == chosen.args[3][0]
-    assert chosen.args[1] == chosen.ui["pez"][0]["similarity"] < plain.args[1]
-    assert chosen.ui["pez"][0]["note"].startswith("chosen by the model you paint with")
-
-
 def test_learned_prompts_are_read_as_they_are_typed(comfy: Comfy) -> None:
     denoising, reader = comfy.module("nodes.run.denoising"), Reader()
     painter = denoising.GraphPainter(patched(Model()), Eye(), reader)
     errors = denoising.GraphErrors(painter, denoising.sized(image_of(example())), 0)
     denoising.Typed(errors).errors(["", "a (b) 1"], 0)
     assert reader.read == ["", r"a \(b\) 1"]
-
-
-@pytest.mark.parametrize("given", [{"painter": patched(Model())}, {"vae": Eye()}])
-def test_the_learner_names_what_is_missing(comfy: Comfy, given: dict[str, Any]) -> None:
-    with pytest.raises(comfy.errors.ConfigError, match="that you paint with is missing"):
-        comfy.learn(image_of(example()), **given)

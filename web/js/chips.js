@@ -2,6 +2,7 @@
 // prompt. Pure rendering: the functions return elements, and callers pass the actions of buttons.
 
 import { button, el } from "./dom.js";
+import { editedLines } from "./edited.js";
 import { guardLines } from "./guard.js";
 import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
 
@@ -11,8 +12,14 @@ import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
  *            text: string, tokens: LearnedToken[]}} Progress
  * @typedef {{text: string, similarity: number, tokens: LearnedToken[], stopped: string,
  *            candidates: {text: string, similarity: number}[], steps: number, seconds: number,
- *            model: string, note: string, passed_on?: string, guard?: import("./guard.js").Kept[]}} Learned
+ *            model: string, note: string, passed_on?: string, guard?: import("./guard.js").Kept[],
+ *            edited?: import("./edited.js").Edited | null}} Learned
  */
+
+const PAINTER_AT_WORK = {
+  choose: "the model you paint with is choosing",
+  edit: "the model you paint with tries other words",
+};
 
 /** @param {string} text @returns {HTMLElement} the text of an empty panel */
 export function hint(text) {
@@ -79,9 +86,10 @@ export function runningView(onFinish) {
       const share = progress.total > 0 ? Math.min(1, progress.step / progress.total) : 0;
       bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
       similarity.textContent = asSimilarity(progress.similarity);
-      const phase = progress.phase === "refine" ? "refining, " : "";
-      const time = asSeconds(progress.seconds);
-      steps.textContent = `${phase}step ${progress.step} of ${progress.total} · ${time}`;
+      const refining = progress.phase === "refine" ? "refining, " : "";
+      const step = `${refining}step ${progress.step} of ${progress.total}`;
+      const now = PAINTER_AT_WORK[progress.phase] ?? step;
+      steps.textContent = `${now} · ${asSeconds(progress.seconds)}`;
       const key = JSON.stringify(progress.tokens);
       if (key === shown) return;
       shown = key;
@@ -116,6 +124,7 @@ export function learnedView(learned, onCopy) {
     ]),
     guardLines(learned.guard),
     learned.note ? el("div", { class: "pez-note", text: learned.note }) : null,
+    editedLines(learned.edited, onCopy),
     others.length ? candidateList(others, onCopy) : null,
   ]);
 }

@@ -2,6 +2,7 @@
 
 import { finishButton } from "./chips.js";
 import { button, el } from "./dom.js";
+import { editedLines } from "./edited.js";
 import { withoutIt } from "./popup.js";
 import { asSeconds } from "./words.js";
 
@@ -10,7 +11,8 @@ import { asSeconds } from "./words.js";
  *            words?: {text: string, adds: number | null}[]}} Ranked
  *          words: with what each adds, if that was measured
  * @typedef {{text: string, ranking: Ranked[], certainty: string, step: number, total: number,
- *            passes: number, seconds: number, stopped: string}} Ranking
+ *            passes: number, seconds: number, stopped: string, phase?: string,
+ *            edited?: import("./edited.js").Edited | null}} Ranking
  */
 
 const STOPPED = {
@@ -86,7 +88,9 @@ export function runningRanking(onFinish, onCopy) {
     update(found) {
       const share = found.total > 0 ? Math.min(1, found.step / found.total) : 0;
       bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
-      facts.textContent = `round ${found.step} of at most ${found.total} · ${asSeconds(found.seconds)}`;
+      const editing = found.phase === "edit" ? "editing, " : "";
+      const round = `${editing}round ${found.step} of at most ${found.total}`;
+      facts.textContent = `${round} · ${asSeconds(found.seconds)}`;
       rows.replaceChildren(rankedRows(found.ranking, onCopy));
     },
   };
@@ -108,6 +112,7 @@ export function rankingView(found, onCopy) {
   return el("div", { class: "pez-view pez-ranking" }, [
     rankedRows(found.ranking, onCopy),
     many ? el("div", { class: "pez-note", text: `${found.certainty}.` }) : null,
+    editedLines(found.edited, onCopy),
     el("div", { class: "pez-quiet", text: facts.filter(Boolean).join(" · ") }),
     el("div", { class: "pez-quiet", text: "The error is a share of that without words." }),
     found.ranking.some(({ words }) => words?.length)

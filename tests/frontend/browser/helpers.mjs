@@ -15,6 +15,14 @@ export const VIEW = {
   },
 };
 
+/** Moves the canvas. Nodes 2.0 of 1.35.9 makes our nodes higher than the window. */
+export async function scrolled(front, y) {
+  await front.page.evaluate((to) => {
+    window.app.canvas.ds.offset = [0, to];
+    window.app.canvas.setDirty(true, true);
+  }, y);
+}
+
 /** The chips of a panel, words joined as they are read. */
 export function chips(panel) {
   return panel.locator(".pez-word").evaluateAll((words) => words.map((word) => word.textContent));

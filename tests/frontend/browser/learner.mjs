@@ -1,7 +1,7 @@
 // Image→Hard Prompt while it runs and after. The scenarios of viewer.mjs go on from here.
 
 import assert from "node:assert/strict";
-import { VIEW, assertInside, chips } from "./helpers.mjs";
+import { VIEW, assertInside, chips, scrolled } from "./helpers.mjs";
 
 export const learner = {
   "before any run a hint": async (front) => {
@@ -10,7 +10,7 @@ export const learner = {
     assert.match(await front.panel("view").innerText(), /Run the workflow/);
     const hidden = await front.page.evaluate(() => [
       window.made.view.widgets.map((w) => w.name.split("_")[0]),
-      document.body.innerText.includes("edits"),
+      /^edits$/m.test(document.body.innerText),
     ]);
     assert.deepEqual(hidden, [["model", "edits", "avoid", "pez"], false]);
     await assertInside(front);
@@ -19,6 +19,7 @@ export const learner = {
 
   "chips while it runs, and Use best so far": async (front) => {
     await front.build(VIEW);
+    await scrolled(front, -60);
     await front.play({ mode: "hold", keep: true });
     await front.run();
     const panel = front.panel("learn");
@@ -54,15 +55,9 @@ export const learner = {
         assert.equal(await front.page.evaluate(() => navigator.clipboard.readText()), text);
       });
     await copied("a photo of watermelon skater summer :\\) \\(juicy\\)");
-    // Nodes 2.0 of 1.35.9 makes the node higher than the window.
-    const scrolled = (y) =>
-      front.page.evaluate((to) => {
-        window.app.canvas.ds.offset = [0, to];
-        window.app.canvas.setDirty(true, true);
-      }, y);
-    await scrolled(-250);
+    await scrolled(front, -250);
     await panel.locator(".pez-candidate").first().click();
     await copied("a photo of silent skater fruit");
-    await scrolled(0);
+    await scrolled(front, 0);
   },
 };

@@ -1,7 +1,7 @@
 // The Prompt Ranker while it runs, after, and with a text that is hard to show.
 
 import assert from "node:assert/strict";
-import { assertInside } from "./helpers.mjs";
+import { assertInside, scrolled } from "./helpers.mjs";
 
 const RANK = {
   picture: { type: "EmptyImage", pos: [80, 140] },
@@ -9,13 +9,9 @@ const RANK = {
 };
 const HTML = `<img src=x onerror="window.hacked=1">`;
 
-/** Nodes 2.0 of 1.35.9 makes the node higher than the window, so its lower part is shown. */
 async function build(front) {
   await front.build(RANK);
-  await front.page.evaluate(() => {
-    window.app.canvas.ds.offset = [0, -250];
-    window.app.canvas.setDirty(true, true);
-  });
+  await scrolled(front, -250);
 }
 
 export const ranker = {
@@ -66,6 +62,23 @@ export const ranker = {
     assert.doesNotMatch(shade, /, 0\)$|transparent/);
     await assertInside(front);
     await front.shot("33-shades");
+  },
+
+  "the Prompt Ranker: the edits of the best prompt, and what a click on one copies": async (front) => {
+    await build(front);
+    await front.play({ edited: true });
+    await front.run();
+    const edits = front.panel("rank").locator(".pez-edited");
+    await edits.getByText("Edited by the model you paint with").waitFor();
+    assert.deepEqual(await edits.locator("ins").allInnerTexts(), [" juicy", " green"]);
+    assert.deepEqual(await edits.locator("del").allInnerTexts(), [" striped"]);
+    await assertInside(front);
+    await front.shot("34-edits");
+    await edits.locator("button").nth(1).click();
+    await front.eventually(async () => {
+      const copied = await front.page.evaluate(() => navigator.clipboard.readText());
+      assert.equal(copied, "a juicy watermelon on a green background");
+    });
   },
 
   "the Prompt Ranker: HTML in a prompt stays text": async (front) => {
