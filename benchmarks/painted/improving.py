@@ -34,7 +34,7 @@ from .prompts import bench
 
 PART, CANDIDATES, PAINTED_SEEDS = 5, 8, 2
 MANY = 10_000  # rounds or edits: the time ends it
-CLIP = "CLIP, default"
+CLIP, LONGER, CHOICE = "CLIP, default", "CLIP, as many seconds", "the painter chooses"
 Found = dict[str, Any]  # by method: text, passes, seconds, painted
 
 
@@ -79,8 +79,8 @@ def prompts_of(picture: Any, painter: Painter, seconds: float, seed: int) -> Fou
 
     found: Found = {
         CLIP: {"text": texts[0], "passes": 0, "seconds": 0.0},
-        "CLIP, as many seconds": {"text": on.best.text, "passes": 0, "seconds": seconds},
-        "the painter chooses": {"text": choice, "passes": chosen.passes, "seconds": spent},
+        LONGER: {"text": on.best.text, "passes": 0, "seconds": seconds},
+        CHOICE: {"text": choice, "passes": chosen.passes, "seconds": spent},
     }
     for name, start, propose, used in (
         ("the painter's edits of CLIP's best", texts[0], by_clip, 0.0),
@@ -96,9 +96,10 @@ def prompts_of(picture: Any, painter: Painter, seconds: float, seed: int) -> Fou
 
 
 def table(found: list[Found]) -> list[str]:
-    """The methods, compared with the default search and with CLIP's in the same time."""
+    """The methods, compared with the default search, with CLIP's in the same time, and with the
+    painter's choice."""
     painted = {name: np.array([f[name]["painted"] for f in found]) for name in found[0]}
-    base, longer = painted[CLIP], painted["CLIP, as many seconds"]
+    others = [painted[name] for name in (CLIP, LONGER, CHOICE)]
     rows = []
     for name, values in painted.items():
         of = [f[name] for f in found]
@@ -106,13 +107,12 @@ def table(found: list[Found]) -> list[str]:
         passes, spent = (np.mean([one[key] for one in of]) for key in ("passes", "seconds"))
         rows.append([
             name, f"{values.mean():.3f}",
-            "" if name == CLIP else interval((values - base).tolist(), 3, "+"),
-            "" if values is longer else interval((values - longer).tolist(), 3, "+"),
+            *("" if values is o else interval((values - o).tolist(), 3, "+") for o in others),
             f"{words:.1f}", f"{passes:.0f}", f"{spent:.1f}",
         ])  # fmt: skip
     return markdown(
-        ["prompt", "painted similarity", "less default", "less CLIP in the same time", "words",
-         "passes", "seconds"], rows,
+        ["prompt", "painted similarity", "less default", "less CLIP in the same time",
+         "less the choice", "words", "passes", "seconds"], rows,
     )  # fmt: skip
 
 
@@ -135,7 +135,8 @@ def main() -> None:
     )  # fmt: skip
     result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures,
                               "seconds": options.seconds, "sets": {}}  # fmt: skip
-    for kind, found in known.items():
+    all_sets = {"together": sum(known.values(), [])} if len(known) > 1 else {}
+    for kind, found in {**known, **all_sets}.items():
         shown = table(found)
         print(f"\n{kind}\n", *shown, sep="\n")
         result["sets"][Path(kind).stem] = shown
