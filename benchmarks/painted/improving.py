@@ -47,7 +47,7 @@ def measure(kind: str, first: int, last: int, painter_name: str, seconds: float)
         methods = prompts_of(picture, painter, seconds, number)
         texts = [of["text"] for of in methods.values()]
         noises = [1000 * number + n for n in range(PAINTED_SEEDS)]
-        painted = resemblance(judge, painter, texts, picture, noises)
+        painted = resemblance(judge.see, painter, texts, picture, noises)
         for of, value in zip(methods.values(), painted, strict=True):
             of["painted"] = value
         found.append(methods)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from pez_core import ClipModel, Painter, load_painter
@@ -47,12 +48,17 @@ def judge_and_painter(name: str) -> tuple[Judge, Painter]:
 
 
 def resemblance(
-    judge: Judge, painter: Painter, texts: list[str], picture: Image.Image, noises: Sequence[int]
+    see: Callable[[list[Image.Image]], torch.Tensor],
+    painter: Painter,
+    texts: list[str],
+    picture: Image.Image,
+    noises: Sequence[int],
 ) -> list[float]:
-    """The judge's similarity of a picture to what each text paints, mean over noises."""
-    original = judge.see([picture])[0]
+    """The similarity of a picture to what each text paints, mean over noises. see: the unit
+    features (B, E) of pictures by who judges."""
+    original = see([picture])[0]
     seen = [
-        (judge.see(paint(painter.pipeline, painter.settings, texts, noise)) @ original).tolist()
+        (see(paint(painter.pipeline, painter.settings, texts, noise)) @ original).tolist()
         for noise in noises
     ]
     mean: list[float] = np.mean(seen, 0).tolist()

@@ -40,9 +40,10 @@ PART = 10  # pictures in a line of the file
 Found = dict[str, Any]  # of a picture
 
 
-def measure(kind: str, first: int, last: int, painter_name: str) -> list[Found]:
-    """What is known of the candidates of some pictures."""
+def measure(kind: str, first: int, last: int, painter_name: str, by: str) -> list[Found]:
+    """What is known of the candidates of some pictures. by: who judges what is painted."""
     model, (judge, painter) = bench(), judge_and_painter(painter_name)
+    see = judge.see if by == "judge" else model.encode_pictures
     pictures = picture_set(kind)
     learned = searched(kind, Method(DEFAULT.replace(candidates=CANDIDATES)), first, last)
     found = []
@@ -69,7 +70,7 @@ def measure(kind: str, first: int, last: int, painter_name: str) -> list[Found]:
             "errors": [[[round(e, 4) for e in row] for row in of] for of in errors.tolist()],
             "own": [candidate.similarity for candidate in result.candidates],
             "painted": resemblance(
-                judge, painter, texts, picture, [1000 * number + n for n in range(PAINTED_SEEDS)]
+                see, painter, texts, picture, [1000 * number + n for n in range(PAINTED_SEEDS)]
             ),
             "looked": (model.encode_pictures(looked) @ guide).tolist(),
             "name errors": named.mean((1, 2)).tolist(),
@@ -173,16 +174,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--painter", default="demo")
+    parser.add_argument("--judge", choices=("judge", "guide"), default="judge")
     parser.add_argument("--sets", nargs="+", default=["fxemoji", "scenes"])
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", metavar="NAME", help="write the figures to results/")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    path = options.work / f"{Path(options.painter).name}.jsonl"
+    by_guide = "_by_guide" if options.judge == "guide" else ""
+    path = options.work / f"{Path(options.painter).name}{by_guide}.jsonl"
     known = measured(
-        measure, options.sets, options.pictures, PART, path, options.jobs, options.painter
-    )
+        measure, options.sets, options.pictures, PART, path, options.jobs, options.painter,
+        options.judge,
+    )  # fmt: skip
     result: dict[str, Any] = {"machine": machine(1), "pictures": options.pictures, "sets": {}}
     for kind, found in known.items():
         shown = [*table(found), "", naming(found), racing(found)]
