@@ -14,11 +14,13 @@ from ..pez_core.targets import join_targets, make_targets
 from ..pez_core.text.template import plain_template
 from . import schema
 from .interrupt import check_cancelled
+from .models.clip_files import current
 from .models.encoder import ModelRequest, open_encoder
 from .run.choosing import Chooser
 from .run.denoising import connected_painter
 from .run.learning import Search, run_search
-from .values import checked, one_of
+from .run.running import node_run
+from .values import one_of
 
 
 class ImageToHardPrompt(io.ComfyNode):
@@ -36,7 +38,11 @@ class ImageToHardPrompt(io.ComfyNode):
         )
 
     @classmethod
-    @checked()
+    def validate_inputs(cls, model: str) -> bool | str:
+        return schema.known_model(model)
+
+    @classmethod
+    @node_run()
     def execute(
         cls,
         image: torch.Tensor,
@@ -72,7 +78,7 @@ class ImageToHardPrompt(io.ComfyNode):
             )
         images = {"image": image, "negative_image": negative_image}
         encoder, seen = open_encoder(
-            ModelRequest(model, clip, clip_vision),
+            ModelRequest(current(model), clip, clip_vision),
             {name: given for name, given in images.items() if given is not None},
         )
         parts = [make_targets(seen["image"])]
@@ -97,12 +103,14 @@ class ImageToHardPrompt(io.ComfyNode):
 def _config(
     preset: str, steps: int, restarts: int, lr: float, weight_decay: float, seconds: float
 ) -> SearchConfig:
-    """The preset with the user's changes; 0, or -1 for the decay, keeps the preset's value."""
+    """The preset with the user's changes; 0, or -1 for the decay, keeps the preset's value. The
+    preset "custom" has those of the default."""
     changes: dict[str, Any] = {"steps": steps, "restarts": restarts, "lr": lr, "seconds": seconds}
     changes = {name: value for name, value in changes.items() if value}
     if weight_decay >= 0:
         changes["weight_decay"] = weight_decay
-    return PRESETS[one_of(PRESETS, preset, "preset")].replace(**changes)
+    presets = {**PRESETS, schema.CUSTOM: PRESETS["default"]}
+    return presets[one_of(presets, preset, "preset")].replace(**changes)
 
 
 def _inputs() -> list[Any]:
@@ -112,7 +120,7 @@ def _inputs() -> list[Any]:
         ),
         schema.model_input(),
         schema.tokens_input(),
-        schema.preset_input(),
+        schema.preset_input(schema.CUSTOM),
         io.Int.Input(
             "steps",
             default=0,
@@ -122,8 +130,7 @@ def _inputs() -> list[Any]:
             tooltip=OPTIONS["steps"].tooltip,
         ),
         schema.seed_input(),
-        schema.advanced(
-            io.Int,
+        io.Int.Input(
             "restarts",
             default=0,
             min=0,
@@ -131,8 +138,7 @@ def _inputs() -> list[Any]:
             step=1,
             tooltip=OPTIONS["restarts"].tooltip,
         ),
-        schema.advanced(
-            io.Float,
+        io.Float.Input(
             "learning_rate",
             default=0.0,
             min=0.0,
@@ -140,8 +146,7 @@ def _inputs() -> list[Any]:
             step=0.01,
             tooltip=OPTIONS["lr"].tooltip,
         ),
-        schema.advanced(
-            io.Float,
+        io.Float.Input(
             "weight_decay",
             default=-1.0,
             min=-1.0,
@@ -150,8 +155,7 @@ def _inputs() -> list[Any]:
             tooltip=OPTIONS["weight_decay"].tooltip,
         ),
         schema.vocabulary_input(),
-        schema.advanced(
-            io.Float,
+        io.Float.Input(
             "seconds",
             default=0.0,
             min=0.0,

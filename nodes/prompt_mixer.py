@@ -19,10 +19,12 @@ from ..pez_core.text.template import plain_template
 from ..pez_core.text.vocabulary import clip_vocabulary, make_mask
 from . import schema
 from .interrupt import check_cancelled
+from .models.clip_files import current
 from .models.encoder import ModelRequest, TextEncoder, open_encoder
 from .run.learning import Search, pack, run_search
 from .run.prompt_text import embeddings, without_embeddings
-from .values import checked, one_of
+from .run.running import node_run
+from .values import one_of
 
 PROMPTS = tuple(f"prompt_{n}" for n in range(1, 9))
 IMAGES = tuple(f"image_{n}" for n in range(1, 5))
@@ -50,7 +52,11 @@ class PromptMixer(io.ComfyNode):
         )
 
     @classmethod
-    @checked(**_MIXED)
+    def validate_inputs(cls, model: str) -> bool | str:
+        return schema.known_model(model)
+
+    @classmethod
+    @node_run(**_MIXED)
     def execute(
         cls,
         mode: str,
@@ -79,7 +85,7 @@ class PromptMixer(io.ComfyNode):
                 "nothing to mix: connect at least one prompt or image, with a weight other than 0"
                 + ("; an embedding has no words to learn from" if any(names.values()) else "")
             )
-        request = ModelRequest(model, clip, clip_vision)
+        request = ModelRequest(current(model), clip, clip_vision)
         encoder, targets = _targets(request, prompts, images, weights)
         away = schema.concepts(avoid)
         if mode == "learn":

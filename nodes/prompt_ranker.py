@@ -14,11 +14,12 @@ from ..pez_core.painter.improving import improve
 from ..pez_core.painter.ranking import rank
 from ..pez_core.painter.settings import ROUNDS
 from . import schema
+from .doing import say
 from .run.denoising import GRAIN, GraphErrors, GraphPainter, sized
 from .run.live import LiveRanking
 from .run.messages import ranking_message
 from .run.painter_words import borrowed, shaded
-from .values import checked
+from .run.running import node_run
 
 
 class PromptRanker(io.ComfyNode):
@@ -45,7 +46,7 @@ class PromptRanker(io.ComfyNode):
         return cls.rank_prompts(prompts=prompts, **one)
 
     @classmethod
-    @checked()
+    @node_run()
     def rank_prompts(
         cls,
         prompts: Any,
@@ -63,6 +64,7 @@ class PromptRanker(io.ComfyNode):
         painter = GraphPainter(model, vae, clip)
         live = LiveRanking(cls.hidden.unique_id, rounds)
         began = time.monotonic()
+        say("paint")
         with live:
             picture = GraphErrors(painter, sized(image, size), seed)
             found = rank(picture, prompts, rounds, seconds or None, live)
@@ -132,8 +134,7 @@ def _inputs() -> list[Any]:
             tooltip="How many noises at most. Each round shows the model the picture under one "
             "more noise, with each prompt that is not surely behind.",
         ),
-        schema.advanced(
-            io.Float,
+        io.Float.Input(
             "seconds",
             default=0.0,
             min=0.0,
@@ -141,8 +142,7 @@ def _inputs() -> list[Any]:
             step=1.0,
             tooltip="Begin no round after this time. 0: no limit.",
         ),
-        schema.advanced(
-            io.Int,
+        io.Int.Input(
             "size",
             default=0,
             min=0,
@@ -152,8 +152,7 @@ def _inputs() -> list[Any]:
             "faster. 0: its own size, but at most that of a square of 1024.",
         ),
         schema.seed_input(),
-        schema.advanced(
-            io.Boolean,
+        io.Boolean.Input(
             "words",
             default=False,
             tooltip="Measure what each word adds, too, and show it in shades. It takes as many "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..pez_core.config import PRESETS
 from ..pez_core.options import OPTIONS
 from ..pez_core.text.template import MOST_TOKENS
 from ..pez_core.text.vocabulary import KINDS
-from .models.clip_files import choices
+from .models.clip_files import choices, first_choice, is_known
 
 CATEGORY = "PEZ"
 GREATEST_SEED = 2**64 - 1
@@ -29,35 +28,45 @@ def schema(**described: Any) -> io.Schema:
     return io.Schema(category=CATEGORY, is_output_node=True, **known)
 
 
-def advanced(kind: Any, name: str, **options: Any) -> Any:
-    """An input that newer front ends hide until the user asks for it."""
-    if "advanced" in inspect.signature(kind.Input.__init__).parameters:
-        options["advanced"] = True
-    return kind.Input(name, **options)
-
-
 def model_input(extra: tuple[str, ...] = ()) -> Any:
     """The drop-down of models. extra: the first entries."""
-    options = [*extra, *choices()]
+    options = choices()
     return io.Combo.Input(
         "model",
-        options=options,
-        default=options[0],
+        options=[*extra, *options],
+        default=extra[0] if extra else first_choice(),
         tooltip=OPTIONS["model"].tooltip,
     )
+
+
+def known_model(model: str, extra: tuple[str, ...] = ()) -> bool | str:
+    """Whether a drop-down of models has an entry, for ComfyUI's validation: graphs of earlier
+    versions name some entries otherwise."""
+    if model in extra or is_known(model):
+        return True
+    return f"{model} is not in the list of models: press R, and choose another"
 
 
 def tokens_input(tooltip: str = OPTIONS["tokens"].tooltip) -> Any:
     return io.Int.Input("tokens", default=8, min=1, max=MOST_TOKENS, step=1, tooltip=tooltip)
 
 
-def preset_input() -> Any:
-    return io.Combo.Input(
+CUSTOM = "custom"  # a preset of the node's own: the default's numbers, which the page then shows
+
+
+def preset_input(*more: str) -> Any:
+    part = io.Combo.Input(
         "preset",
-        options=list(PRESETS),
+        options=[*PRESETS, *more],
         default="default",
         tooltip=OPTIONS["preset"].tooltip,
     )
+    if CUSTOM in more:
+        config = PRESETS["default"]
+        numbers = {"steps": config.steps, "restarts": config.restarts}
+        numbers |= {"learning_rate": config.lr, "weight_decay": config.weight_decay}
+        part.extra_dict = {"custom": numbers}
+    return part
 
 
 def seed_input() -> Any:
@@ -73,8 +82,7 @@ def seed_input() -> Any:
 
 
 def vocabulary_input() -> Any:
-    return advanced(
-        io.Combo,
+    return io.Combo.Input(
         "vocabulary",
         options=list(KINDS),
         default="words",
@@ -138,12 +146,13 @@ def painter_inputs(tooltip: str) -> list[Any]:
 
 def edits_input(name: str, tooltip: str, **options: Any) -> Any:
     """How many edits of a prompt the painter may take."""
-    return advanced(io.Int, name, default=0, min=0, max=64, step=1, tooltip=tooltip, **options)
+    return io.Int.Input(name, default=0, min=0, max=64, step=1, tooltip=tooltip, **options)
 
 
-def output(kind: Any, name: str, tooltip: str, **options: Any) -> Any:
-    """An output. Its id differs from its name, because older ComfyUIs reject the id of an input."""
-    return kind.Output(f"{name}_out", display_name=name, tooltip=tooltip, **options)
+def output(kind: Any, name: str, tooltip: str, shown: str = "", **options: Any) -> Any:
+    """An output. Its id differs from its name, because older ComfyUIs reject the id of an input.
+    shown: what the page calls it, where an input has its name."""
+    return kind.Output(f"{name}_out", display_name=shown or name, tooltip=tooltip, **options)
 
 
 def prompt_outputs() -> list[Any]:
@@ -155,7 +164,7 @@ def prompt_outputs() -> list[Any]:
             "similarity",
             "The cosine similarity of this text with the targets, from -1 to 1.",
         ),
-        output(Tokens, "tokens", "The prompt with its tokens, for the Token Viewer."),
+        output(Tokens, "tokens", "The prompt with its tokens, for the Token Viewer.", "token data"),
         output(
             io.String,
             "candidates",

@@ -12,6 +12,7 @@ from ..pez_core.errors import PictureError, TargetError
 from ..pez_core.text.edits import Edits, Word, parse_edits
 from ..pez_core.text.vocabulary import clip_vocabulary
 from . import schema
+from .models.clip_files import current
 from .models.encoder import ModelRequest, require_open_clip
 from .models.graph_clip import titles
 from .run.connection import PromptTokens
@@ -21,7 +22,7 @@ from .run.messages import Effects, viewed_message
 from .run.painter_words import measure_by_painter
 from .run.prompt_text import escape, read, read_words, weights_of, without_embeddings, write
 from .run.reading import counts, text_that_comes_back
-from .values import checked
+from .run.running import node_run
 
 NO_MODEL = "none (tokens only)"
 
@@ -41,7 +42,11 @@ class TokenViewer(io.ComfyNode):
         )
 
     @classmethod
-    @checked()
+    def validate_inputs(cls, model: str) -> bool | str:
+        return schema.known_model(model, (NO_MODEL,))
+
+    @classmethod
+    @node_run()
     def execute(
         cls,
         model: str,
@@ -76,7 +81,7 @@ class TokenViewer(io.ComfyNode):
         if model != NO_MODEL:
             # A language model reads for the painter alone.
             of_clip = clip if chosen is None or titles(clip) else None
-            request = ModelRequest(model, of_clip, clip_vision)
+            request = ModelRequest(current(model), of_clip, clip_vision)
         effects = Effects()
         if request is None and tokens is None:
             _require_nothing_to_measure(None if chosen else image, away)
@@ -158,7 +163,9 @@ def _inputs() -> list[Any]:
 
 def _outputs() -> list[Any]:
     return [
-        schema.output(io.String, "prompt", "The edited prompt, ready for CLIP Text Encode."),
+        schema.output(
+            io.String, "prompt", "The edited prompt, ready for CLIP Text Encode.", "edited prompt"
+        ),
         schema.output(
             io.String,
             "template",

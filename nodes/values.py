@@ -6,11 +6,10 @@ return None, or an object of another type than it says.
 
 from __future__ import annotations
 
-import functools
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from torch import Tensor
 
@@ -26,27 +25,9 @@ _ACCEPTED: dict[Any, tuple[type, str]] = {
 }
 
 
-def checked(**more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for `execute` that compares its arguments with its annotations. more: the types
-    of arguments that have no annotation of their own.
-
-    The function then raises ConfigError, which names the input, for a value of another type.
-    """
-
-    def decorate(execute: Callable[..., Any]) -> Callable[..., Any]:
-        hints = {**get_type_hints(execute), **more}
-
-        @functools.wraps(execute)
-        def checking(cls: Any, **given: Any) -> Any:
-            _require(given, hints)
-            return execute(cls, **given)
-
-        return checking
-
-    return decorate
-
-
-def _require(given: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
+def require_types(given: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
+    """Raises ConfigError, which names the input, for a value that is not of the type of its
+    hint."""
     for name, value in given.items():
         hint = hints.get(name, Any)
         options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)

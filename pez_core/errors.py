@@ -38,6 +38,15 @@ class ModelError(PezError):
     """A model name is unknown, or the model is unavailable or does not fit."""
 
 
+class NotDownloadedError(ModelError):
+    """Weights are not on this machine and could not be downloaded. reason: why. file: what is
+    missing, and where it is to be had."""
+
+    def __init__(self, message: str, reason: str = "", file: str = "") -> None:
+        super().__init__(message)
+        self.reason, self.file = reason, file
+
+
 class PictureError(PezError):
     """A picture cannot be read or is too large."""
 

@@ -30,10 +30,10 @@ OPTIONS: Mapping[str, Option] = {
         "the CLIP whose text encoder reads the prompt",
         command="`pez models` lists them",
         node="Choose the diffusion model that you paint with. The usable files in your "
-        "text_encoders, clip_vision and checkpoints folders are listed too. Flux / SD 3: in Flux.1 "
-        "only one pooled vector of a learned prompt reaches the picture, in SD 3.5 a part of it. "
-        "A learned prompt does not reach models whose text encoder is a language model, such as "
-        "Flux.2 and Qwen-Image. 'demo (offline)' is tiny, needs no download and knows clip-art.",
+        "text_encoders, clip_vision and checkpoints folders are listed too. SD 3.5 reads a part of "
+        "a learned prompt, Flux.1 only one pooled vector of it, and models whose text encoder is a "
+        "language model, such as Flux.2 and Qwen-Image, nothing. 'demo' needs no download; it "
+        "knows clip-art only and is the text encoder of no model you paint with.",
         page="See [models](#models).",
     ),
     "tower": Option(

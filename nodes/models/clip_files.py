@@ -1,35 +1,41 @@
 """The drop-down of models: presets in an artist's words, and the CLIP files of ComfyUI's folders.
 
 A file is usable when its head shows a CLIP text tower with its projection into CLIP's common space.
+What a preset names is called so everywhere: in messages, in errors and on the node.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import folder_paths
 
 from ...pez_core.clip.architecture import Architecture
-from ...pez_core.clip.model_names import find_one
+from ...pez_core.clip.model_names import find_one, is_here, preset_architecture
 from ...pez_core.clip.source import Source
 from ...pez_core.clip.tensor_shapes import largest_text_tower
 from ...pez_core.clip.weights_file import WeightsFile
-from ...pez_core.errors import ModelError, WeightsError, printable
-from ...pez_core.hub.download import Progress
-from .known_files import KnownFiles
+from ...pez_core.errors import ModelError, NotDownloadedError, WeightsError, printable
+from ..doing import Downloading, say
+from .known_files import NOTHING, READS, SEES, KnownFiles
 
+DEMO = "demo (clip-art only)"
 PRESETS = {
     "SD 1.5": "sd15",
     "SD 2.x": "sd2",
     "SDXL": "sdxl-g",  # where only one encoder is wanted; `JOINT` has both
     "SDXL (CLIP-G alone)": "sdxl-g",
-    "Flux / SD 3 (CLIP-L)": "flux",
-    "demo (offline)": "demo",
+    "SD 3.5 (in part)": "sdxl-g",
+    "Flux.1 (CLIP-L: weak)": "flux",
+    DEMO: "demo",
 }
+RENAMED = {"Flux / SD 3 (CLIP-L)": "Flux.1 (CLIP-L: weak)", "demo (offline)": DEMO}  # up to 0.4
 # The text encoders of presets that have several: the model and feature dimensions of each.
-JOINT = {"SDXL": {"CLIP-L": ("sdxl-l", 768), "CLIP-G": ("sdxl-g", 1280)}}
+_BOTH = {"CLIP-L": ("sdxl-l", 768), "CLIP-G": ("sdxl-g", 1280)}
+JOINT = {"SDXL": _BOTH, "SD 3.5 (in part)": _BOTH}
 FOLDERS = ("text_encoders", "clip_vision", "checkpoints")
 KNOWN = KnownFiles()
 
@@ -37,24 +43,59 @@ KNOWN = KnownFiles()
 def choices() -> list[str]:
     """The presets, then the usable files as `folder/name`."""
 
-    def usable(path: Path) -> bool:
-        changed = stamp(path)
-        return KNOWN.usable(path, changed, lambda: _recognise(path, *changed) is not None)
-
-    files = [label for label, path in _files() if usable(path)]
-    KNOWN.save()
-    return [*PRESETS, *files]
+    return [*PRESETS, *_usable()]
 
 
-def find_source(label: str, encoder: str | None = None, progress: Progress | None = None) -> Source:
-    """The model of a drop-down entry. encoder: which one, for an entry in `JOINT`; the larger
-    one if left out. progress: called during a download.
+def first_choice() -> str:
+    """The entry that a new node begins with: what needs no download, and sees pictures."""
+    presets = (label for label in PRESETS if label != DEMO and is_ready(label))
+    files = (label for label, can in _usable().items() if can == SEES)
+    return next(presets, None) or next(files, DEMO)
 
-    Raises ModelError when the file is gone, and what `find_one` raises.
+
+def current(label: str) -> str:
+    """An entry as it is called now."""
+    return RENAMED.get(label, label)
+
+
+def is_known(label: str) -> bool:
+    """Whether an entry may be chosen, also by a graph of an earlier version."""
+    return current(label) in choices()
+
+
+def is_ready(label: str, encoder: str | None = None) -> bool:
+    """Whether an entry needs no download. encoder: as for `find_source`."""
+    if label not in PRESETS:
+        return True
+    each = [encoder] if encoder else [*JOINT.get(label, {None: None})]
+    return all(is_here(_preset(label, one)) for one in each)
+
+
+def architecture_of(label: str, encoder: str | None = None) -> Architecture:
+    """The architecture of an entry, without its weights. Raises as `find_source` does."""
+    if label in PRESETS:
+        return preset_architecture(_preset(label, encoder))
+    return find_source(label).arch
+
+
+def find_source(label: str, encoder: str | None = None) -> Source:
+    """The model of a drop-down entry, downloaded if necessary. encoder: which one, for an entry in
+    `JOINT`; the larger one if left out.
+
+    Raises ModelError when the file is gone or cannot be downloaded, and what `find_one` raises.
     """
     if label in PRESETS:
-        name, _ = JOINT.get(label, {}).get(encoder or "", (PRESETS[label], 0))
-        return find_one(name, progress)
+        called = f"{label}, {encoder}" if encoder and label in JOINT else label
+        if not is_ready(label, encoder):
+            say("download", model=called, percent=0)
+        try:
+            return replace(find_one(_preset(label, encoder), Downloading(called)), name=called)
+        except NotDownloadedError as error:
+            raise ModelError(
+                f"{called} is not on this machine and could not be downloaded ({error.reason}). "
+                f"Put the file {error.file} into ComfyUI's folder models/text_encoders, press R "
+                f"and choose it in `model`. {DEMO} needs no download, but paints for nobody"
+            ) from error
     path = next((path for found, path in _files() if found == label), None)
     recognised = None if path is None else _recognise(path, *stamp(path))
     if recognised:
@@ -64,6 +105,41 @@ def find_source(label: str, encoder: str | None = None, progress: Progress | Non
         f"{printable(label[:200])} is not a usable CLIP file any more: press R and choose another "
         "model"
     )
+
+
+def files_of_size(arch: Architecture, sees: bool) -> Iterator[Source]:
+    """The usable files of ComfyUI's folders whose text tower has the size of another. sees: only
+    those that have an image tower, too."""
+    for label, path in _files():
+        recognised = _recognise(path, *stamp(path))
+        if recognised is None:
+            continue
+        found, tower = recognised
+        same = (found.width, found.layers) == (arch.width, arch.layers)
+        if same and (found.vision is not None or not sees):
+            yield Source(label, found, path, tower=tower)
+
+
+def _preset(label: str, encoder: str | None) -> str:
+    name, _ = JOINT.get(label, {}).get(encoder or "", (PRESETS[label], 0))
+    return name
+
+
+def _usable() -> dict[str, int]:
+    """The usable files by label, and what each can do."""
+
+    def can(path: Path) -> int:
+        changed = stamp(path)
+
+        def look() -> int:
+            found = _recognise(path, *changed)
+            return NOTHING if found is None else READS if found[0].vision is None else SEES
+
+        return KNOWN.can(path, changed, look)
+
+    each = {label: can(path) for label, path in _files()}
+    KNOWN.save()
+    return {label: found for label, found in each.items() if found != NOTHING}
 
 
 def encoder_with(label: str, embed_dim: int | None) -> str | None:

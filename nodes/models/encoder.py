@@ -13,6 +13,7 @@ import importlib.util
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -26,14 +27,24 @@ from ...pez_core.errors import ModelError
 from ...pez_core.guard.guard import Guard, make_guard
 from ...pez_core.guard.neutral import calibrate
 from ...pez_core.text.vocabulary import clip_vocabulary
-from ..interrupt import Downloading, check_cancelled
-from .clip_files import JOINT, encoder_with, find_source, stamp
-from .graph_clip import find_tower, read_tower, titles
+from ..doing import say
+from ..interrupt import check_cancelled
+from .clip_files import JOINT, architecture_of, encoder_with, find_source, is_ready, stamp
+from .graph_clip import (
+    find_projection,
+    find_tower,
+    of_same_clip,
+    reach,
+    read_tower,
+    table_of,
+    titles,
+)
 from .memory import LRUCache, TowerModule, load
 from .pictures import pictures_of
-from .vision import features_by_clip_vision, features_by_files, require_same_clip
+from .vision import features_by_clip_vision, features_by_files, features_dim, require_same_clip
 
 TEXT_TOWERS = LRUCache()
+_PROJECTIONS: WeakKeyDictionary[Any, dict[Hashable, Source | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,7 @@ class TextEncoder:
         module = self._module()
         model = ClipModel(self.source, module.tower(), clip_vocabulary())
         if module.calibration is None:
+            say("guard")
             module.calibration = calibrate(model, check_interrupt=check_cancelled).to("cpu")
         return make_guard(model, avoid, calibration=module.calibration)
 
@@ -93,7 +105,12 @@ class TextEncoder:
 
     def _module(self, working_memory: int = 0) -> TowerModule:
         owner = getattr(self.request.clip, "cond_stage_model", None)
-        patcher = TEXT_TOWERS.get(self.key, lambda: TowerModule(self.read()), owner)
+
+        def build() -> TowerModule:
+            say("load", model=self.source.name)
+            return TowerModule(self.read())
+
+        patcher = TEXT_TOWERS.get(self.key, build, owner)
         module: TowerModule = load(patcher, working_memory)
         return module
 
@@ -111,28 +128,47 @@ def open_encoder(
     _require_objects(request)
     images = images or {}
     pictures = {name: pictures_of(image, name) for name, image in images.items()}
+    if request.clip is not None:
+        find_tower(request.clip, None)  # nothing is fetched or seen for a language model
+    if request.clip_vision is not None:
+        return _seen_by_graph(request, images)
     wanted = [*JOINT.get(request.label, {})]
     if request.clip is not None and wanted:
         held = titles(request.clip)
         wanted = [title for title in wanted if title in held]
-    if request.clip_vision is not None:
-        seen = {n: features_by_clip_vision(request.clip_vision, i) for n, i in images.items()}
-        # A CLIP_VISION does not say which CLIP it is of; only the size of its features shows it.
-        embed_dim = next((features.shape[1] for features in seen.values()), None)
-        encoder = _text_encoder(request, embed_dim)
-        alone = "learned for the encoder of `clip_vision` alone: disconnect it to learn for both"
-        return replace(encoder, note=alone if len(wanted) > 1 else ""), seen
     if request.clip is not None and not wanted and not images:
         return _text_encoder(request), {}
     files, note = _find_files(request, wanted)
-    source = _joined(request.label, files) if len(files) > 1 else next(iter(files.values()))
-    seen = {name: features_by_files(source, found) for name, found in pictures.items()}
     encoders = {
         title: _text_encoder(request, file.arch.embed_dim, file) for title, file in files.items()
     }
+    if images:
+        say("look")
+    source = _joined(request.label, files) if len(files) > 1 else next(iter(files.values()))
+    seen = {name: features_by_files(source, found) for name, found in pictures.items()}
     if len(encoders) > 1:
         return _joint_encoder(request, encoders), seen
-    return replace(next(iter(encoders.values())), note=note), seen
+    (encoder,) = encoders.values()
+    return replace(encoder, note=_joined_notes(note, encoder.note)), seen
+
+
+def _seen_by_graph(
+    request: ModelRequest, images: Mapping[str, Tensor]
+) -> tuple[TextEncoder, dict[str, Tensor]]:
+    """With the features of pictures by the `clip_vision` of the graph."""
+    # A CLIP_VISION does not say which CLIP it is of; only the size of its features shows it.
+    embed_dim = features_dim(request.clip_vision) if images else None
+    encoder = None if embed_dim is None else _text_encoder(request, embed_dim)
+    if images:
+        say("look")
+    seen = {n: features_by_clip_vision(request.clip_vision, i) for n, i in images.items()}
+    if encoder is None:
+        embed_dim = next((features.shape[1] for features in seen.values()), None)
+        encoder = _text_encoder(request, embed_dim)
+    held = JOINT.get(request.label, {}) if request.clip is None else titles(request.clip)
+    alone = "learned for the encoder of `clip_vision` alone: disconnect it to learn for both"
+    both = len([title for title in JOINT.get(request.label, {}) if title in held]) > 1
+    return replace(encoder, note=_joined_notes(alone if both else "", encoder.note)), seen
 
 
 def _find_files(
@@ -140,12 +176,16 @@ def _find_files(
 ) -> tuple[dict[str | None, Source], str]:
     """The files of the encoders that are wanted, or of the only one, and a note on what is missing.
     Raises ModelError if there is none."""
+    if request.clip is not None and not is_ready(request.label):
+        local = _local_file(request)
+        if local is not None:
+            return {None: local}, ""
     files: dict[str | None, Source] = {}
     missing = [f"`clip` contains no {t}" for t in JOINT.get(request.label, {}) if t not in wanted]
     order = wanted or [None]
     for title in order:
         try:
-            files[title] = find_source(request.label, title, Downloading())
+            files[title] = find_source(request.label, title)
         except ModelError as error:
             if not files and title == order[-1]:
                 raise
@@ -154,24 +194,55 @@ def _find_files(
     return files, f"learned for {[*files][0]} alone: {'; '.join(missing)}" if alone else ""
 
 
+def _local_file(request: ModelRequest) -> Source | None:
+    """A file of ComfyUI's folders that sees with the CLIP of the graph, so that nothing has to be
+    downloaded."""
+    tower = find_tower(request.clip, None)
+    return of_same_clip(tower, table_of(request.clip, tower), sees=True)
+
+
 def _text_encoder(
     request: ModelRequest, embed_dim: int | None = None, file: Source | None = None
 ) -> TextEncoder:
     """The text encoder of a request for pictures whose features have so many dimensions, if there
-    are any. file: the one to read, where no `clip` is connected; the entry's if left out."""
+    are any. file: the one to read, where no `clip` is connected; the entry's if left out.
+
+    Raises ModelError where no encoder is available, or it is not of the CLIP that sees."""
     clip, label = request.clip, request.label
     if clip is not None:
         source = find_tower(clip, embed_dim)
         key: Hashable = (id(clip.cond_stage_model), source.tower, clip.patcher.patches_uuid, label)
-        encoder = TextEncoder(request, source, key, lambda: read_tower(clip, source, label))
+        projection = _projection(clip, source, label, file, key)
+        taken = "" if projection is None or projection.name.startswith(label) else projection.name
+        note = _joined_notes(reach(clip), taken and f"with the projection of {taken}")
+        encoder = TextEncoder(
+            request, source, key, lambda: read_tower(clip, source, projection), note
+        )
     else:
-        file = file or find_source(label, encoder_with(label, embed_dim), Downloading())
+        encoder_name = encoder_with(label, embed_dim)
+        if embed_dim is not None and file is None:  # before a download
+            require_same_clip(architecture_of(label, encoder_name), embed_dim, request.clip_vision)
+        file = file or find_source(label, encoder_name)
         assert file.path is not None
         key = (file.path, file.tower, *stamp(file.path))
         encoder = TextEncoder(request, file, key, lambda: read_model(file).tower)
     if embed_dim is not None:
         require_same_clip(encoder.source.arch, embed_dim, request.clip_vision)
     return encoder
+
+
+def _projection(
+    clip: Any, source: Source, label: str, file: Source | None, key: Hashable
+) -> Source | None:
+    """`find_projection`, once for each text encoder of a graph."""
+    known = _PROJECTIONS.setdefault(clip.cond_stage_model, {})
+    if key not in known:
+        known[key] = find_projection(clip, source, label, file)
+    return known[key]
+
+
+def _joined_notes(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _joint_encoder(request: ModelRequest, encoders: Mapping[str, TextEncoder]) -> TextEncoder:

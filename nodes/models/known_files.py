@@ -2,7 +2,7 @@
 
 A folder may hold a thousand checkpoints, and the list of models is made at every start. So what was
 found is kept on disk for each file, by its path, time and size. It only answers whether a file is
-offered: what is in a file is read again when it is used.
+offered, and whether it sees pictures: what is in a file is read again when it is used.
 
 But: the memory is a convenience. Where it cannot be read or written, the files are read instead.
 """
@@ -21,6 +21,7 @@ from ...pez_core.version import __version__
 
 MOST = 20_000  # files that are remembered
 Stamp = tuple[int, int]  # the time and the size of a file
+NOTHING, READS, SEES = range(3)  # what a file can do; what sees reads, too
 
 
 def memory_file() -> Path:
@@ -30,15 +31,15 @@ def memory_file() -> Path:
 
 
 class KnownFiles:
-    """Whether files are usable, by path and stamp."""
+    """What files can do, by path and stamp."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Stamp, bool]] | None = None  # None: not yet read from disk
+        self._found: dict[str, tuple[Stamp, int]] | None = None  # None: not yet read from disk
         self._asked: set[str] = set()
         self._changed = False
 
-    def usable(self, path: Path, stamp: Stamp, look: Callable[[], bool]) -> bool:
-        """Whether a file is usable. look: reads the file if this is not known."""
+    def can(self, path: Path, stamp: Stamp, look: Callable[[], int]) -> int:
+        """What a file can do. look: reads the file if this is not known."""
         if self._found is None:
             self._found = _read(memory_file())
         name = str(path)
@@ -57,7 +58,7 @@ class KnownFiles:
         self._changed = False
         if len(self._found) > MOST:
             self._found = {k: v for k, v in self._found.items() if k in self._asked}
-        files = {name: [*stamp, usable] for name, (stamp, usable) in self._found.items()}
+        files = {name: [*stamp, can] for name, (stamp, can) in self._found.items()}
         target = memory_file()
         # Of this process alone, and put in place whole: others may read and write at once.
         own = target.with_name(f"{target.name}.{os.getpid()}")
@@ -71,7 +72,7 @@ class KnownFiles:
                 own.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, tuple[Stamp, bool]]:
+def _read(path: Path) -> dict[str, tuple[Stamp, int]]:
     """What a file remembers; nothing if it is not there, damaged, or of another version, which may
     use other files."""
     try:
@@ -84,5 +85,7 @@ def _read(path: Path) -> dict[str, tuple[Stamp, bool]]:
     return {
         name: ((entry[0], entry[1]), entry[2])
         for name, entry in files.items()
-        if isinstance(entry, list) and [type(value) for value in entry] == [int, int, bool]
+        if isinstance(entry, list)
+        and [type(value) for value in entry] == [int] * 3
+        and entry[2] in (NOTHING, READS, SEES)
     }

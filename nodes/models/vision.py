@@ -65,6 +65,14 @@ def features_by_clip_vision(clip_vision: Any, image: Tensor) -> Tensor:
     return torch.cat(features)
 
 
+def features_dim(clip_vision: Any) -> int | None:
+    """How many dimensions the features of a CLIP_VISION have, without a picture; None if it does
+    not say."""
+    projection = getattr(getattr(clip_vision, "model", None), "visual_projection", None)
+    weight = getattr(projection, "weight", None)
+    return None if weight is None else int(weight.shape[0])
+
+
 def require_same_clip(arch: Architecture, embed_dim: int, clip_vision: Any) -> None:
     """Raises ModelError where picture features of so many dimensions are not of the same CLIP as a
     text encoder. clip_vision: the graph's image encoder that made them; None for a file's."""

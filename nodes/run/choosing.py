@@ -12,6 +12,7 @@ from ...pez_core.painter.choosing import chosen_by, improved_by
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.text.edits import split_words
 from ...pez_core.text.vocabulary import clip_vocabulary
+from ..doing import say
 from .denoising import GraphErrors, GraphPainter, Typed, sized
 from .live import LiveSearch
 
@@ -27,6 +28,7 @@ class Chooser:
 
     def seen(self, seed: int) -> Typed:
         """The picture, as the painter sees it. Raises what `GraphErrors` raises."""
+        say("paint")
         return Typed(GraphErrors(self.painter, sized(self.image), seed))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 from comfy.utils import ProgressBar
 
 from ...pez_core.painter.ranking import Ranking
+from ...pez_core.prompt import SCHEMA
 from ...pez_core.search.searcher import StepInfo
 from ...pez_core.text.vocabulary import clip_vocabulary
+from ..doing import LISTENER
 from ..interrupt import INTERVAL, check_cancelled
 from .messages import progress_message, ranking_message
 
@@ -24,6 +27,20 @@ log = logging.getLogger(__name__)
 ROUTE = "/pez/finish"
 PACK = Path(__file__).parents[2]
 RUNNING: dict[str, Live] = {}  # by the node's id; see `_running`
+
+
+@contextmanager
+def announced(node_id: str) -> Iterator[None]:
+    """Tells the page what a node is doing, until its first words."""
+
+    def tell(facts: dict[str, Any]) -> None:
+        _send({"schema": SCHEMA, **facts}, node_id, _prompt_id())
+
+    token = LISTENER.set(tell)
+    try:
+        yield
+    finally:
+        LISTENER.reset(token)
 
 
 class Live:
@@ -61,13 +78,10 @@ class Live:
             self._bar.update_absolute(step, total)
         elif self._sent:  # the first words are sent at once
             return
-        server = _server()
-        if server is None or message is None:
+        if _server() is None or message is None:
             return
         self._sent = True
-        detail = message() | {"node": self.node_id, "prompt_id": self.prompt_id}
-        # To the page that queued the run; other open pages have graphs of their own.
-        server.send_sync("pez.progress", detail, server.client_id)
+        _send(message(), self.node_id, self.prompt_id)
 
 
 class LiveSearch(Live):
@@ -179,6 +193,14 @@ def _running() -> dict[str, Live]:
         return RUNNING
     running: dict[str, Live] = vars(server).setdefault("pez_running", RUNNING)
     return running
+
+
+def _send(message: dict[str, Any], node_id: str, prompt_id: str | None) -> None:
+    """To the page that queued the run; other open pages have graphs of their own."""
+    server = _server()
+    if server is not None:
+        detail = message | {"node": node_id, "prompt_id": prompt_id}
+        server.send_sync("pez.progress", detail, server.client_id)
 
 
 def _server() -> Any:

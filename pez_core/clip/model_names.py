@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ModelError, VocabularyError, printable
 from ..hub.configuration import Section
-from ..hub.download import Progress, download, placed_by_hand
+from ..hub.download import Progress, cached, download, placed_by_hand
 from ..hub.open_clip_files import model_config, part
 from ..text.line_files import read_lines
 from .architecture import Architecture, from_open_clip, read_architecture
@@ -92,6 +92,23 @@ def find_model(name: str, progress: Progress | None = None) -> Source | JointSou
         parts.append(find_one(one, progress))
         weights.append(float(matched.group(2)) if matched else 1.0)
     return JointSource(name, tuple(parts), tuple(weights))
+
+
+def preset_architecture(preset: str) -> Architecture:
+    """That of a preset of a single CLIP, without its weights."""
+    registered = PRESETS[preset].source
+    if registered is None:
+        return find_one(preset).arch
+    return _registered(registered.partition(":")[0])
+
+
+def is_here(preset: str) -> bool:
+    """Whether a preset of a single CLIP needs no download."""
+    registered = PRESETS[preset].source
+    if registered is None:
+        return True
+    by_hand = placed_by_hand(*registered.split(":"))
+    return by_hand.is_file() or cached(LISTED[registered]) is not None
 
 
 def find_one(name: str, progress: Progress | None = None) -> Source:

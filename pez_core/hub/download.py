@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, NotDownloadedError
 
 IN_TROUBLE = (500, 502, 503, 504)  # answers after which the hub's client tries again
 Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total (0: unknown)
@@ -30,10 +30,9 @@ def download(
     progress: called with the bytes downloaded and the bytes in total. An exception that it raises
     ends the download. But: it is not called with versions of huggingface_hub before 1.2.
     """
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download
 
-    repository, _, file = trained.get("hf_hub", "").rpartition("/")
-    file = f"{Path(file).stem}.safetensors" if file else "open_clip_model.safetensors"
+    repository, file = _place(trained)
     if not repository:
         raise ModelError(
             f"{name}: the installed open_clip lists only a pickle of it, and pickles are not read: "
@@ -41,9 +40,9 @@ def download(
         )
     raised: list[BaseException] = []
     try:
-        cached = try_to_load_from_cache(repository, file)
-        if isinstance(cached, str):
-            return Path(cached)
+        here = cached(trained)
+        if here is not None:
+            return here
         _ask(repository, file)
         options = {} if progress is None else {"tqdm_class": _bar(progress, raised)}
         if "tqdm_class" not in signature(hf_hub_download).parameters:  # huggingface_hub before 1.2
@@ -52,11 +51,27 @@ def download(
     except Exception as error:  # the hub raises its own types for no network, space or permission
         if raised:
             raise raised[0] from None
-        raise ModelError(
-            f"{name} is not on this machine and could not be downloaded ({_reason(error)}). By "
-            f"hand: put the file {file} of {constants.ENDPOINT}/{repository} at {by_hand}. The "
-            "model demo needs no download"
-        ) from error
+        reason, source = _reason(error), f"{constants.ENDPOINT}/{repository}"
+        raise NotDownloadedError(
+            f"{name} is not on this machine and could not be downloaded ({reason}). By hand: put "
+            f"the file {file} of {source} at {by_hand}. The model demo needs no download",
+            reason, f"{file} of {source}",
+        ) from error  # fmt: skip
+
+
+def cached(trained: dict[str, str]) -> Path | None:
+    """The safetensors file of an open_clip entry in the hub's cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, file = _place(trained)
+    found = try_to_load_from_cache(repository, file) if repository else None
+    return Path(found) if isinstance(found, str) else None
+
+
+def _place(trained: dict[str, str]) -> tuple[str, str]:
+    """The repository of an open_clip entry and the name of its safetensors file."""
+    repository, _, file = trained.get("hf_hub", "").rpartition("/")
+    return repository, f"{Path(file).stem}.safetensors" if file else "open_clip_model.safetensors"
 
 
 def why_unreachable(repository: str, file: str) -> str | None:

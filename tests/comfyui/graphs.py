@@ -13,7 +13,7 @@ LEARN = "PEZ_ImageToHardPrompt"
 MIX = "PEZ_PromptMixer"
 RANK = "PEZ_PromptRanker"
 VIEW = "PEZ_TokenViewer"
-DEMO = "demo (offline)"
+DEMO = "demo (clip-art only)"
 CLIP_L_CHOICE = f"text_encoders/{CLIP_L}"
 
 

@@ -48,7 +48,7 @@ def told(client: Client, prompt_id: str) -> int:
         )
 
 
-@pytest.mark.parametrize("model", ["demo (offline)", CLIP_L_CHOICE])
+@pytest.mark.parametrize("model", ["demo (clip-art only)", CLIP_L_CHOICE])
 def test_an_interrupt_takes_effect_within_a_step(client: Client, model: str) -> None:
     prompt_id, _ = started(client, graph(**GOING_ON, model=model))
     client.post("/interrupt", {})

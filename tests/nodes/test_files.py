@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,8 +169,10 @@ def test_a_file_that_changes_is_read_anew(comfy: Comfy) -> None:
         ("SDXL", "CLIP-L", "sdxl-l"),
         ("SDXL", "CLIP-H", "sdxl-g"),
         ("SDXL (CLIP-G alone)", "CLIP-L", "sdxl-g"),
-        ("Flux / SD 3 (CLIP-L)", "CLIP-L", "flux"),
-        ("demo (offline)", "CLIP-L", "demo"),
+        ("SD 3.5 (in part)", "CLIP-L", "sdxl-l"),
+        ("SD 3.5 (in part)", None, "sdxl-g"),
+        ("Flux.1 (CLIP-L: weak)", "CLIP-L", "flux"),
+        ("demo (clip-art only)", "CLIP-L", "demo"),
     ],
 )
 def test_a_preset_is_a_model_of_the_core(
@@ -177,8 +180,10 @@ def test_a_preset_is_a_model_of_the_core(
 ) -> None:
     files = comfy.module("nodes.models.clip_files")
     assert name in comfy.module("pez_core.clip.model_names").PRESETS
-    monkeypatch.setattr(files, "find_one", lambda name, progress: name)
-    assert files.find_source(label, encoder) == name
+    source = comfy.module("pez_core.clip.source").Source
+    monkeypatch.setattr(files, "find_one", lambda name, progress: source(name, None, Path(name)))
+    found = files.find_source(label, encoder)
+    assert found.path == Path(name) and found.name.startswith(label)
 
 
 @pytest.mark.parametrize(("dim", "encoder"), [(768, "CLIP-L"), (1280, "CLIP-G"), (9, None)])

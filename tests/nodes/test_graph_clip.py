@@ -22,11 +22,14 @@ PROJECTION = "text_projection.weight"
 QUERY = "text_model.encoder.layers.0.self_attn.q_proj.weight"
 
 
-def read(comfy: Comfy, clip: Clip, label: str = "demo (offline)", dim: int | None = None) -> Any:
+def read(
+    comfy: Comfy, clip: Clip, label: str = "demo (clip-art only)", dim: int | None = None
+) -> Any:
     """A copy of the tower that a run with this CLIP takes."""
     graph = comfy.module("nodes.models.graph_clip")
     with torch.inference_mode():
-        return graph.read_tower(clip, graph.find_tower(clip, dim), label)
+        tower = graph.find_tower(clip, dim)
+        return graph.read_tower(clip, tower, graph.find_projection(clip, tower, label))
 
 
 def file(comfy: Comfy, model: Any) -> str:
@@ -94,7 +97,7 @@ def test_the_tower_is_read_once(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -
     count.clear()
     del clip
     gc.collect()
-    comfy.mix(model="demo (offline)", **mixed)
+    comfy.mix(model="demo (clip-art only)", **mixed)
     assert len(encoder.TEXT_TOWERS) == 1
 
 
@@ -119,7 +122,7 @@ def test_a_language_model_is_not_a_clip(comfy: Comfy) -> None:
         lambda: comfy.mix(prompt_1="a cat", clip=clip),
         lambda: comfy.learn(image_of(example()), clip=clip),
     ):
-        with pytest.raises(comfy.errors.ModelError, match="no CLIP, only a language model.*T5"):
+        with pytest.raises(comfy.errors.ModelError, match="is a language model.*Prompt Ranker"):
             run()
 
 
@@ -158,7 +161,7 @@ def test_a_file_of_other_weights_is_refused(comfy: Comfy) -> None:
 def test_a_model_of_another_size_is_refused(comfy: Comfy) -> None:
     clip = Clip(comfy, clip_l=text_model(LARGE))
     for label, width in (
-        ("demo (offline)", 128),
+        ("demo (clip-art only)", 128),
         (file(comfy, text_model(WIDE)), 1024),
     ):
         with pytest.raises(
@@ -176,7 +179,9 @@ def test_a_file_that_is_unavailable_is_explained(
     def find_one(name: str, progress: object) -> None:
         raise comfy.errors.ModelError("no network")
 
-    monkeypatch.setattr(comfy.module("nodes.models.clip_files"), "find_one", find_one)
+    files = comfy.module("nodes.models.clip_files")
+    monkeypatch.setattr(files, "find_one", find_one)
+    monkeypatch.setattr(files, "preset_architecture", lambda name: LARGE)
     message = r"no trained projection.*choose in `model`.*For 'SD 1.5': no network"
     with pytest.raises(comfy.errors.ModelError, match=message):
         read(comfy, Clip(comfy, clip_l=text_model(LARGE)), "SD 1.5")

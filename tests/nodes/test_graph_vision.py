@@ -59,7 +59,7 @@ def test_the_family_must_agree(comfy: Comfy, width: int, fits: bool) -> None:
     """Two CLIPs may have features of the same size; the widths of their towers tell them apart."""
     encoder = comfy.module("nodes.models.encoder")
     clip = Clip(comfy, clip_h=text_model(WIDE))
-    request = encoder.ModelRequest("demo (offline)", clip, Vision(dim=1024, width=width))
+    request = encoder.ModelRequest("demo (clip-art only)", clip, Vision(dim=1024, width=width))
     images = {"image": image_of(example())}
     if fits:
         assert encoder.open_encoder(request, images)[0].source.arch.width == 1024

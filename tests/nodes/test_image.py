@@ -12,7 +12,7 @@ import torch
 from pez_core import PRESETS, Targets, make_targets
 from pez_core.clip.model_names import find_model
 from pez_core.text.vocabulary import Vocabulary
-from tests.support.nodes_support import Comfy, example, image_of
+from tests.support.nodes_support import DEMO, Comfy, example, image_of
 from tests.support.oracle import DemoOracle
 from tests.support.payloads import assert_learned
 
@@ -43,13 +43,13 @@ def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle) -> None
     for found in payload["candidates"]:
         expected = oracle.similarity(found["text"], target)
         assert found["similarity"] == pytest.approx(expected, abs=CLOSE)
-    assert (payload["model"], payload["note"], payload["stopped"]) == ("demo", "", "steps")
+    assert (payload["model"], payload["note"], payload["stopped"]) == (DEMO, "", "steps")
 
 
 def test_what_travels_to_the_viewer_is_not_part_of_the_model(comfy: Comfy) -> None:
     """Plain values and the targets, as normal tensors: the graph keeps them after the run."""
     tokens = comfy.learn(image_of(example()), template="a {2}").result[2]
-    assert tokens.fixed == {0} and tokens.encoder.request.label == "demo (offline)"
+    assert tokens.fixed == {0} and tokens.encoder.request.label == "demo (clip-art only)"
     assert (
         tokens.targets.features.shape == (1, 192) and tokens.targets.features.device.type == "cpu"
     )
@@ -183,7 +183,7 @@ def test_the_settings_reach_the_search(
 
     monkeypatch.setattr(learning, "learn_prompt", short)
     comfy.run(
-        "ImageToHardPrompt", image=image_of(example()), model="demo (offline)", preset=preset,
+        "ImageToHardPrompt", image=image_of(example()), model="demo (clip-art only)", preset=preset,
         **widgets,
     )  # fmt: skip
     assert seen == {**PRESETS[preset].to_json(), **changes}

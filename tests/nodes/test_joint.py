@@ -29,12 +29,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture
 def files(comfy: Comfy, saved: Files, monkeypatch: pytest.MonkeyPatch) -> Files:
     """What ComfyUI finds when it looks for the two."""
-    files = Files(saved.models, saved.folder)
-    monkeypatch.setattr(
-        comfy.module("nodes.models.clip_files"),
-        "find_one",
-        lambda name, progress: files.find(comfy, name),
-    )
+    files, there = Files(saved.models, saved.folder), comfy.module("nodes.models.clip_files")
+    monkeypatch.setattr(there, "find_one", lambda name, progress: files.find(comfy, name))
+    monkeypatch.setattr(there, "preset_architecture", ARCHS.__getitem__)
+    monkeypatch.setattr(there, "is_here", lambda name: name not in files.missing)
     return files
 
 

@@ -91,7 +91,7 @@ def test_what_is_used_is_read_from_the_file(
     start()
     remembered = json.loads(memory.read_text())
     for entry in remembered["files"].values():
-        entry[2] = True
+        entry[2] = 1
     memory.write_text(json.dumps(remembered))
     known = comfy.module("nodes.models.known_files").KnownFiles()
     comfy.module("nodes.models.clip_files").KNOWN = known

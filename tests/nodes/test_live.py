@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.nodes_support import NODE, PROMPT, Comfy, example, image_of
+from tests.support.nodes_support import DEMO, NODE, PROMPT, Comfy, example, image_of
 from tests.support.payloads import assert_progress
 
 pytest_plugins = ("tests.support.nodes_fixtures",)
@@ -36,20 +36,25 @@ def clock(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def listen(comfy: Comfy, hear: Any) -> None:
-    """Calls `hear` with every message at the moment it is sent."""
-    comfy.server.send_sync = lambda event, data, sid=None: hear(data)
+    """Calls `hear` with every message about words at the moment it is sent."""
+    comfy.server.send_sync = lambda event, data, sid=None: None if "doing" in data else hear(data)
+
+
+def of_words(comfy: Comfy) -> list[Any]:
+    """The messages that were sent after those on what the node was doing before."""
+    return [message for message in comfy.server.sent if "doing" not in message[1]]
 
 
 def test_the_page_that_asked_gets_the_messages(comfy: Comfy, clock: Clock) -> None:
     comfy.learn(image_of(example()), template="a {2}", **LONG)
-    assert len(comfy.server.sent) > 3
-    for event, data, page in comfy.server.sent:
+    assert len(of_words(comfy)) > 3
+    for event, data, page in of_words(comfy):
         assert (event, page) == ("pez.progress", "the page")
         assert (data["node"], data["prompt_id"]) == (NODE, PROMPT)
         assert_progress(json.loads(json.dumps(data)))
         assert [token["fixed"] for token in data["tokens"]] == [True, False, False]
         assert data["text"].split() == [token["text"] for token in data["tokens"]]
-    told = [data for _, data, _ in comfy.server.sent]
+    told = [data for _, data, _ in of_words(comfy)]
     assert [data["step"] for data in told] == sorted(data["step"] for data in told)
     scores = [data["similarity"] for data in told]
     assert scores == sorted(scores) and scores[0] < scores[-1]
@@ -72,7 +77,27 @@ def test_the_first_words_come_at_once(comfy: Comfy, monkeypatch: pytest.MonkeyPa
     """However swift a run is something is seen of it, and no more than that."""
     monkeypatch.setattr(comfy.module("nodes.run.live"), "time", Clock(0.0))
     comfy.learn(image_of(example()))
-    assert len(comfy.server.sent) == len(comfy.bar) == 1
+    assert len(of_words(comfy)) == len(comfy.bar) == 1
+
+
+def test_before_the_words_the_page_hears_what_is_done(comfy: Comfy) -> None:
+    """In the order of the work, and each once; a second run has nothing to load."""
+
+    def doing() -> list[tuple[str, str]]:
+        comfy.server.sent.clear()
+        comfy.learn(image_of(example()), avoid="a person")
+        first = [
+            event == "pez.progress" and data.get("doing") for event, data, _ in comfy.server.sent
+        ]
+        assert first.index(None) > 0 and not any(first[first.index(None) :])
+        return [
+            (data["doing"], data.get("model", ""))
+            for _, data, _ in comfy.server.sent
+            if "doing" in data
+        ]
+
+    assert doing() == [("look", ""), ("load", DEMO), ("guard", "")]
+    assert doing() == [("look", "")]
 
 
 @pytest.mark.parametrize("missing", ["instance", "module"])
@@ -116,7 +141,7 @@ def test_the_mixer_can_be_cancelled(comfy: Comfy, mode: str) -> None:
 def test_the_viewer_can_be_cancelled(comfy: Comfy) -> None:
     comfy.mm.interrupt_after = 2
     with pytest.raises(comfy.mm.InterruptProcessingException):
-        comfy.view(prompt="a red car", model="demo (offline)")
+        comfy.view(prompt="a red car", model="demo (clip-art only)")
 
 
 def test_nothing_remains_after_an_error(comfy: Comfy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +205,8 @@ def test_the_route_knows_no_such_run(comfy: Comfy, route: Any, body: str) -> Non
 
 
 def test_a_download_moves_the_bar_and_can_be_cancelled(comfy: Comfy) -> None:
-    downloading = comfy.module("nodes.interrupt").Downloading()
-    comfy.mm.interrupt_after = 4  # the bar of the first looks as well
+    downloading = comfy.module("nodes.doing").Downloading("SD 1.5")
+    comfy.mm.interrupt_after = 5  # the bar and the message of the first look as well
     downloading(10, 100)
     downloading(20, 100)
     with pytest.raises(comfy.mm.InterruptProcessingException):

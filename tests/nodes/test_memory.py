@@ -234,7 +234,7 @@ def test_cancelling_takes_effect_between_the_attempts(
 ) -> None:
     device = Device(comfy, 0, NO_MEMORY[0])
     monkeypatch.setattr(comfy.module("nodes.run.learning"), "learn_prompt", device.learn_prompt)
-    comfy.mm.interrupt_after = 3  # the picture, the first attempt, the second
+    comfy.mm.interrupt_after = 5  # look, the picture, load, the first attempt, the second
     with pytest.raises(comfy.mm.InterruptProcessingException):
         comfy.learn(image_of(example()), restarts=16)
     assert device.tried == [16]

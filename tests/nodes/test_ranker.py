@@ -147,7 +147,7 @@ def test_the_page_sees_the_edits_going_on(comfy: Comfy, monkeypatch: pytest.Monk
     monkeypatch.setattr(live, "INTERVAL", 0.0)
     given = {"clip": Reader(likes_red_cats), "prompts": "a red dog\nthe cat", "edits": 5}
     ranked(comfy, **given)
-    told = [data for _, data, _ in comfy.server.sent]
+    told = [data for _, data, _ in comfy.server.sent if "doing" not in data]
     editing = [data for data in told if data.get("phase") == "edit"]
     steps = [data["step"] for data in told]
     assert len(editing) >= 2 and steps == sorted(steps) and steps[-1] <= editing[0]["total"]
@@ -166,7 +166,8 @@ def test_the_page_sees_the_edits_going_on(comfy: Comfy, monkeypatch: pytest.Monk
 
 def test_the_page_sees_it_going_on(comfy: Comfy) -> None:
     ranked(comfy, prompts="a 1\nb 1")
-    (event, data, page) = comfy.server.sent[0]
+    (_, doing, _), (event, data, page), *_ = comfy.server.sent
+    assert doing["doing"] == "paint"
     assert (event, page) == ("pez.progress", "the page")
     assert (data["node"], data["prompt_id"], data["step"]) == (NODE, PROMPT, 1)
     assert comfy.bar[0] == (1, 4, NODE)

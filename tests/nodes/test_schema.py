@@ -110,13 +110,7 @@ def test_the_front_end_is_tested_with_these_nodes(comfy: Comfy) -> None:
         assert known["display_name"] == schema.display_name
 
 
-def advanced_inputs(comfy: Comfy) -> set[str]:
-    schema = comfy.nodes["PEZ_ImageToHardPrompt"].define_schema()
-    return {i.id for i in schema.inputs if i.options.get("advanced")}
-
-
 def test_newer_keywords_are_left_out_where_they_are_unknown(comfy: Comfy) -> None:
-    assert advanced_inputs(comfy) == set()
     assert not hasattr(comfy.nodes["PEZ_TokenViewer"].define_schema(), "search_aliases")
 
 
@@ -128,8 +122,6 @@ def test_newer_keywords_are_used_where_they_are_known(
     loaded = load(tmp_path / "pack")
     try:
         comfy = Comfy(loaded)
-        assert {"restarts", "vocabulary", "seconds"} <= advanced_inputs(comfy)
-        assert not {"image", "model", "tokens"} & advanced_inputs(comfy)
         for node in comfy.nodes.values():
             assert "pez" in node.define_schema().search_aliases
     finally:

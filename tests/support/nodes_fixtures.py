@@ -37,6 +37,10 @@ def comfy(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         monkeypatch.setattr(comfy.module(f"nodes.models.{module}"), name, cache())
     known = comfy.module("nodes.models.known_files").KnownFiles()
     monkeypatch.setattr(comfy.module("nodes.models.clip_files"), "KNOWN", known)
+    # What this machine has downloaded is of no account.
+    monkeypatch.setattr(
+        comfy.module("nodes.models.clip_files"), "is_here", lambda name: name == "demo"
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", comfy.server)
     monkeypatch.setattr(execution, "context", execution.ExecutionContext(PROMPT, NODE, None))

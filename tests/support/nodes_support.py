@@ -25,8 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTROL = "control_after_generate"  # the widget that the front end puts after a seed
 STUBS = Path(__file__).parents[1] / "stubs"
 NODE, PROMPT = "3:2", "a prompt's id"
-DEMO = "demo (offline)"
-PRESETS = ["SD 1.5", "SD 2.x", "SDXL", "SDXL (CLIP-G alone)", "Flux / SD 3 (CLIP-L)", DEMO]
+DEMO = "demo (clip-art only)"
+PRESETS = [
+    "SD 1.5",
+    "SD 2.x",
+    "SDXL",
+    "SDXL (CLIP-G alone)",
+    "SD 3.5 (in part)",
+    "Flux.1 (CLIP-L: weak)",
+    DEMO,
+]
 
 
 @dataclass(frozen=True)

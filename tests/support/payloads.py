@@ -14,7 +14,7 @@ PROGRESS = {
 LEARNED = {
     "schema": int, "kind": str, "text": str, "similarity": float, "tokens": list,
     "candidates": list, "guard": list, "stopped": str, "steps": int, "seconds": float,
-    "model": str, "note": str, "passed_on": str,
+    "model": str, "note": str, "passed_on": str, "edited": (dict, type(None)),
 }  # fmt: skip
 VIEWED = {
     "schema": int, "kind": str, "source": str, "text": str, "similarity": (float, type(None)),

@@ -4,6 +4,7 @@
 import { button, el } from "./dom.js";
 import { editedLines } from "./edited.js";
 import { guardLines } from "./guard.js";
+import { said, t } from "./language.js";
 import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
 
 /**
@@ -17,8 +18,8 @@ import { asSeconds, asSimilarity, stoppedInWords } from "./words.js";
  */
 
 const PAINTER_AT_WORK = {
-  choose: "the model you paint with is choosing",
-  edit: "the model you paint with tries other words",
+  choose: () => t("the model you paint with is choosing"),
+  edit: () => t("the model you paint with tries other words"),
 };
 
 /** @param {string} text @returns {HTMLElement} the text of an empty panel */
@@ -33,12 +34,14 @@ export function hint(text) {
  * @returns {HTMLElement}
  */
 export function chipRow(tokens) {
-  const row = el("div", { class: "pez-chips", role: "list", "aria-label": "tokens" });
+  const row = el("div", { class: "pez-chips", role: "list", "aria-label": t("tokens") });
   let word = null;
   tokens.forEach((token, i) => {
     word ??= row.appendChild(el("span", { class: "pez-word", role: "listitem" }));
     const kind = token.fixed ? " pez-fixed" : "";
-    const title = `token ${token.id}${token.fixed ? ", of the template" : ""}`;
+    const title = token.fixed
+      ? t("token {id}, of the template", { id: token.id })
+      : t("token {id}", { id: token.id });
     const shade = `pez-chip pez-shade-${i % 2}${kind}`;
     word.appendChild(el("span", { class: shade, text: token.text, title }));
     if (token.ends_word) word = null;
@@ -52,12 +55,12 @@ export function chipRow(tokens) {
  * @returns {HTMLButtonElement}
  */
 export function finishButton(onFinish) {
-  const finish = button("Use best so far", async () => {
+  const finish = button(t("Use best so far"), async () => {
     finish.disabled = true;
-    finish.textContent = "finishing…";
+    finish.textContent = t("finishing…");
     if (await onFinish()) return;
     finish.disabled = false;
-    finish.textContent = "Use best so far";
+    finish.textContent = t("Use best so far");
   });
   return finish;
 }
@@ -86,9 +89,7 @@ export function runningView(onFinish) {
       const share = progress.total > 0 ? Math.min(1, progress.step / progress.total) : 0;
       bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
       similarity.textContent = asSimilarity(progress.similarity);
-      const refining = progress.phase === "refine" ? "refining, " : "";
-      const step = `${refining}step ${progress.step} of ${progress.total}`;
-      const now = PAINTER_AT_WORK[progress.phase] ?? step;
+      const now = PAINTER_AT_WORK[progress.phase]?.() ?? stepText(progress);
       steps.textContent = `${now} · ${asSeconds(progress.seconds)}`;
       const key = JSON.stringify(progress.tokens);
       if (key === shown) return;
@@ -96,6 +97,12 @@ export function runningView(onFinish) {
       chips.replaceChildren(chipRow(progress.tokens));
     },
   };
+}
+
+function stepText({ phase, step, total }) {
+  return phase === "refine"
+    ? t("refining, step {step} of {total}", { step, total })
+    : t("step {step} of {total}", { step, total });
 }
 
 /**
@@ -107,12 +114,12 @@ export function runningView(onFinish) {
 export function learnedView(learned, onCopy) {
   const facts = [
     stoppedInWords(learned.stopped),
-    learned.steps ? `${learned.steps} steps` : "",
+    learned.steps ? t("{steps} steps", { steps: learned.steps }) : "",
     asSeconds(learned.seconds),
     learned.model,
   ];
-  const copy = button("Copy", () => onCopy(learned.text, copy), {
-    title: "Copy the prompt, escaped for a prompt box",
+  const copy = button(t("Copy"), () => onCopy(learned.text, copy), {
+    title: t("Copy the prompt, escaped for a prompt box"),
   });
   const others = (learned.candidates ?? []).filter((other) => other.text !== learned.text);
   return el("div", { class: "pez-view pez-learned" }, [
@@ -123,7 +130,7 @@ export function learnedView(learned, onCopy) {
       copy,
     ]),
     guardLines(learned.guard),
-    learned.note ? el("div", { class: "pez-note", text: learned.note }) : null,
+    learned.note ? el("div", { class: "pez-note", text: said(learned.note) }) : null,
     editedLines(learned.edited, onCopy),
     others.length ? candidateList(others, onCopy) : null,
   ]);
@@ -133,7 +140,7 @@ function candidateList(candidates, onCopy) {
   const items = candidates.map((candidate) => {
     const item = button("", () => onCopy(candidate.text, item), {
       class: "pez-candidate",
-      title: "Click to copy",
+      title: t("Click to copy"),
     });
     item.append(
       el("span", { class: "pez-similarity", text: asSimilarity(candidate.similarity) }),
@@ -142,7 +149,7 @@ function candidateList(candidates, onCopy) {
     return el("li", {}, [item]);
   });
   return el("div", {}, [
-    el("div", { class: "pez-heading", text: "Other candidates" }),
+    el("div", { class: "pez-heading", text: t("Other candidates") }),
     el("ul", { class: "pez-candidates" }, items),
   ]);
 }

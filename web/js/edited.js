@@ -1,6 +1,7 @@
 // The edits of a prompt that a painter took. Pure rendering.
 
 import { button, el } from "./dom.js";
+import { t } from "./language.js";
 
 /**
  * @typedef {{prompt: string, gain: number, pieces: {text: string, kind: string}[]}} Edit
@@ -9,9 +10,9 @@ import { button, el } from "./dom.js";
  */
 
 const NONE = {
-  "no better edit": "No edit is surely better.",
-  seconds: "The time was up before an edit.",
-  stopped: "Stopped before an edit.",
+  "no better edit": () => t("No edit is surely better."),
+  seconds: () => t("The time was up before an edit."),
+  stopped: () => t("Stopped before an edit."),
 };
 const TAGS = { same: "span", gone: "del", new: "ins" };
 
@@ -23,20 +24,22 @@ const TAGS = { same: "span", gone: "del", new: "ins" };
 export function editedLines(edited, onCopy) {
   if (!edited) return null;
   if (!edited.edits.length) {
-    return el("div", { class: "pez-quiet", text: NONE[edited.reason] ?? "No edit was taken." });
+    const text = NONE[edited.reason]?.() ?? t("No edit was taken.");
+    return el("div", { class: "pez-quiet", text });
   }
   const items = edited.edits.map(({ prompt, gain, pieces }) => {
-    const title = `error −${gain.toFixed(3)} by this edit. Click to copy the prompt`;
+    const by = gain.toFixed(3);
+    const title = t("error −{gain} by this edit. Click to copy the prompt", { gain: by });
     const item = button("", () => onCopy(prompt, item), { class: "pez-candidate", title });
     const words = pieces.map(({ text, kind }) => el(TAGS[kind] ?? "span", { text }));
     item.append(
-      el("span", { class: "pez-similarity", text: `−${gain.toFixed(3)}` }),
+      el("span", { class: "pez-similarity", text: `−${by}` }),
       el("span", { class: "pez-grow pez-changes" }, words),
     );
     return el("li", {}, [item]);
   });
   return el("div", { class: "pez-edited" }, [
-    el("div", { class: "pez-heading", text: "Edited by the model you paint with" }),
+    el("div", { class: "pez-heading", text: t("Edited by the model you paint with") }),
     el("ol", { class: "pez-candidates" }, items),
   ]);
 }

@@ -2,6 +2,7 @@
 // in older versions and strings in newer ones, so ids are never compared with ===.
 
 /** The ids of the pack's nodes. They never change. */
+export const OURS = "PEZ_";
 export const LEARNER = "PEZ_ImageToHardPrompt";
 export const MIXER = "PEZ_PromptMixer";
 export const RANKER = "PEZ_PromptRanker";
@@ -56,6 +57,17 @@ export function hideWidget(widget, isHidden) {
   widget.hidden = isHidden;
   widget.options ??= {};
   widget.options.hidden = isHidden;
+}
+
+/**
+ * Draws the widgets again. Nodes 2.0 of the front end 1.35.9 does not watch `hidden`: it reads the
+ * widgets again after a change of one of their slots. Front ends without that event watch `hidden`
+ * and ignore it.
+ */
+export function redrawWidgets(node) {
+  const INPUT = 1;
+  const detail = { nodeId: node.id, slotType: INPUT, slotIndex: 0, connected: false };
+  node.graph?.trigger?.("node:slot-links:changed", detail);
 }
 
 /** @param {any} node @param {string} name @returns {number} the input's index, or -1 */

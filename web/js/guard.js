@@ -2,6 +2,7 @@
 // rendering, for the nodes that learn and for the Token Viewer.
 
 import { el } from "./dom.js";
+import { t } from "./language.js";
 import { asSimilarity } from "./words.js";
 
 /**
@@ -13,7 +14,6 @@ import { asSimilarity } from "./words.js";
  */
 
 const MARKED_SHARE = 0.5; // words with at least this share of the largest contribution are marked
-const TITLE = "Similarity of meaning to CLIP, and the highest similarity that is allowed";
 
 /**
  * @param {Kept[] | undefined} guard  undefined in older workflows
@@ -26,27 +26,34 @@ export function guardLines(guard) {
   const clear = guard.filter((kept) => isClear(kept) && !unknown.includes(kept));
   return el("div", { class: "pez-guard" }, [
     ...guard.map((kept) => {
-      if (kept.near) return line("pez-warning", "Too near to", [kept]);
-      return kept.says?.length ? line("pez-warning", "Says outright", [kept]) : null;
+      const each = listed([kept]);
+      if (kept.near) return line("pez-warning", t("Too near to {concepts}", each));
+      return kept.says?.length ? line("pez-warning", t("Says outright {concepts}", each)) : null;
     }),
-    clear.length ? line("pez-quiet", "Keeps away from", clear) : null,
+    clear.length ? line("pez-quiet", t("Keeps away from {concepts}", listed(clear))) : null,
     unknown.length ? unknownLine(unknown) : null,
   ]);
 }
 
-function line(kind, words, kept) {
-  const each = kept.map((k) => {
-    const limit = k.known === false ? "" : `, at most ${asSimilarity(k.threshold)}`;
-    return `“${k.concept}” (${asSimilarity(k.similarity)}${limit})`;
+function listed(guard) {
+  const each = guard.map(({ concept, similarity, threshold, known }) => {
+    const values = { concept, similarity: asSimilarity(similarity), limit: asSimilarity(threshold) };
+    return known === false
+      ? t("“{concept}” ({similarity})", values)
+      : t("“{concept}” ({similarity}, at most {limit})", values);
   });
-  const text = `${words} ${each.join(", ")}`;
-  return el("div", { class: kind, role: "note", title: TITLE, text });
+  return { concepts: each.join(", ") };
+}
+
+function line(kind, text) {
+  const title = t("Similarity of meaning to CLIP, and the highest similarity that is allowed");
+  return el("div", { class: kind, role: "note", title, text });
 }
 
 function unknownLine(unknown) {
-  const names = unknown.map((kept) => `“${kept.concept}”`).join(", ");
-  const title = "An empty text is as similar, so only the words are avoided. Try another model";
-  const text = `Not known to this CLIP: ${names}`;
+  const concepts = unknown.map((kept) => `“${kept.concept}”`).join(", ");
+  const title = t("An empty text is as similar, so only the words are avoided. Try another model");
+  const text = t("Not known to this CLIP: {concepts}", { concepts });
   return el("div", { class: "pez-warning", role: "note", title, text });
 }
 

@@ -2,12 +2,12 @@
 
 import { learnedView, runningView } from "./chips.js";
 import { copyText } from "./dom.js";
+import { t } from "./language.js";
 import { flash } from "./panel.js";
 import { setUpRunPanel } from "./run_panel.js";
 import { forTyping } from "./words.js";
 
 const MIN_HEIGHT = 150;
-const HINT = "Run the workflow. The prompt appears here while it is learned.";
 
 /**
  * @param {any} node
@@ -18,17 +18,17 @@ const HINT = "Run the workflow. The prompt appears here while it is learned.";
 export function setUpLearner(node, finish, changed) {
   const copy = async (text, from) => {
     const passedOn = node.properties?.pez?.passed_on ?? ""; // embeddings, escaped
-    flash(from, (await copyText(forTyping(text) + passedOn)) ? "copied" : "not copied");
+    flash(from, (await copyText(forTyping(text) + passedOn)) ? t("copied") : t("not copied"));
   };
   const views = {
     minHeight: MIN_HEIGHT,
-    hint: HINT,
+    hint: () => t("Run the workflow. The prompt appears here while it is learned."),
     isResult: (saved) => saved?.kind === "learned" && Array.isArray(saved.tokens),
     result: (learned) => learnedView(learned, copy),
     running: runningView,
-    ended(last, reason) {
+    soFar(last, reason) {
       const facts = { steps: last.step, stopped: reason, candidates: [], model: "", note: "" };
-      return learnedView({ ...last, ...facts }, copy);
+      return { ...last, ...facts, kind: "learned" };
     },
   };
   return setUpRunPanel(node, views, finish, changed);

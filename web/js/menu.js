@@ -1,8 +1,9 @@
 // "Find its hard prompt" in the context menu of every node that outputs or shows a picture.
 
 import { LEARNER, imageSource, inputIndex } from "./graph.js";
+import { t } from "./language.js";
 
-export const LABEL = "Find its hard prompt";
+export const label = () => t("Find its hard prompt");
 const GAP = 60;
 const LEAST_WIDTH = 240; // Nodes 2.0 draws every node at least this wide, whatever its size
 
@@ -13,7 +14,7 @@ const LEAST_WIDTH = 240; // Nodes 2.0 draws every node at least this wide, whate
  */
 export function menuItems(node, createNode) {
   if (!node || node.comfyClass === LEARNER || !imageSource(node)) return [];
-  return [{ content: LABEL, callback: () => void addLearner(node, createNode) }];
+  return [{ content: label(), callback: () => void addLearner(node, createNode) }];
 }
 
 /**

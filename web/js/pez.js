@@ -3,17 +3,19 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { chain } from "./dom.js";
-import { LEARNER, MIXER, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
+import { LEARNER, MIXER, OURS, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
 import { setUpLearner } from "./learner_node.js";
-import { LABEL, addLearner, menuItems } from "./menu.js";
-import { setUpMixer } from "./mixer.js";
+import { setLanguage } from "./language.js";
+import { addLearner, menuItems } from "./menu.js";
 import { setUpRanker } from "./ranker_node.js";
 import { createRuns } from "./runs.js";
 import { loadStyles } from "./styles.js";
 import { setUpViewer } from "./viewer_node.js";
+import { MIXER_RULES, RANKER_RULES, learnerRules, setUpVisible } from "./visible.js";
 
 /** @type {WeakMap<object, (kind: string, detail: any, nodeId: string) => void>} */
 const panels = new WeakMap();
+let custom = {}; // the numbers that the preset "custom" begins with, from the server
 const workflows = () => app.extensionManager?.workflow;
 
 const runs = createRuns({
@@ -63,9 +65,14 @@ function listen() {
   // Not through the node's onExecuted: ComfyUI calls it on the node with this id in the visible
   // workflow, which may be another workflow.
   api.addEventListener("executed", ({ detail }) => {
-    const payload = detail?.output?.pez?.[0];
+    const results = (detail?.output?.pez ?? []).filter((result) => result?.schema === 1);
     const nodeId = detail?.display_node ?? detail?.node;
-    if (payload?.schema === 1) void runs.event(detail.prompt_id, nodeId, "result", payload);
+    if (results.length) void runs.event(detail.prompt_id, nodeId, "result", results);
+  });
+  api.addEventListener("execution_error", ({ detail }) => {
+    if (!String(detail?.node_type).startsWith(OURS)) return;
+    const message = String(detail.exception_message ?? "").trim();
+    void runs.event(detail.prompt_id, detail.node_id, "failed", { message });
   });
   const ends = {
     execution_success: "done",
@@ -93,7 +100,7 @@ const extension = {
   commands: [
     {
       id: FIND,
-      label: LABEL,
+      label: "Find its hard prompt", // locales/ has it in other languages
       icon: "pi pi-search",
       function: () => {
         const node = selectedNode();
@@ -106,11 +113,13 @@ const extension = {
     return window.LiteGraph.vueNodesMode && isNode && imageSource(item) ? [FIND] : [];
   },
   init() {
+    setLanguage(app.extensionManager?.setting?.get?.("Comfy.Locale"));
     loadStyles();
     watchQueue();
     listen();
   },
-  beforeRegisterNodeDef(nodeType) {
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (nodeData?.name === LEARNER) custom = nodeData.input?.required?.preset?.[1]?.custom ?? {};
     if (asksExtensions()) return;
     chain(nodeType.prototype, "getExtraMenuOptions", function (_canvas, options) {
       options.push(...menuItems(this, createNode));
@@ -120,10 +129,13 @@ const extension = {
     return menuItems(node, createNode);
   },
   nodeCreated(node) {
+    const rules = {
+      [LEARNER]: learnerRules(custom), [MIXER]: MIXER_RULES, [RANKER]: RANKER_RULES,
+    }[node.comfyClass];
+    if (rules) setUpVisible(node, rules); // before the panel, which is the last widget
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
       panels.set(node, setUpLearner(node, finish, changed));
     }
-    if (node.comfyClass === MIXER) setUpMixer(node);
     if (node.comfyClass === RANKER) panels.set(node, setUpRanker(node, finish, changed));
     if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));
   },

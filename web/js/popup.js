@@ -2,7 +2,8 @@
 // because a node's panel scrolls and would clip them.
 
 import { button, el } from "./dom.js";
-import { UNREAD, asError, asSimilarity, signed } from "./words.js";
+import { t } from "./language.js";
+import { unread, asError, asSimilarity, signed } from "./words.js";
 
 const GAP = 4;
 
@@ -92,18 +93,20 @@ export function wordCard(word, byError = false) {
   const rows = word.tokens.map((token) =>
     el("tr", {}, [
       el("td", { text: token.text }),
-      el("td", { class: "pez-quiet", text: `id ${token.id}` }),
+      el("td", { class: "pez-quiet", text: t("id {id}", { id: token.id }) }),
       el("td", { text: withoutIt(token.contribution, byError) }),
     ]),
   );
   const near = word.alternatives ?? [];
   return el("div", {}, [
-    rows.length ? null : el("div", { text: UNREAD }),
+    rows.length ? null : el("div", { text: unread() }),
     el("table", {}, [el("tbody", {}, rows)]),
     ...Object.entries(word.pulls ?? {}).map(([concept, pull]) =>
-      el("div", { text: `${signed(-pull)} to “${concept}” without it` }),
+      el("div", {
+        text: t("{change} to “{concept}” without it", { change: signed(-pull), concept }),
+      }),
     ),
-    near.length ? el("div", { class: "pez-heading", text: "Nearest" }) : null,
+    near.length ? el("div", { class: "pez-heading", text: t("Nearest") }) : null,
     ...near.map((other) => el("div", { text: `${other.text}  ${fitOf(other)}` })),
   ]);
 }
@@ -114,10 +117,10 @@ export function wordCard(word, byError = false) {
  * @returns {string} "−0.031 without it", or "error +0.031 without it"
  */
 export function withoutIt(contribution, byError = false) {
-  if (!Number.isFinite(contribution)) return "not measured";
+  if (!Number.isFinite(contribution)) return t("not measured");
   return byError
-    ? `error ${signed(contribution)} without it`
-    : `${signed(-contribution)} without it`;
+    ? t("error {change} without it", { change: signed(contribution) })
+    : t("{change} without it", { change: signed(-contribution) });
 }
 
 /** @returns {string} how well the prompt fits with an alternative: its error, or its similarity */
@@ -141,11 +144,13 @@ export function wordMenu(word, mark, actions) {
     return entry;
   });
   const menu = el("div", { class: "pez-menu" }, [
-    item(mark.locked ? "Unlock" : "Lock", actions.lock),
-    item(mark.banned ? "Allow again" : "Ban", actions.ban),
-    item("Copy", actions.copy),
-    mark.replaced !== null ? item(`Back to “${word.text}”`, () => actions.replace(null)) : null,
-    alternatives.length ? el("div", { class: "pez-heading", text: "Replace by" }) : null,
+    item(mark.locked ? t("Unlock") : t("Lock"), actions.lock),
+    item(mark.banned ? t("Allow again") : t("Ban"), actions.ban),
+    item(t("Copy"), actions.copy),
+    mark.replaced !== null
+      ? item(t("Back to “{word}”", { word: word.text }), () => actions.replace(null))
+      : null,
+    alternatives.length ? el("div", { class: "pez-heading", text: t("Replace by") }) : null,
     ...alternatives,
   ]);
   return menu;

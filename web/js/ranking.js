@@ -3,6 +3,7 @@
 import { finishButton } from "./chips.js";
 import { button, el } from "./dom.js";
 import { editedLines } from "./edited.js";
+import { said, t } from "./language.js";
 import { withoutIt } from "./popup.js";
 import { asSeconds } from "./words.js";
 
@@ -16,13 +17,13 @@ import { asSeconds } from "./words.js";
  */
 
 const STOPPED = {
-  "one left": "decided",
-  rounds: "all rounds done",
-  seconds: "time limit reached",
-  stopped: "stopped by you",
-  interrupted: "interrupted, ranking so far",
-  error: "ended with an error, ranking so far",
-  lost: "connection lost, ranking so far",
+  "one left": () => t("decided"),
+  rounds: () => t("all rounds done"),
+  seconds: () => t("time limit reached"),
+  stopped: () => t("stopped by you"),
+  interrupted: () => t("interrupted, ranking so far"),
+  error: () => t("ended with an error, ranking so far"),
+  lost: () => t("connection lost, ranking so far"),
 };
 
 /**
@@ -41,7 +42,7 @@ export function rankedRows(ranking, onCopy) {
   const rows = ranking.map(({ prompt, error, low, high, passes, words = [] }) => {
     const interval = { left: `${place(low)}%`, width: `${place(high) - place(low)}%` };
     const typed = words.length ? `${prompt}\n` : "";
-    const title = `${typed}${passes} passes of the model. Click to copy`;
+    const title = `${typed}${t("{passes} passes of the model. Click to copy", { passes })}`;
     const row = button("", () => onCopy(prompt, row), { class: "pez-candidate pez-ranked", title });
     row.append(
       el("span", { class: "pez-similarity", text: error.toFixed(3) }),
@@ -88,12 +89,16 @@ export function runningRanking(onFinish, onCopy) {
     update(found) {
       const share = found.total > 0 ? Math.min(1, found.step / found.total) : 0;
       bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
-      const editing = found.phase === "edit" ? "editing, " : "";
-      const round = `${editing}round ${found.step} of at most ${found.total}`;
-      facts.textContent = `${round} · ${asSeconds(found.seconds)}`;
+      facts.textContent = `${roundText(found)} · ${asSeconds(found.seconds)}`;
       rows.replaceChildren(rankedRows(found.ranking, onCopy));
     },
   };
+}
+
+function roundText({ phase, step, total }) {
+  return phase === "edit"
+    ? t("editing, round {step} of at most {total}", { step, total })
+    : t("round {step} of at most {total}", { step, total });
 }
 
 /**
@@ -104,19 +109,19 @@ export function runningRanking(onFinish, onCopy) {
  */
 export function rankingView(found, onCopy) {
   const facts = [
-    STOPPED[found.stopped] ?? String(found.stopped ?? ""),
-    `${found.passes} passes`,
+    STOPPED[found.stopped]?.() ?? String(found.stopped ?? ""),
+    t("{passes} passes", { passes: found.passes }),
     asSeconds(found.seconds),
   ];
   const many = found.ranking.length > 1;
   return el("div", { class: "pez-view pez-ranking" }, [
     rankedRows(found.ranking, onCopy),
-    many ? el("div", { class: "pez-note", text: `${found.certainty}.` }) : null,
+    many ? el("div", { class: "pez-note", text: `${said(found.certainty)}.` }) : null,
     editedLines(found.edited, onCopy),
     el("div", { class: "pez-quiet", text: facts.filter(Boolean).join(" · ") }),
-    el("div", { class: "pez-quiet", text: "The error is a share of that without words." }),
+    el("div", { class: "pez-quiet", text: t("The error is a share of that without words.") }),
     found.ranking.some(({ words }) => words?.length)
-      ? el("div", { class: "pez-quiet", text: "Green words help, underlined ones harm." })
+      ? el("div", { class: "pez-quiet", text: t("Green words help, underlined ones harm.") })
       : null,
   ]);
 }

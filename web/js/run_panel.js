@@ -1,30 +1,52 @@
-// The panel of a node that runs for a while: a hint, the running view, and the saved result.
+// The panel of a node that runs for a while: a hint, what it is doing, the running view, the result,
+// and an error where the run failed.
 
 import { hint } from "./chips.js";
-import { chain } from "./dom.js";
+import { chain, el } from "./dom.js";
 import { widgetOf } from "./graph.js";
+import { said, t } from "./language.js";
 import { addPanel, fill } from "./panel.js";
+import { pager, saveResults } from "./results.js";
+
+const DOING = {
+  download: ({ model, percent }) => t("Downloading {model}: {percent} %", { model, percent }),
+  look: () => t("Looking at the picture…"),
+  load: ({ model }) => t("Loading {model}…", { model }),
+  guard: () => t("Measuring what to keep away from…"),
+  paint: () => t("Asking the model you paint with…"),
+};
 
 /**
  * @param {any} node
  * @param {object} views
  * @param {number} views.minHeight in the node's own pixels
- * @param {string} views.hint shown before the first run
+ * @param {() => string} views.hint shown before the first run
  * @param {(saved: any) => boolean} views.isResult whether a saved value is a result of this node
  * @param {(result: any) => HTMLElement} views.result
  * @param {(finish: () => Promise<boolean>) => {element: HTMLElement, update(progress: any): void}} views.running
- * @param {(last: any, reason: string) => HTMLElement} views.ended a run without a result
+ * @param {(last: any, reason: string) => any} views.soFar the result of a run that did not end
  * @param {(nodeId: string, promptId: string) => Promise<boolean>} finish "Use best so far"
  * @param {() => void} changed notifies ComfyUI of a change to save
  * @returns {(kind: string, detail: any, nodeId: string) => void} handles the events of a run
  */
 export function setUpRunPanel(node, views, finish, changed) {
   const panel = addPanel(node, views.minHeight);
-  let running = null; // {view, promptId, last}: the running view, its last progress
+  let running = null; // {promptId, view, last}: the running view and its last progress, if any yet
+  let problem = ""; // why the last run failed
 
   const showSaved = () => {
     const saved = node.properties?.pez;
-    fill(panel, views.isResult(saved) ? views.result(saved) : hint(views.hint));
+    const view = views.isResult(saved) ? views.result(saved) : problem ? null : hint(views.hint());
+    fill(panel, withProblem(problem, [pager(node, page), view]));
+  };
+  const page = () => {
+    showSaved();
+    changed();
+  };
+  const save = (results) => {
+    saveResults(node, results);
+    showSaved();
+    changed(); // so that undo brings it back
   };
 
   // The result is saved with the workflow, so it appears after a reload without a run.
@@ -39,9 +61,16 @@ export function setUpRunPanel(node, views, finish, changed) {
 
   const handlers = {
     progress(progress, nodeId) {
+      problem = "";
+      const isSame = running?.promptId === progress.prompt_id;
+      if (progress.doing) {
+        const last = isSame ? running.last : null;
+        running = { promptId: progress.prompt_id, view: null, last };
+        fill(panel, hint(DOING[progress.doing]?.(progress) ?? t("Working…")));
+        return;
+      }
       // One prompt can run the node for each picture of a list. Then the steps restart.
-      const isNew = running?.promptId !== progress.prompt_id || progress.step < running.last.step;
-      if (isNew) {
+      if (!isSame || !running.view || progress.step < running.last.step) {
         const view = views.running(() => finish(nodeId, progress.prompt_id));
         running = { view, promptId: progress.prompt_id, last: progress };
         fill(panel, view.element);
@@ -49,19 +78,31 @@ export function setUpRunPanel(node, views, finish, changed) {
       running.last = progress;
       running.view.update(progress);
     },
-    result(result) {
+    result(results) {
       running = null;
-      node.properties ??= {};
-      node.properties.pez = result;
-      showSaved();
-      changed();
+      problem = "";
+      save(results);
+    },
+    failed({ message }) {
+      problem = message;
+      const last = running?.last;
+      running = null;
+      if (last) save([views.soFar(last, "error")]);
+      else showSaved();
     },
     ended(reason) {
       if (!running) return;
       const { last } = running;
       running = null;
-      fill(panel, views.ended(last, reason));
+      if (last) save([views.soFar(last, reason)]);
+      else showSaved();
     },
   };
   return (kind, detail, nodeId) => handlers[kind]?.(detail, nodeId);
+}
+
+/** @param {string} problem "" without one @param {(HTMLElement | null)[]} rest @returns {HTMLElement} */
+export function withProblem(problem, rest) {
+  const error = problem && el("div", { class: "pez-error", role: "alert", text: said(problem) });
+  return el("div", {}, [error, ...rest]);
 }

@@ -4,7 +4,8 @@
 import { button, el } from "./dom.js";
 import { banOf, editsFor, marksOf, parseEdits, sameEdits, textOf } from "./edits.js";
 import { faults, guardLines } from "./guard.js";
-import { UNREAD, asError, asSimilarity, ofEach } from "./words.js";
+import { said, t } from "./language.js";
+import { unread, asError, asSimilarity, ofEach } from "./words.js";
 
 /**
  * @typedef {{source: string, text: string, similarity: number | null, error?: number | null,
@@ -52,7 +53,7 @@ export function viewedView(viewed, edits, actions) {
  * @returns {HTMLElement}
  */
 export function unknownWords(text, edits, actions) {
-  const bans = edits.banned.length ? `Banned: ${banOf(edits)}` : "";
+  const bans = edits.banned.length ? t("Banned: {words}", { words: banOf(edits) }) : "";
   return el("div", { class: "pez-view" }, [
     el("div", { class: "pez-hint", text }),
     bans ? el("div", { class: "pez-quiet", text: bans }) : null,
@@ -65,17 +66,19 @@ function bansLine(words, edits) {
   const here = new Set(words.map((word) => word.text.toLowerCase()));
   const banned = edits.banned.filter((text) => !here.has(text));
   if (!banned.length) return null;
-  return el("div", { class: "pez-quiet", text: `Also banned: ${banOf({ ...edits, banned })}` });
+  const text = t("Also banned: {words}", { words: banOf({ ...edits, banned }) });
+  return el("div", { class: "pez-quiet", text });
 }
 
 function scoreLine(viewed, isOld) {
-  const compared = viewed.compared_with ? ` to ${viewed.compared_with}` : "";
-  const counts = viewed.counts.map((c) => `${c.encoder}: ${c.tokens} tokens`).join(" · ");
+  const what = said(viewed.compared_with ?? "");
+  const compared = what ? t("similarity to {what}", { what }) : t("similarity");
+  const counts = viewed.counts.map((c) => t("{encoder}: {tokens} tokens", c)).join(" · ");
   const scored = Number.isFinite(viewed.similarity);
   const painted = Number.isFinite(viewed.error);
   const parts = [
-    scored ? `similarity${compared}${ofEach(viewed.similarities)}` : "",
-    painted ? `${asError(viewed.error)} of that without words` : "",
+    scored ? `${compared}${ofEach(viewed.similarities)}` : "",
+    painted ? t("{error} of that without words", { error: asError(viewed.error) }) : "",
     counts,
   ];
   const facts = parts.filter(Boolean).join(" · ");
@@ -84,27 +87,27 @@ function scoreLine(viewed, isOld) {
       ? el("span", { class: "pez-similarity", text: asSimilarity(viewed.similarity) })
       : null,
     el("span", { class: "pez-quiet pez-grow", text: facts }),
-    isOld ? el("span", { class: "pez-quiet pez-old", text: "numbers of the last run" }) : null,
+    isOld ? el("span", { class: "pez-quiet pez-old", text: t("numbers of the last run") }) : null,
   ]);
 }
 
 function nextText(text) {
-  return el("div", { class: "pez-next pez-quiet", text: `The next run passes on: ${text}` });
+  return el("div", { class: "pez-next pez-quiet", text: t("The next run passes on: {text}", { text }) });
 }
 
 function warning(exactText) {
-  const text = `ComfyUI reads this text as “${exactText}”`;
+  const text = t("ComfyUI reads this text as “{text}”", { text: exactText });
   return el("div", { class: "pez-warning", role: "note", text });
 }
 
 function toolLine({ onReset, onSend }) {
   if (!onReset && !onSend) return null;
-  const reset = button("Reset edits", () => onReset?.());
+  const reset = button(t("Reset edits"), () => onReset?.());
   reset.disabled = !onReset;
-  const title = "Set template and bans of the Image→Hard Prompt node that this prompt comes from";
+  const title = t("Set template and bans of the Image→Hard Prompt node that this prompt comes from");
   return el("div", { class: "pez-line" }, [
     reset,
-    onSend ? button("Send to node", onSend, { title }) : null,
+    onSend ? button(t("Send to node"), onSend, { title }) : null,
   ]);
 }
 
@@ -113,7 +116,7 @@ function wordRow(viewed, edits, actions) {
   const near = faults(viewed.guard, viewed.words, marks);
   const numbers = viewed.words.flatMap((w) => w.tokens.map((t) => Math.abs(t.contribution ?? 0)));
   const largest = Math.max(0, ...numbers);
-  const row = el("div", { class: "pez-chips", role: "group", "aria-label": "words" });
+  const row = el("div", { class: "pez-chips", role: "group", "aria-label": t("words") });
   let shade = 0;
   let count = 0; // of tokens before this one in the output
   viewed.words.forEach((word, i) => {
@@ -132,16 +135,16 @@ function wordRow(viewed, edits, actions) {
 }
 
 function borderText(count, chunk) {
-  return `${Math.floor(count / chunk) * chunk} tokens: a new chunk begins`;
+  return t("{tokens} tokens: a new chunk begins", { tokens: Math.floor(count / chunk) * chunk });
 }
 
 function wordChip(word, index, mark, near, pieces, actions) {
   const state = [
-    mark.locked && "locked",
-    mark.banned && "banned",
-    mark.replaced !== null && "replaced",
-  ].filter(Boolean);
-  const kinds = [...state, near.length && "near"].filter(Boolean);
+    mark.locked && { kind: "locked", said: t("locked") },
+    mark.banned && { kind: "banned", said: t("banned") },
+    mark.replaced !== null && { kind: "replaced", said: t("replaced") },
+  ].filter((one) => one !== false);
+  const kinds = [...state.map(({ kind }) => kind), ...(near.length ? ["near"] : [])];
   const attached = index > 0 && word.before === "" ? "pez-attached" : "";
   const chip = el(
     "button",
@@ -150,7 +153,11 @@ function wordChip(word, index, mark, near, pieces, actions) {
       class: ["pez-token-word", attached, ...kinds.map((s) => `pez-${s}`)]
         .filter(Boolean)
         .join(" "),
-      "aria-label": [word.text, ...state, ...near.map((c) => `near ${c}`)].join(", "),
+      "aria-label": [
+        word.text,
+        ...state.map((one) => one.said),
+        ...near.map((concept) => t("near {concept}", { concept })),
+      ].join(", "),
       "aria-haspopup": "menu",
       data: { word: index },
       on: {
@@ -165,7 +172,7 @@ function wordChip(word, index, mark, near, pieces, actions) {
     [
       el("span", { class: "pez-row" }, [
         mark.locked ? lockIcon() : null,
-        el("span", { class: "pez-word" }, pieces.length ? pieces.map(pieceChip) : unread(word)),
+        el("span", { class: "pez-word" }, pieces.length ? pieces.map(pieceChip) : unreadChip(word)),
         mark.replaced !== null ? el("span", { text: "→" }) : null,
         mark.replaced !== null ? el("span", { class: "pez-new", text: mark.replaced }) : null,
       ]),
@@ -175,8 +182,8 @@ function wordChip(word, index, mark, near, pieces, actions) {
 }
 
 /** A word without tokens: the name of an embedding. */
-function unread(word) {
-  return [el("span", { class: "pez-chip pez-quiet", text: word.text, title: UNREAD })];
+function unreadChip(word) {
+  return [el("span", { class: "pez-chip pez-quiet", text: word.text, title: unread() })];
 }
 
 function pieceChip({ token, shade, isBorder, largest }) {
@@ -185,7 +192,7 @@ function pieceChip({ token, shade, isBorder, largest }) {
     el("span", {
       class: `pez-chip pez-shade-${shade}${border}`,
       text: token.text,
-      title: isBorder ? "a new chunk begins here" : null,
+      title: isBorder ? t("a new chunk begins here") : null,
     }),
     contributionBar(token.contribution, largest),
   ]);

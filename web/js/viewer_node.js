@@ -16,14 +16,17 @@ import {
   toggleBan,
   toggleLock,
 } from "./edits.js";
+import { t } from "./language.js";
 import { addPanel, fill, flash } from "./panel.js";
+import { pager, saveResults } from "./results.js";
+import { withProblem } from "./run_panel.js";
 import { createPopups, wordCard, wordMenu } from "./popup.js";
 import { unknownWords, viewedView } from "./viewer.js";
 import { forTyping } from "./words.js";
 
 const MIN_HEIGHT = 150;
-const HINT = "Run the workflow. The words of the prompt appear here.";
-const HINT_EDITED = "The edits are saved. Their words appear after the next run.";
+const hint = () => t("Run the workflow. The words of the prompt appear here.");
+const hintEdited = () => t("The edits are saved. Their words appear after the next run.");
 
 /**
  * @param {any} node
@@ -36,6 +39,7 @@ export function setUpViewer(node, app, changed) {
   if (widget) graph.hideWidget(widget, true);
   const panel = addPanel(node, MIN_HEIGHT);
   const popups = createPopups();
+  let problem = ""; // why the last run failed
   const savedPayload = () => {
     const saved = node.properties?.pez;
     return saved?.kind === "viewed" && Array.isArray(saved.words) ? saved : null;
@@ -60,8 +64,13 @@ export function setUpViewer(node, app, changed) {
     const onSend = graph.learnerBefore(node) ? send : null;
     const view = viewed
       ? viewedView(viewed, edits, { onWord, onHover, onReset, onSend })
-      : unknownWords(isEmpty(edits) ? HINT : HINT_EDITED, edits, { onReset });
-    fill(panel, view);
+      : unknownWords(isEmpty(edits) ? hint() : hintEdited(), edits, { onReset });
+    fill(panel, withProblem(problem, [pager(node, page), problem && !viewed ? null : view]));
+  }
+
+  function page() {
+    show();
+    changed();
   }
 
   const chipOf = (index) => panel.querySelector(`[data-word="${index}"]`);
@@ -111,7 +120,8 @@ export function setUpViewer(node, app, changed) {
     if (!learner) return show();
     const linked = ["template", "ban"].filter((name) => graph.isConnected(learner, name));
     if (linked.length) {
-      flash(button, `${linked.join(" and ")} of the node is connected: disconnect it first`);
+      const inputs = linked.join(", ");
+      flash(button, t("connected on that node: {inputs}. Disconnect first", { inputs }));
       return;
     }
     const edits = currentEdits();
@@ -122,7 +132,7 @@ export function setUpViewer(node, app, changed) {
       graph.setWidget(learner, "template", isLocked ? templateOf(words, edits) : "");
       graph.setWidget(learner, "ban", mergedBans(learner, edits));
     });
-    flash(button, "sent");
+    flash(button, t("sent"));
   }
 
   // Bans that a user typed into the node stay. Bans of the last "Send to node" are replaced.
@@ -141,14 +151,18 @@ export function setUpViewer(node, app, changed) {
   show();
 
   return (kind, detail) => {
-    if (kind !== "result") return;
-    node.properties ??= {};
-    node.properties.pez = detail;
-    if (parseEdits(widget?.value).source !== detail.source) {
-      const { locked } = parseEdits(detail.edits);
-      node.properties.pezStart = { source: detail.source, locked };
+    if (kind === "failed") {
+      problem = detail.message;
+      show();
     }
-    show();
-    changed();
+    if (kind !== "result") return;
+    problem = "";
+    saveResults(node, detail);
+    const [first] = detail;
+    if (parseEdits(widget?.value).source !== first.source) {
+      const { locked } = parseEdits(first.edits);
+      node.properties.pezStart = { source: first.source, locked };
+    }
+    page();
   };
 }

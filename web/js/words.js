@@ -1,21 +1,23 @@
 // Numbers and reasons as text, and prompts as a user types them. Pure.
 
-/** What a word without tokens is. */
-export const UNREAD = "an embedding: passed on as it is, and not measured";
+import { t } from "./language.js";
+
+/** @returns {string} what a word without tokens is */
+export const unread = () => t("an embedding: passed on as it is, and not measured");
 
 const STOPPED = {
-  steps: "all steps done",
-  seconds: "time limit reached",
-  plateau: "no further improvement",
-  user: "stopped by you",
-  interrupted: "interrupted, best so far",
-  error: "ended with an error, best so far",
-  lost: "connection lost, best so far",
+  steps: () => t("all steps done"),
+  seconds: () => t("time limit reached"),
+  plateau: () => t("no further improvement"),
+  user: () => t("stopped by you"),
+  interrupted: () => t("interrupted, best so far"),
+  error: () => t("ended with an error, best so far"),
+  lost: () => t("connection lost, best so far"),
 };
 
 /** @param {string} reason @returns {string} why a search ended; an unknown reason is unchanged */
 export function stoppedInWords(reason) {
-  return STOPPED[reason] ?? String(reason ?? "");
+  return STOPPED[reason]?.() ?? String(reason ?? "");
 }
 
 /** @param {number | null | undefined} value @returns {string} "0.239", or "–" without a number */
@@ -34,7 +36,7 @@ export function ofEach(similarities) {
 
 /** @param {number} value @returns {string} a painter's error: "error 0.912" */
 export function asError(value) {
-  return `error ${value.toFixed(3)}`;
+  return t("error {value}", { value: value.toFixed(3) });
 }
 
 /** @param {number} value @returns {string} with a sign, and a true minus: "−0.031" */
@@ -47,9 +49,9 @@ export function signed(value) {
 /** @param {number | null | undefined} seconds @returns {string} "2.3 s", "1 min 05 s" */
 export function asSeconds(seconds) {
   if (!Number.isFinite(seconds)) return "";
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return t("{seconds} s", { seconds: seconds.toFixed(1) });
   const rest = String(Math.floor(seconds % 60)).padStart(2, "0");
-  return `${Math.floor(seconds / 60)} min ${rest} s`;
+  return t("{minutes} min {seconds} s", { minutes: Math.floor(seconds / 60), seconds: rest });
 }
 
 /**
