@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.errors import ConfigError
+from ..pez_core.errors import ConfigError, PezError
 from ..pez_core.hub.configuration import shown
-from ..pez_core.painter.improving import improve
+from ..pez_core.painter.improving import Improvement, improve
 from ..pez_core.painter.ranking import rank
 from ..pez_core.painter.settings import ROUNDS
 from . import schema
@@ -72,10 +72,13 @@ class PromptRanker(io.ComfyNode):
             if edits and not live.finish and found.reason != "seconds":
                 generator = torch.Generator().manual_seed(seed)
                 left = began + seconds - time.monotonic() if seconds else None
-                edited = improve(
-                    picture, best, lambda text: borrowed(text, prompts, generator), edits,
-                    rounds, left, live.editing(found, edits),
-                )  # fmt: skip
+                try:
+                    edited = improve(
+                        picture, best, lambda text: borrowed(text, prompts, generator), edits,
+                        rounds, left, live.editing(found, edits),
+                    )  # fmt: skip
+                except PezError as error:  # the ranking is not lost
+                    edited = Improvement(best, (), 0, 0.0, str(error))
                 best = edited.prompt
             added = {}
             for one in found.prompts if words else []:

@@ -121,8 +121,8 @@ OPTIONS: Mapping[str, Option] = {
     "painter": Option(
         "what paints: demo, the embedded painter; or a folder in diffusers' layout with "
         "safetensors, or a name on the hub",
-        command="given here, it also chooses among the candidates of a picture",
-        page="See [painting](painter.md#let-the-painter-choose).",
+        page="Given to `pez invert`, it also [chooses](painter.md#let-the-painter-choose) among "
+        "the candidates of a picture.",
         shown="demo with --model demo",
     ),
     "painter_edits": Option(

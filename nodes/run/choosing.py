@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...pez_core.applications.word_edits import Proposer
+from ...pez_core.errors import PezError, first_line
 from ...pez_core.painter.choosing import chosen_by, improved_by
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.text.edits import split_words
 from ...pez_core.text.vocabulary import clip_vocabulary
 from ..doing import say
+from ..models.memory import out_of_memory
 from .denoising import GraphErrors, GraphPainter, Typed, sized
 from .live import LiveSearch
 
@@ -43,21 +45,28 @@ def chosen_by_graph(
     it is."""
     live.weighing("choose")
     about = {"pipeline": "the graph's"}
-    learned = chosen_by(seen, learned, about, callback=lambda _: live.weighing("choose"))
+    note = ""
+    try:
+        learned = chosen_by(seen, learned, about, callback=lambda _: live.weighing("choose"))
+        if edits and learned.best.error is not None and not live.finish:
+            learned = improved_by(
+                seen,
+                learned,
+                lambda text: proposed().edits(text),
+                lambda text: proposed().scored(text),
+                edits,
+                callback=lambda _, __: live.weighing("edit"),
+            )
+    except (PezError, RuntimeError) as error:  # what was learned is not lost
+        if not (isinstance(error, PezError) or out_of_memory(error)):
+            raise
+        note = f"the model you paint with could not go on: {first_line(error)}"
     if learned.best.error is None:
-        return learned, ""
+        return learned, note
     tied = learned.settings["painter"]["tied"]
     sure = f", which cannot tell the first {tied} apart" if tied > 1 else ""
-    if edits and not live.finish:
-        learned = improved_by(
-            seen,
-            learned,
-            lambda text: proposed().edits(text),
-            lambda text: proposed().scored(text),
-            edits,
-            callback=lambda _: live.weighing("edit"),
-        )
-    return learned, f"chosen by the model you paint with{sure}; error {learned.best.error:.3f}"
+    chosen = f"chosen by the model you paint with{sure}; error {learned.best.error:.3f}"
+    return learned, "; ".join(filter(None, (chosen, note)))
 
 
 def is_edited(learned: LearnedPrompt) -> bool:

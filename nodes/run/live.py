@@ -123,11 +123,11 @@ class LiveRanking(Live):
         self.tell(found.rounds, self.rounds, partial(ranking_message, found, self.rounds))
         return not self.finish
 
-    def editing(self, ranked: Ranking, edits: int) -> Callable[[Ranking], bool]:
+    def editing(self, ranked: Ranking, edits: int) -> Callable[[Ranking, int], bool]:
         """The callback of the races of at most so many edits, after a ranking."""
         done, total = ranked.rounds, ranked.rounds + edits * self.rounds
 
-        def show(_: Ranking) -> bool:
+        def show(_: Ranking, __: int) -> bool:
             nonlocal done
             done += 1
             running = {"step": done, "total": total, "phase": "edit"}

@@ -15,7 +15,7 @@ from ...pez_core.text.vocabulary import clip_vocabulary
 from .denoising import GraphErrors, GraphPainter, sized
 from .live import Live
 from .messages import Effects
-from .prompt_text import read, read_words, weights_of, write
+from .prompt_text import read, read_words, typed_words, weights_of, write
 
 AS_IT_IS = Edits()
 AT_ONCE = 32  # alternatives: the conditioning of each is kept meanwhile
@@ -40,11 +40,9 @@ def shaded(picture: GraphErrors, prompt: str) -> list[dict[str, Any]]:
 def borrowed(prompt: str, others: Sequence[str], generator: torch.Generator) -> list[str]:
     """Edits of one word of a prompt, with words of other prompts; weights and embeddings stay. See
     `borrowed_edits`."""
-    vocabulary = clip_vocabulary()
-    words = read_words(prompt, vocabulary)
-    own = weights_of(words, *read(prompt))
+    words, own = typed_words(prompt)
     free = [index for index, word in enumerate(words) if _is_lendable(word)]
-    lent = [w.text for other in others for w in read_words(other, vocabulary) if _is_lendable(w)]
+    lent = [word.text for other in others for word in typed_words(other)[0] if _is_lendable(word)]
     edited = []
     for first, last, new in borrowed_splices(words, free, lent, generator):
         if new is None:

@@ -26,6 +26,12 @@ DEEPEST = 100  # parentheses inside each other; the weight is then 1.1^100
 _EMBEDDING = re.compile(r"(?:^|(?<=[ \n]))embedding:(?:\S*[^\s,])?")
 
 
+_TYPED = re.compile(
+    r"(?P<before>\s*)(?P<word>(?P<name>(?:^|(?<=[ \n]))embedding:(?:\S*[^\s,])?)"
+    r"|[^\W_](?:[\w'\u2019-]*\w)?|\S)"
+)
+
+
 def read(prompt: str) -> tuple[str, list[float]]:
     """The plain text of a prompt, and the weight of each of its characters."""
     text, weights = "", []
@@ -53,6 +59,21 @@ def read_words(prompt: str, vocabulary: Vocabulary) -> list[Word]:
             words.append(Word(part[len(part.rstrip()) :] if words else "", text[start:end], ()))
         at = end
     return words
+
+
+def typed_words(prompt: str) -> tuple[list[Word], list[float]]:
+    """The words of a prompt for whatever reads it, and the weight of each: runs of letters and
+    digits, single other signs, and the names of embeddings, which are words without ids. Each is
+    spelt as in the prompt; the ids of the others mean nothing."""
+    words, weights, left = list[Word](), list[float](), ""
+    for piece, weight in _pieces(prompt):
+        for found in _TYPED.finditer(piece):
+            before = left + found["before"] if words else ""
+            words.append(Word(before, found["word"], () if found["name"] else (0,)))
+            weights.append(weight)
+            left = ""
+        left += piece[len(piece.rstrip()) :]
+    return words, weights
 
 
 def without_embeddings(prompt: str) -> str:
@@ -89,7 +110,7 @@ def _depth(escaped: str) -> int:
 
 
 def _weighted(escaped: str, weight: float) -> str:
-    return escaped if weight == 1.0 else f"({escaped}:{weight:.4g})"
+    return escaped if weight == 1.0 else f"({escaped}:{weight:.6g})"
 
 
 def write(

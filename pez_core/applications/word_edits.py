@@ -20,11 +20,12 @@ from ..search.projection import token_table
 from ..search.text_score import score_texts
 from ..targets import Targets
 from ..text.edits import Word, spliced, split_words
-from ..text.template import Fixed, Template, parse_template
+from ..text.template import MOST_TOKENS, Fixed, Template, parse_template
 from ..text.vocabulary import TokenMask, Vocabulary
 from .attribution import NEUTRAL, alternatives_of, within_context
 
 OF_EACH_KIND = 8
+SHUFFLED = 1_000_000
 NONE: frozenset[str] = frozenset()
 
 # Words first to last, the last one not included, give way to a new one, or to none.
@@ -83,8 +84,13 @@ def edits_by_clip(
     words within the first 75 tokens are edited, and a longer text gets no more of them.
     """
     words, vocabulary = split_words(text, model.vocabulary), model.vocabulary
+
+    def fits(edit: str) -> bool:
+        return len(vocabulary.encode(edit)) <= MOST_TOKENS
+
     seen = within_context(words)
     free = [index for index, word in enumerate(words[:seen]) if _is_free(word, kept)]
+    cut = not (seen == len(words) and fits(text))
     table = token_table(model.tower.token_embedding, torch.tensor(mask.ids), model.tower.widths)
     comma = Word(" ", NEUTRAL, tuple(vocabulary.encode(NEUTRAL)))
     swapped = [
@@ -97,7 +103,7 @@ def edits_by_clip(
         for candidate in found
     ]
     added = []
-    for gap in _gaps(words, free) if seen == len(words) else []:
+    for gap in [] if cut else _gaps(words, free):
         wider = [*words[:gap], comma, *words[gap:]]
         candidates = alternatives_of(
             model, wider, targets, table, {gap}, count=count, check_interrupt=check_interrupt
@@ -105,7 +111,11 @@ def edits_by_clip(
         added += [spliced(words, gap, gap, candidate.text) for candidate in candidates]
     found = []
     for edits in (swapped, added, [spliced(words, index, index + 1) for index in free]):
-        texts = [edit for edit in dict.fromkeys(edits) if edit != text and mask.permits(edit)]
+        texts = [
+            edit
+            for edit in dict.fromkeys(edits)
+            if edit != text and mask.permits(edit) and (cut or fits(edit))
+        ]
         scored = score_texts(model, targets.to(model.device), texts, guard)
         away = [one for one in scored if not one.candidate.near]
         away.sort(key=lambda one: -one.value)
@@ -145,13 +155,22 @@ def borrowed_splices(
 
     def drawn(places: Sequence[int], length: int) -> list[Splice]:
         """Lent words in places, each instead of so many words."""
-        pairs = torch.randperm(len(places) * len(lent), generator=generator)[:count]
-        chosen = (divmod(pair, len(lent)) for pair in sorted(pairs.tolist()))
+        pairs = _some_of(len(places) * len(lent), count, generator)
+        chosen = (divmod(pair, len(lent)) for pair in pairs)
         return [(places[place], places[place] + length, lent[word]) for place, word in chosen]
 
     swapped, added = drawn(free, 1), drawn(_gaps(words, free), 0)
-    left_out = torch.randperm(len(free), generator=generator)[:count].sort().values.tolist()
+    left_out = _some_of(len(free), count, generator)
     return [*swapped, *added, *((free[place], free[place] + 1, None) for place in left_out)]
+
+
+def _some_of(many: int, count: int, generator: torch.Generator) -> list[int]:
+    """Some of the first numbers, drawn by chance, in their order."""
+    if many > SHUFFLED:  # of so many, two are hardly ever the same
+        drawn = torch.randint(many, (count,), generator=generator)
+    else:
+        drawn = torch.randperm(many, generator=generator)[:count]
+    return sorted(set(drawn.tolist()))
 
 
 def fixed_words(template: Template, vocabulary: Vocabulary) -> frozenset[str]:

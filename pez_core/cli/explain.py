@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ..targets import Targets
 
 ALTERNATIVES = 3
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,9 @@ def _explain_by(
     from .explain_by_painter import describe_by, table_by
 
     painter = Painter(settings, model.device)
+    count, read = painter.tokens_read(request.text)
+    if count > read:
+        log.warning("the painter reads the first %d of %d tokens", read, count)
     errors = PipelineErrors(painter, picture)
     result = describe_by(errors, model, request.text, targets, mask, request.alternatives)
     result |= {"painter": painter.about}

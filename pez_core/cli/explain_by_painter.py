@@ -38,10 +38,13 @@ def describe_by(
         for index, candidates in enumerate(proposed)
         for candidate in candidates
     ]
-    error, changed = changes(errors, text, without)
+    # The tokeniser writes some signs otherwise: that is no effect of a word.
+    rejoined = "".join(word.before + word.text for word in words)
+    _, (as_given, *changed) = changes(errors, rejoined, [text, *without])
+    error = as_given.error
     compared: list[Changed] = []
     if swapped:  # under one noise, as they are many
-        _, compared = changes(errors, text, [new for _, _, new in swapped], rounds=1)
+        _, compared = changes(errors, rejoined, [new for _, _, new in swapped], rounds=1)
     replaced: list[list[dict[str, Any]]] = [[] for _ in words]
     for (index, new, _), found in zip(swapped, compared, strict=True):
         of = {

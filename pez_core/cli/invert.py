@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from .options import add_option, add_output_options, add_search_options
 from .output import write_message
 from .painter_choice import chosen_by_painter
 from .painter_options import painter_of, png_path
+from .progress import Progress
 from .request import SearchRequest, search_request
 from .searching import print_result, search_options, watched
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..painter.pipeline import Painter
     from ..prompt import Candidate
 
+log = logging.getLogger(__name__)
 IMAGES = 4  # on a sheet
 
 
@@ -153,8 +156,6 @@ def _invert(request: InvertRequest) -> int:
         "negatives": list(request.negatives),
     }
     options = search_options(search, model, dtype, inputs)
-    with watched(search.config.seconds) as callback:
-        result = learn_prompt(model, targets, search.template, callback=callback, **options)
     pictures = [picture for _, picture in near if picture is not None]
 
     @cache
@@ -162,13 +163,24 @@ def _invert(request: InvertRequest) -> int:
         from ..painter.pipeline import Painter
 
         assert request.painter is not None
-        return Painter(request.painter, model.device)
+        with Progress(None) as bar:
+            bar.say(0.0, 0.0, "loading the painter")
+            return Painter(request.painter, model.device)
 
-    if request.chooses:
+    seen = None
+    if request.chooses:  # a painter that does not fit fails before the search
+        from ..painter.denoising import PipelineErrors
+
+        seen = PipelineErrors(painter(), pictures[0], options["seed"])
+    with watched(search.config.seconds) as callback:
+        result = learn_prompt(model, targets, search.template, callback=callback, **options)
+    if seen and result.stopped == "user":
+        log.warning("the painter was not asked, as the search was stopped")
+    elif seen:
         from ..applications.word_edits import proposer
 
         result = chosen_by_painter(
-            painter(), pictures[0], result, request.edits,
+            seen, painter().about, result, request.edits,
             proposer(model, targets, search.template, options["mask"], options["guard"]),
         )  # fmt: skip
     code = print_result(result, request.as_json, program=request.escape)

@@ -3,49 +3,72 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from ..errors import PezError
+from ..errors import PezError, first_line
 from ..painter.settings import ROUNDS
 from .output import write_message
 from .progress import Progress, interruptible
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ..applications.word_edits import Proposer
-    from ..painter.pipeline import Painter
-    from ..painter.ranking import Ranking
+    from ..painter.ranking import PictureErrors, Ranking
     from ..prompt import LearnedPrompt
 
 log = logging.getLogger(__name__)
 
 
 def chosen_by_painter(
-    painter: Painter, picture: Image.Image, result: LearnedPrompt, edits: int, proposed: Proposer
+    errors: PictureErrors,
+    about: dict[str, Any],
+    result: LearnedPrompt,
+    edits: int,
+    proposed: Proposer,
 ) -> LearnedPrompt:
-    """The candidates in the painter's order, the best after at most so many edits; in CLIP's order
-    with a warning if the painter cannot choose. The first Ctrl-C ends it with what is known so
-    far."""
-    from ..painter.choosing import chosen_by, improved_by
-    from ..painter.denoising import PipelineErrors
+    """The candidates in a painter's order, the best after at most so many edits.
 
-    try:
-        errors = PipelineErrors(painter, picture, result.seed)
-    except PezError as error:  # what was learned is not lost
-        log.warning("the painter cannot choose: %s; the order is CLIP's", error)
-        return result
+    errors: the picture, as the painter sees it. about: of the painter.
+
+    The first Ctrl-C ends it with what is known so far, and the result says so. What fails only ends
+    it, with a warning: what was learned is not lost.
+    """
+    from torch import OutOfMemoryError
+
+    from ..painter.choosing import chosen_by, improved_by
+
     with interruptible() as pressed, Progress(None) as bar:
 
         def show(found: Ranking) -> bool:
             bar.show_ranking(found, ROUNDS)
             return not pressed
 
-        result = chosen_by(errors, result, painter.about, callback=show)
-        if edits and not pressed:
-            result = improved_by(
-                errors, result, proposed.edits, proposed.scored, edits, callback=show
-            )
-    for edit in result.settings.get("painter", {}).get("edited", {}).get("edits", []):
-        write_message(f"edit: error {edit['error']:.3f}, {edit['gain']:.3f} less: {edit['prompt']}")
-    return result
+        def show_edits(found: Ranking, taken: int) -> bool:
+            bar.show_ranking(found, ROUNDS, f"edit {taken + 1} of {edits}")
+            return not pressed
+
+        try:
+            result = chosen_by(errors, result, about, callback=show)
+            if edits and not pressed:
+                result = improved_by(
+                    errors, result, proposed.edits, proposed.scored, edits, callback=show_edits
+                )
+        except (PezError, OutOfMemoryError) as error:
+            order = "the painter's" if "painter" in result.settings else "CLIP's"
+            log.warning("the painter cannot go on: %s; the order is %s", first_line(error), order)
+    _tell(result.settings.get("painter", {}))
+    return replace(result, stopped="user") if pressed else result
+
+
+def _tell(about: dict[str, Any]) -> None:
+    """What the painter has done, on stderr."""
+    if not about:
+        return
+    edited = about.get("edited")
+    for edit in edited["edits"] if edited else []:
+        change = f"{edit['before']:.3f} to {edit['error']:.3f}"
+        write_message(f"edit: error {change} under other noises: {edit['prompt']}")
+    if edited and not edited["edits"]:
+        write_message(f"edit: none ({edited['reason']})")
+    seconds = about["seconds"] + (edited["seconds"] if edited else 0.0)
+    write_message(f"chosen by {about['pipeline']} in {seconds:.1f} s")

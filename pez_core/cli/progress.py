@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable
+
 if TYPE_CHECKING:
     from ..painter.ranking import Ranking
     from ..search.progress import StepInfo
@@ -32,16 +34,17 @@ class Progress:
 
         self._seconds = seconds
         self._bar = tqdm(total=1.0, disable=None, leave=False, bar_format=BAR)
-        self._last = 0.0
+        self._last, self._began = 0.0, time.monotonic()
 
     def show(self, info: StepInfo) -> None:
         found = f"{info.best.similarity:.4f} {info.best.text}" if info.best else "looking"
         self.say(info.step / info.total, info.seconds, f"{info.phase:6} {found}")
 
-    def show_ranking(self, found: Ranking, rounds: int) -> None:
+    def show_ranking(self, found: Ranking, rounds: int, doing: str = "rank  ") -> None:
         """rounds: at most."""
         best = found.prompts[0]
-        self.say(found.rounds / rounds, found.seconds, f"rank   {best.error:.3f} {best.prompt}")
+        line = f"{doing} {best.error:.3f} {printable(best.prompt)}"
+        self.say(found.rounds / rounds, time.monotonic() - self._began, line)
 
     def say(self, done: float, seconds: float, line: str) -> None:
         """A line next to the bar. done: the share of the steps; seconds: since the start."""

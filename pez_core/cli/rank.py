@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..compute.devices import DEVICES
-from ..errors import ConfigError
+from ..errors import ConfigError, PezError, printable
 from ..painter.settings import (
     DEMO,
     LEAST_LEVELS,
@@ -21,6 +21,7 @@ from ..painter.settings import (
 )  # fmt: skip
 from ..prompt import SCHEMA
 from ..text.line_files import read_lines
+from .exit_codes import INTERRUPTED
 from .named import open_named
 from .options import add_option
 from .output import write_result
@@ -71,7 +72,7 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("picture", metavar="PICTURE", help="the picture that the prompts describe")
     add("--prompt", action="append", default=[], metavar="TEXT", help="a prompt; repeat it")
-    add("--prompts", metavar="FILE", help="a file with a prompt on each line")
+    add("--prompts", metavar="FILE", help="a file with a prompt on each line; # starts a comment")
     add_painter_option(parser)
     add(
         "--rounds",
@@ -95,7 +96,8 @@ def add_parser(verbs: Any, name: str) -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="how many edits of the best prompt to take, with words of the others (default: none)",
+        help="how many edits of the best prompt to take, with words of the others or without some "
+        "of its own (default: none)",
     )
     add("--seed", type=int, default=0, help="of the noises (default: %(default)s)")
     add_option(parser, "device", choices=DEVICES, default="auto")
@@ -114,10 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(
             f"--levels must be from {LEAST_LEVELS} to {MOST_LEVELS}, got {arguments.levels}"
         )
+    if arguments.rounds < 1:
+        raise ConfigError(f"--rounds must be at least 1, got {arguments.rounds}")
+    if arguments.seconds is not None and not arguments.seconds > 0:
+        raise ConfigError(f"--seconds must be more than 0, got {arguments.seconds:g}")
     if arguments.edits < 0:
         raise ConfigError(f"--edits must be at least 0, got {arguments.edits}")
     painter = replace(
-        own_settings(arguments.painter or DEMO),
+        own_settings(DEMO if arguments.painter is None else arguments.painter),
         size=arguments.size,
         dtype=arguments.diffusion_dtype,
     )
@@ -145,10 +151,12 @@ def _rank(request: RankRequest) -> int:
     from ..painter.ranking import rank
 
     picture = open_named(request.picture)
-    painter = Painter(request.painter, find_device(request.device))
+    with Progress(None) as bar:
+        bar.say(0.0, 0.0, "loading the painter")
+        painter = Painter(request.painter, find_device(request.device))
     cut = sum(count > read for count, read in map(painter.tokens_read, request.prompts))
     if cut:
-        log.warning("the painter does not read %d of the prompts to their end", cut)
+        log.warning("the painter does not read %d of the prompts to the end", cut)
     latest: Ranking | None = None
     editing = False
     with interruptible() as pressed, Progress(request.seconds) as bar:
@@ -172,12 +180,16 @@ def _rank(request: RankRequest) -> int:
         edited = None
         if request.edits and found.reason not in ("seconds", "stopped"):
             editing = True  # a Ctrl-C then ends it after a round, with the edits taken so far
-            edited = _edited(errors, request, found, bar, pressed)
+            try:
+                edited = _edited(errors, request, found, bar, pressed)
+            except PezError as error:  # the ranking is not lost
+                log.warning("no edit: %s", error)
     if request.as_json:
         write_result(json.dumps(_to_json(request, painter, found, edited)))
     else:
         write_result("\n".join([_table(found), *_edit_lines(edited)]))
-    return 0
+    stopped = "stopped" in (found.reason, edited and edited.reason)
+    return INTERRUPTED if stopped else 0
 
 
 def _edited(
@@ -195,8 +207,8 @@ def _edited(
     def propose(text: str) -> list[str]:
         return borrowed_edits(text, prompts, generator)
 
-    def show(ranking: Ranking) -> bool:
-        bar.show_ranking(ranking, request.rounds)
+    def show(ranking: Ranking, taken: int) -> bool:
+        bar.show_ranking(ranking, request.rounds, f"edit {taken + 1} of {request.edits}")
         return not pressed
 
     left = None if request.seconds is None else max(request.seconds - found.seconds, 1e-9)
@@ -207,10 +219,10 @@ def _edit_lines(edited: Improvement | None) -> list[str]:
     """The edits for people to read."""
     if edited is None:
         return []
-    lines = [f"{edit.error:6.3f}  {edit.gain:.3f} less           {edit.prompt}"
+    lines = [f"{edit.error:6.3f}  before it {edit.before:.3f}     {printable(edit.prompt)}"
              for edit in edited.edits]  # fmt: skip
     if lines:
-        return ["", "edits of the first:", *lines]
+        return ["", "edits of the first, under other noises than above:", *lines]
     if edited.reason == "no better edit":
         return ["", "no edit of the first is surely better"]
     return ["", f"no edit of the first was taken before it ended ({edited.reason})"]
@@ -243,7 +255,11 @@ def _table(found: Ranking) -> str:
     for ranked in found.prompts:
         behind = f"{ranked.low - best:+.3f} to {ranked.high - best:+.3f}"
         shown = "" if ranked is found.prompts[0] else behind
-        lines.append(f"{ranked.error:6.3f}  {shown:18}  {ranked.prompt or '(no words)'}")
-    if len(found.prompts) > 1:
-        lines += ["", f"{found.certainty} after {found.passes} passes"]
+        prompt = printable(ranked.prompt) or "(no words)"
+        lines.append(f"{ranked.error:6.3f}  {shown:18}  {prompt}")
+    why = {"seconds": ", when the time was up", "stopped": ", when it was stopped"}
+    known = f"{found.certainty} after {found.passes} passes{why.get(found.reason, '')}"
+    lines += ["", known]
+    if best >= 1 and found.prompts[0].prompt:
+        lines.append("none of them helps: without words the error is 1")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..prompt import Candidate, LearnedPrompt
 from .improving import EDITS, improve
+from .improving import Callback as EditCallback
 from .ranking import Callback, PictureErrors, rank
 from .settings import ROUNDS
 
@@ -35,7 +36,13 @@ def chosen_by(
     ordered = [replace(by_text[ranked.prompt], error=ranked.error) for ranked in found.prompts]
     settings = {
         **learned.settings,
-        "painter": {**about, "rounds": found.rounds, "passes": found.passes, "tied": found.tied},
+        "painter": {
+            **about,
+            "rounds": found.rounds,
+            "passes": found.passes,
+            "tied": found.tied,
+            "seconds": found.seconds,
+        },
     }
     return replace(learned, candidates=(*ordered, *near), settings=settings)
 
@@ -47,7 +54,7 @@ def improved_by(
     scored: Callable[[str], Candidate],
     edits: int = EDITS,
     seconds: float | None = None,
-    callback: Callback | None = None,
+    callback: EditCallback | None = None,
 ) -> LearnedPrompt:
     """What `chosen_by` returns, with the best prompt after the edits that the painter takes at its
     head, and as many candidates. A prompt that a guard finds too near is not edited.
@@ -61,7 +68,9 @@ def improved_by(
     about = {**chosen.settings["painter"], "edited": asdict(found)}
     candidates = chosen.candidates
     if found.edits:
-        best = replace(scored(found.prompt), error=found.edits[-1].error)
+        # On the scale of the others; under the noises that confirmed the edits all errors differ.
+        error = (chosen.best.error or 0.0) - sum(edit.gain for edit in found.edits)
+        best = replace(scored(found.prompt), error=error)
         others = [other for other in candidates if other.text != best.text]
         candidates = (best, *others[: len(candidates) - 1])
     return replace(chosen, candidates=candidates, settings={**chosen.settings, "painter": about})

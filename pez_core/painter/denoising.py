@@ -111,9 +111,12 @@ class _NoSteps:
         self._signals: Tensor | None = getattr(own, "alphas_cumprod", None)
         known = "flow" if self._signals is None else "epsilon"
         self._predicts = own.config.get("prediction_type", known)
-        if self._predicts not in ("epsilon", "v_prediction", "sample", "flow"):
+        shares = ("flow",) if self._signals is None else ("epsilon", "v_prediction", "sample")
+        # Of a continuous time the noise of a level is not known.
+        if self._predicts not in shares or own.config.get("timestep_type") == "continuous":
             raise ModelError(
-                f"{type(own).__name__} predicts {self._predicts!r}, whose error is not known"
+                f"{type(own).__name__} predicts {self._predicts!r} under noise of its own kind, "
+                "whose error is not known"
             )
         self.clean, self.errors = torch.empty(0), list[Tensor]()
         self._packed = False

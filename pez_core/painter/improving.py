@@ -12,23 +12,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from .ranking import Callback, PictureErrors, interval, rank, relative_errors
+from .ranking import PictureErrors, Ranking, interval, rank, relative_errors
 from .settings import ROUNDS
 
 EDITS = 8
+Callback = Callable[[Ranking, int], bool | None]
 
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit that a painter took. error, gain: under the noises that confirmed it; the gain is how
-    much lower the error is than before the edit. low, high: the 95 % interval of the gain."""
+    """An edit that a painter took. before, error: without it and with it, under the noises that
+    confirmed it, which are the same for all edits and not those of a ranking. gain: how much lower
+    the error is. low, high: its 95 % interval."""
 
     prompt: str
+    before: float
     error: float
     gain: float
     low: float
@@ -63,9 +67,10 @@ def improve(
 ) -> Improvement:
     """Improves a prompt by at most so many edits. At any time the prompt so far is valid.
 
-    propose: gives edited prompts of a prompt. rounds, callback: as for `rank`, of every race.
-    seconds: no round of a race begins after so many. A race that time or the callback ends takes no
-    edit.
+    propose: gives edited prompts of a prompt. rounds: as for `rank`, of every race. callback:
+    called with the ranking after every round of a race, and with how many edits are taken so far;
+    if it returns False, it ends. seconds: no round begins after so many. What the time or the
+    callback ends takes no edit.
     Raises ConfigError for a number out of range, and what `rank` and `propose` raise.
     """
     if edits < 1:
@@ -80,32 +85,52 @@ def improve(
         elif left is not None and left <= 0:
             reason = "seconds"
         else:
-            found = rank(known, trials, rounds, left, callback)
-            if found.reason in ("seconds", "stopped"):
-                reason = found.reason
-                break
-            edit = _confirmed(known, best, found.prompts[0].prompt, rounds)
-            if edit is not None:
+            tell = callback and partial(_told, callback, taken)
+            found = rank(known, trials, rounds, left, tell)
+            end = None if seconds is None else began + seconds
+            edit: Edit | str = found.reason
+            if edit not in ("seconds", "stopped"):
+                edit = _confirmed(known, best, found, rounds, end, tell)
+            if isinstance(edit, Edit):
                 taken.append(edit)
                 best = edit.prompt
                 continue
-            reason = "no better edit"
+            reason = edit
         break
     return Improvement(prompt, tuple(taken), known.passes, time.perf_counter() - began, reason)
 
 
-def _confirmed(picture: PictureErrors, present: str, winner: str, rounds: int) -> Edit | None:
-    """The winner of a race as an edit, if it is surely better than the present prompt under as many
-    noises that the race has not used."""
+def _told(callback: Callback, taken: list[Edit], found: Ranking) -> bool | None:
+    return callback(found, len(taken))
+
+
+def _confirmed(
+    picture: PictureErrors,
+    present: str,
+    race: Ranking,
+    rounds: int,
+    end: float | None,
+    tell: Callable[[Ranking], bool | None] | None,
+) -> Edit | str:
+    """The winner of a race as an edit, if it is surely better than the present prompt under noises
+    that the race has not used: as many, but at most ROUNDS. Else why there is none.
+
+    end: when the time is up. tell: called with the race after every noise.
+    """
+    winner, errors = race.prompts[0].prompt, list[Tensor]()
     if winner == present:
-        return None
-    fresh = range(rounds, 2 * rounds)
-    errors = torch.stack([relative_errors(picture, [present, winner], n) for n in fresh], 1)
-    before, after = errors  # (rounds, levels)
+        return "no better edit"
+    for noise in range(rounds, rounds + min(rounds, ROUNDS)):
+        errors.append(relative_errors(picture, [present, winner], noise))
+        if tell is not None and tell(race) is False:
+            return "stopped"
+        if end is not None and time.perf_counter() >= end:
+            return "seconds"
+    before, after = torch.stack(errors, 1)  # (rounds, levels)
     low, high = interval(before - after)
     if not low > 0:
-        return None
-    return Edit(winner, after.mean().item(), (low + high) / 2, low, high)
+        return "no better edit"
+    return Edit(winner, before.mean().item(), after.mean().item(), (low + high) / 2, low, high)
 
 
 class _KnownErrors:

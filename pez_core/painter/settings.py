@@ -85,7 +85,9 @@ class PainterSettings:
 
 
 def own_settings(painter: str) -> PainterSettings:
-    """The default settings for a painter."""
+    """The default settings for a painter. Raises ConfigError for an empty name."""
+    if not painter.strip():
+        raise ConfigError("--painter is empty: give demo, a folder, or a name on the hub")
     if painter == DEMO:
         return PainterSettings(DEMO, DEMO_GUIDANCE, DEMO_STEPS)
     return PainterSettings(painter)

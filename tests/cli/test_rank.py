@@ -66,7 +66,8 @@ def test_ctrl_c_ends_it_with_the_ranking_so_far(
     monkeypatch.setattr(PipelineErrors, "errors", errors)
     code, out, _ = pez(*given, "--json")
     found = json.loads(out)
-    assert code == 0 and (found["reason"], found["rounds"]) == ("stopped", 1)
+    assert code == 130 and (found["reason"], found["rounds"]) == ("stopped", 1)
+    assert pez(*given)[1].splitlines()[-1].endswith(", when it was stopped")
     ends = 0
     code, out, _ = pez(*given)
     assert code == 130 and not out
@@ -77,13 +78,23 @@ def test_no_words_and_too_many(pez: Pez, root: Path, caplog: pytest.LogCaptureFi
     prompts = ("--prompt", "", "--prompt", "a cat " * 50, "--prompt", "a")
     code, out, _ = pez("rank", picture, *prompts, "--rounds", "1", "--levels", "2")
     assert code == 0 and any(line.endswith("(no words)") for line in out.splitlines())
-    assert caplog.messages == ["the painter does not read 1 of the prompts to their end"]
+    assert caplog.messages == ["the painter does not read 1 of the prompts to the end"]
 
 
 def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
     picture = str(root / "examples" / "watermelon.png")
     code, out, _ = pez("rank", picture, "--prompt", "a watermelon", "--rounds", "1")
-    assert code == 0 and out.splitlines()[-1].endswith("a watermelon")
+    _, only, _, last = out.splitlines()
+    assert code == 0 and only.endswith("a watermelon")
+    assert last == "there is nothing to compare it with after 8 passes"
+
+
+def test_prompts_that_do_not_help(pez: Pez, root: Path) -> None:
+    """Of words that harm, one is still the best; control characters do nothing to the terminal."""
+    picture = str(root / "examples" / "watermelon.png")
+    code, out, _ = pez("rank", picture, "--prompt", "a blue car\x1b[31m", "--rounds", "2")
+    assert code == 0 and out.splitlines()[-1] == "none of them helps: without words the error is 1"
+    assert "\x1b" not in out and r"car\x1b[31m" in out
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,7 @@ def test_one_prompt_is_measured_too(pez: Pez, root: Path) -> None:
         (("--prompt", "a", "--seed", "-1"), "seed must be at least 0"),
         (("--prompt", "caf\udce9"), "is not text"),
         (("--prompts", "nowhere.txt"), "cannot read the list nowhere.txt"),
+        (("--prompt", "a", "--painter", " "), "--painter is empty"),
         (("--prompt", "a", "--painter", "./nowhere"), "there is no folder ./nowhere"),
         (("--prompt", "a", "--size", "64"), "size must be 48 pixels for the embedded painter"),
     ],
@@ -117,8 +129,11 @@ def test_edits_of_the_best_with_words_of_the_others(pez: Pez, root: Path) -> Non
     edited = found["edited"]
     assert code == 0 and edited["start"] == found["ranking"][0]["prompt"] == "a blue watermelon"
     assert 1 <= len(edited["edits"]) <= 3 and edited["passes"] > 0
-    errors = [found["ranking"][0]["error"], *(edit["error"] for edit in edited["edits"])]
-    assert errors == sorted(errors, reverse=True)
+    before = edited["edits"][0]["before"]  # each begins where the last one ends
+    for edit in edited["edits"]:
+        assert edit["before"] == pytest.approx(before) and edit["error"] < before
+        assert edit["gain"] == pytest.approx(before - edit["error"], abs=1e-6)
+        before = edit["error"]
     words = {word for prompt in prompts for word in prompt.split()}
     assert all({*edit["prompt"].split()} <= words for edit in edited["edits"])
     code, out, _ = pez(*given, "--rounds", "4")

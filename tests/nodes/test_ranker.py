@@ -138,6 +138,9 @@ def test_what_edits_of_a_prompt_keep(comfy: Comfy) -> None:
     assert all(text.startswith("embedding:x,") for text in edited)
     assert not any("it," in text for text in edited)
     assert borrowed("", ["cat"], one) == ["cat"]
+    # Nothing is written otherwise: signs, capitals, white space and weights.
+    text = "A Man\u2019s \u201cSTOP\u201d &amp; \u0130st  \u732b (Cat:1.23456)"
+    assert text.replace("Man\u2019s", "zzz") in borrowed(text, ["zzz"], one)
     assert borrowed("embedding:x", ["embedding:y"], one) == []
 
 

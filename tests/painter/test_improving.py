@@ -81,7 +81,7 @@ def test_many_edits_of_no_worth_are_rarely_taken() -> None:
 
 
 def test_a_race_that_is_stopped_takes_nothing() -> None:
-    found = improve(Words(), "car", one_word, callback=lambda _: False)
+    found = improve(Words(), "car", one_word, callback=lambda _, __: False)
     assert (found.edits, found.reason) == ((), "stopped") and found.passes > 0
 
 
@@ -92,7 +92,8 @@ def test_it_ends_when_it_should() -> None:
     assert (nothing.prompt, nothing.passes, nothing.reason) == ("car", 0, "no better edit")
     rankings: list[Ranking] = []
 
-    def stop(found: Ranking) -> bool:
+    def stop(found: Ranking, taken: int) -> bool:
+        assert taken == 0
         rankings.append(found)
         return len(rankings) < 3
 
@@ -102,3 +103,20 @@ def test_it_ends_when_it_should() -> None:
     assert (late.reason, late.prompt) == ("seconds", "car")
     with pytest.raises(ConfigError, match="edits must be at least 1"):
         improve(Words(), "car", one_word, edits=0)
+
+
+def test_the_time_and_the_user_end_a_confirmation() -> None:
+    """It is long where the races have many rounds, and no edit is taken in the end."""
+    told: list[int] = []
+
+    def stop(found: Ranking, taken: int) -> bool:
+        told.append(found.rounds)
+        return len(told) < 2 or told[-1] != told[-2]  # the race has ended, and is told again
+
+    picture = Words()
+    stopped = improve(picture, "car", one_word, rounds=400, callback=stop)
+    assert (stopped.reason, stopped.edits) == ("stopped", ())
+    picture = Words()
+    whole = improve(picture, "car", one_word, rounds=400, edits=1)
+    noises = {noise for _, noise in picture.asked if noise >= 400}
+    assert len(whole.edits) == 1 and noises == set(range(400, 408))

@@ -47,6 +47,7 @@ export const CHINESE = {
   "{passes} passes of the model. Click to copy": "模型计算 {passes} 次。点击复制",
   "Other candidates": "其他候选",
   "The error is a share of that without words.": "误差以没有文字时为 1。",
+  "None of them helps the model.": "没有一条对模型有帮助。",
   "Green words help, underlined ones harm.": "绿色的词有帮助，带下划线的词有妨碍。",
   Copy: "复制",
   "Copy the prompt, escaped for a prompt box": "复制提示词，已为提示词框转义",

@@ -1,7 +1,7 @@
 // The edits of a prompt that a painter took. Pure rendering.
 
 import { button, el } from "./dom.js";
-import { t } from "./language.js";
+import { said, t } from "./language.js";
 
 /**
  * @typedef {{prompt: string, gain: number, pieces: {text: string, kind: string}[]}} Edit
@@ -24,7 +24,7 @@ const TAGS = { same: "span", gone: "del", new: "ins" };
 export function editedLines(edited, onCopy) {
   if (!edited) return null;
   if (!edited.edits.length) {
-    const text = NONE[edited.reason]?.() ?? t("No edit was taken.");
+    const text = NONE[edited.reason]?.() ?? `${t("No edit was taken.")} ${said(edited.reason)}`;
     return el("div", { class: "pez-quiet", text });
   }
   const items = edited.edits.map(({ prompt, gain, pieces }) => {

@@ -117,6 +117,9 @@ export function rankingView(found, onCopy) {
   return el("div", { class: "pez-view pez-ranking" }, [
     rankedRows(found.ranking, onCopy),
     many ? el("div", { class: "pez-note", text: `${said(found.certainty)}.` }) : null,
+    found.ranking[0]?.error >= 1 && found.ranking[0].prompt
+      ? el("div", { class: "pez-warning", text: t("None of them helps the model.") })
+      : null,
     editedLines(found.edited, onCopy),
     el("div", { class: "pez-quiet", text: facts.filter(Boolean).join(" · ") }),
     el("div", { class: "pez-quiet", text: t("The error is a share of that without words.") }),
