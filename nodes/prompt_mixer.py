@@ -22,7 +22,7 @@ from .interrupt import check_cancelled
 from .models.clip_files import current
 from .models.encoder import ModelRequest, TextEncoder, open_encoder
 from .run.learning import Search, pack, run_search
-from .run.prompt_text import embeddings, without_embeddings
+from .run.prompt_text import embeddings, read, without_embeddings
 from .run.running import node_run
 from .values import one_of
 
@@ -76,13 +76,16 @@ class PromptMixer(io.ComfyNode):
         prompts = {n: mixed[n] for n in PROMPTS if (mixed.get(n) or "").strip()}
         images = {n: mixed[n] for n in IMAGES if mixed.get(n) is not None}
         weights = {n: float(mixed.get(f"{n}_weight", 1.0)) for n in (*prompts, *images)}
+        weighed = any(weight != 1.0 for text in prompts.values() for weight in read(text)[1])
+        dropped = "weights such as (word:1.2) were dropped" if weighed else ""
         names = {n: embeddings(text) for n, text in prompts.items() if weights[n]}
         prompts = {n: without_embeddings(text) for n, text in prompts.items() if weights[n]}
         prompts = {n: text for n, text in prompts.items() if clip_vocabulary().encode(text)}
         images = {n: image for n, image in images.items() if weights[n]}
         if not prompts and not images:
             raise TargetError(
-                "nothing to mix: connect at least one prompt or image, with a weight other than 0"
+                "nothing to mix: type or connect a prompt, or connect an image, with a weight that "
+                "is not 0"
                 + ("; an embedding has no words to learn from" if any(names.values()) else "")
             )
         request = ModelRequest(current(model), clip, clip_vision)
@@ -92,17 +95,19 @@ class PromptMixer(io.ComfyNode):
             config, template = PRESETS[one_of(PRESETS, preset, "preset")], plain_template(tokens)
             search = Search(template, config, seed, vocabulary, ban, away)
             left_out = _listed([name for some in names.values() for name in some])
-            note = left_out and f"an embedding has no words to learn from, left out: {left_out}"
+            left_out = left_out and f"an embedding has no words to learn from, left out: {left_out}"
+            note = "; ".join(filter(None, (dropped, left_out)))
             return run_search(cls.hidden.unique_id, encoder, targets, search, note)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
             raise TargetError(
-                "nothing to concatenate: connect a prompt with a positive weight, or choose the "
-                "mode learn"
+                "nothing to concatenate: type or connect a prompt with a positive weight, or "
+                "choose the mode learn"
             )
         joined = _concatenate(encoder, kept, targets, tokens, ban, away)
         added = _listed([name for n, some in names.items() if weights[n] > 0 for name in some])
-        note = added and f"passed on and not measured: {added}"
+        passed = added and f"passed on and not measured: {added}"
+        note = "; ".join(filter(None, (dropped, passed)))
         return pack(joined, encoder, targets, away, note=note, passed_on=added and f", {added}")
 
 
@@ -178,7 +183,13 @@ def _inputs() -> list[Any]:
         ),
         schema.avoid_input(),
         *(
-            io.String.Input(name, optional=True, force_input=True, tooltip="A prompt to mix in.")
+            io.String.Input(
+                name,
+                optional=True,
+                default="",
+                dynamic_prompts=False,
+                tooltip="A prompt to mix in: type it, or connect it.",
+            )
             for name in PROMPTS
         ),
         *(

@@ -64,10 +64,10 @@ class TokenViewer(io.ComfyNode):
         chosen = connected_painter(painter, vae, clip)
         if chosen is not None and image is None:
             raise PictureError("to measure the words with `painter`, connect `image`")
-        if prompt is None:
-            if tokens is None:
-                raise TargetError("nothing to view: connect `prompt` or `tokens`")
+        if not (prompt or "").strip() and tokens is not None:
             prompt = escape(tokens.text) + tokens.passed_on
+        if prompt is None:
+            raise TargetError("nothing to view: type a prompt, or connect `prompt` or `tokens`")
         vocabulary = clip_vocabulary()
         plain, weights = read(prompt)
         words = read_words(prompt, vocabulary)
@@ -141,7 +141,11 @@ def _inputs() -> list[Any]:
         ),
         schema.avoid_input(),
         io.String.Input(
-            "prompt", optional=True, force_input=True, tooltip="Any prompt, learned or written."
+            "prompt",
+            optional=True,
+            default="",
+            dynamic_prompts=False,
+            tooltip="Any prompt, learned or written: type it, or connect it.",
         ),
         schema.Tokens.Input(
             "tokens",

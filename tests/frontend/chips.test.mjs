@@ -97,7 +97,7 @@ test("the running view keeps its button, and ends once", async () => {
   const progress = { ...LEARNED, step: 40, total: 160, phase: "pez" };
   view.update(progress);
   const button = view.element.querySelector("button");
-  assert.match(view.element.textContent, /0\.239step 40 of 160 · 2\.3 s/);
+  assert.match(view.element.textContent, /0\.239similarity · step 40 of 160 · 2\.3 s/);
   assert.equal(
     view.element.querySelector(".pez-bar-done").style.getPropertyValue("width"),
     "25.0%",

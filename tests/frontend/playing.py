@@ -77,9 +77,16 @@ async def play_prompt(state: State, prompt_id: str, body: dict[str, Any]) -> Non
 async def play_learner(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
     if play["mode"] == "cached":
         return await executed(state, node, prompt_id, recording.learned(text=play.get("text")))
+    for facts in play.get("doing", []):
+        await state.send("pez.progress", schema=1, **facts, node=node, prompt_id=prompt_id)
+    if play["mode"] == "doing":
+        await hold(state)
+    if play["mode"] == "fail":
+        raise RuntimeError(play["message"])
     ended = await play_steps(state, play, node, prompt_id, recording.progress)
     stopped = "plateau" if ended is None else "user"
-    return await executed(state, node, prompt_id, recording.learned(stopped, play.get("text")))
+    texts = play.get("texts") or [play.get("text")]
+    await executed(state, node, prompt_id, *(recording.learned(stopped, text) for text in texts))
 
 
 async def play_ranker(state: State, play: dict[str, Any], node: str, prompt_id: str) -> None:
@@ -127,8 +134,9 @@ async def hold(state: State) -> None:
         raise Interrupted
 
 
-async def executed(state: State, node: str, prompt_id: str, payload: dict[str, Any]) -> None:
-    output = {"pez": [payload], "text": [payload["text"]]}
+async def executed(state: State, node: str, prompt_id: str, *payloads: dict[str, Any]) -> None:
+    """payloads: several for a node that ran for each picture of a list."""
+    output = {"pez": [*payloads], "text": [payload["text"] for payload in payloads]}
     await state.send("executed", node=node, display_node=node, output=output, prompt_id=prompt_id)
 
 

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from open_clip import image_transform
 
 from pez_core.hub.open_clip_files import model_config
 from tests.support.namings import NAMINGS, State, behind, hugging_face_text, text_only
-from tests.support.nodes_support import Comfy, example, image_of
+from tests.support.nodes_support import ROOT, Comfy, example, image_of
 from tests.support.towers import (
     TEXTS,
     architecture,
@@ -184,6 +185,20 @@ def test_a_preset_is_a_model_of_the_core(
     monkeypatch.setattr(files, "find_one", lambda name, progress: source(name, None, Path(name)))
     found = files.find_source(label, encoder)
     assert found.path == Path(name) and found.name.startswith(label)
+
+
+def test_the_page_renames_models_as_the_server_does(comfy: Comfy) -> None:
+    page = (ROOT / "web" / "js" / "graph.js").read_text(encoding="utf-8")
+    table = re.search(r"RENAMED = \{(.*?)\};", page, re.S)
+    assert table
+    named = dict(re.findall(r'"(.*?)": "(.*?)"', table[1]))
+    assert named == comfy.module("nodes.models.clip_files").RENAMED
+    assert set(named.values()) <= set(comfy.module("nodes.models.clip_files").PRESETS)
+    for node in ("ImageToHardPrompt", "PromptMixer", "TokenViewer"):
+        for old in named:
+            assert comfy.nodes[f"PEZ_{node}"].validate_inputs(old) is True
+        assert "press R" in comfy.nodes[f"PEZ_{node}"].validate_inputs("gone")
+    assert comfy.nodes["PEZ_TokenViewer"].validate_inputs("none (tokens only)") is True
 
 
 @pytest.mark.parametrize(("dim", "encoder"), [(768, "CLIP-L"), (1280, "CLIP-G"), (9, None)])

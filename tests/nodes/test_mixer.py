@@ -64,7 +64,7 @@ def test_the_outputs_are_what_they_say(comfy: Comfy, oracle: DemoOracle, mode: s
 def test_nothing_to_mix(comfy: Comfy, mode: str, inputs: dict[str, Any]) -> None:
     if inputs.get("image_1"):
         inputs = {**inputs, "image_1": image_of(example())}
-    with pytest.raises(comfy.errors.TargetError, match="nothing to mix: connect.*other than 0"):
+    with pytest.raises(comfy.errors.TargetError, match="nothing to mix: type or.*is not 0"):
         comfy.mix(mode=mode, **inputs)
 
 

@@ -61,8 +61,8 @@ def test_an_empty_prompt(comfy: Comfy) -> None:
 
 
 def test_nothing_to_view(comfy: Comfy) -> None:
-    with pytest.raises(comfy.errors.TargetError, match="nothing to view: connect `prompt` or"):
-        comfy.view()
+    with pytest.raises(comfy.errors.TargetError, match="nothing to view: type a prompt, or"):
+        comfy.view(prompt=None)
     with pytest.raises(comfy.errors.TargetError, match="with the picture, choose a model"):
         comfy.view(prompt="a cat", image=image_of(example()))
 

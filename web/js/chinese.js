@@ -45,7 +45,7 @@ export const CHINESE = {
   "{steps} steps": "{steps} 步",
   "{passes} passes": "{passes} 次计算",
   "{passes} passes of the model. Click to copy": "模型计算 {passes} 次。点击复制",
-  "Other candidates": "其他候选",
+  "Other candidates, with their similarity": "其他候选及其相似度",
   "The error is a share of that without words.": "误差以没有文字时为 1。",
   "None of them helps the model.": "没有一条对模型有帮助。",
   "Green words help, underlined ones harm.": "绿色的词有帮助，带下划线的词有妨碍。",
@@ -71,13 +71,16 @@ export const CHINESE = {
   words: "词",
   "token {id}": "token {id}",
   "token {id}, of the template": "token {id}，来自模板",
-  "id {id}": "编号 {id}",
+  "token ids: {ids}": "token 编号：{ids}",
   "an embedding: passed on as it is, and not measured": "embedding：原样传下去，不测量",
-  Nearest: "最近的词",
+  "In its place, with their similarity": "换成这些词时的相似度",
+  "In its place, with their error": "换成这些词时的误差",
+  "other words, then Enter": "输入别的词，按回车",
   "not measured": "未测量",
   "{change} without it": "去掉后 {change}",
   "error {change} without it": "去掉后误差 {change}",
   "{change} to “{concept}” without it": "去掉后与“{concept}”的相似度 {change}",
+  "The prompt is empty: type one, or connect one.": "提示词是空的：写一条，或接一条。",
   Lock: "锁定",
   Unlock: "解锁",
   Ban: "禁用",
@@ -120,8 +123,7 @@ export const CHINESE = {
 
   // Nodes
   "Find its hard prompt": "反推硬提示词",
-  "more options": "更多选项",
-  "fewer options": "收起选项",
+  "more or fewer options": "展开或收起选项",
 };
 
 /**

@@ -90,7 +90,7 @@ export function runningView(onFinish) {
       bar.style.setProperty("width", `${(100 * share).toFixed(1)}%`);
       similarity.textContent = asSimilarity(progress.similarity);
       const now = PAINTER_AT_WORK[progress.phase]?.() ?? stepText(progress);
-      steps.textContent = `${now} · ${asSeconds(progress.seconds)}`;
+      steps.textContent = `${t("similarity")} · ${now} · ${asSeconds(progress.seconds)}`;
       const key = JSON.stringify(progress.tokens);
       if (key === shown) return;
       shown = key;
@@ -113,6 +113,7 @@ function stepText({ phase, step, total }) {
  */
 export function learnedView(learned, onCopy) {
   const facts = [
+    t("similarity"),
     stoppedInWords(learned.stopped),
     learned.steps ? t("{steps} steps", { steps: learned.steps }) : "",
     asSeconds(learned.seconds),
@@ -149,7 +150,7 @@ function candidateList(candidates, onCopy) {
     return el("li", {}, [item]);
   });
   return el("div", {}, [
-    el("div", { class: "pez-heading", text: t("Other candidates") }),
+    el("div", { class: "pez-heading", text: t("Other candidates, with their similarity") }),
     el("ul", { class: "pez-candidates" }, items),
   ]);
 }

@@ -59,6 +59,18 @@ export function hideWidget(widget, isHidden) {
   widget.options.hidden = isHidden;
 }
 
+// Entries of the drop-down of models that have other names now.
+const RENAMED = {
+  "Flux / SD 3 (CLIP-L)": "Flux.1 (CLIP-L: weak)",
+  "demo (offline)": "demo (clip-art only)",
+};
+
+/** Gives the model that an earlier version has saved its present name. */
+export function renameModel(node) {
+  const widget = widgetOf(node, "model");
+  if (widget && widget.value in RENAMED) widget.value = RENAMED[widget.value];
+}
+
 /**
  * Draws the widgets again. Nodes 2.0 of the front end 1.35.9 does not watch `hidden`: it reads the
  * widgets again after a change of one of their slots. Front ends without that event watch `hidden`

@@ -11,7 +11,7 @@ import { setUpRanker } from "./ranker_node.js";
 import { createRuns } from "./runs.js";
 import { loadStyles } from "./styles.js";
 import { setUpViewer } from "./viewer_node.js";
-import { MIXER_RULES, RANKER_RULES, learnerRules, setUpVisible } from "./visible.js";
+import { MIXER_RULES, RANKER_RULES, VIEWER_RULES, learnerRules, setUpVisible } from "./visible.js";
 
 /** @type {WeakMap<object, (kind: string, detail: any, nodeId: string) => void>} */
 const panels = new WeakMap();
@@ -130,7 +130,10 @@ const extension = {
   },
   nodeCreated(node) {
     const rules = {
-      [LEARNER]: learnerRules(custom), [MIXER]: MIXER_RULES, [RANKER]: RANKER_RULES,
+      [LEARNER]: learnerRules(custom),
+      [MIXER]: MIXER_RULES,
+      [RANKER]: RANKER_RULES,
+      [VIEWER]: VIEWER_RULES,
     }[node.comfyClass];
     if (rules) setUpVisible(node, rules); // before the panel, which is the last widget
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {

@@ -55,7 +55,7 @@ export function createPopups() {
 // The menu stops all keys. Otherwise ComfyUI's own bindings would use Delete, arrows and Escape.
 function menuKey(event, popup, close, focusBack) {
   event.stopPropagation();
-  const items = [...popup.querySelectorAll("button")];
+  const items = [...popup.querySelectorAll("button, input")];
   const at = items.indexOf(/** @type {any} */ (document.activeElement));
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step) {
@@ -93,11 +93,11 @@ export function wordCard(word, byError = false) {
   const rows = word.tokens.map((token) =>
     el("tr", {}, [
       el("td", { text: token.text }),
-      el("td", { class: "pez-quiet", text: t("id {id}", { id: token.id }) }),
       el("td", { text: withoutIt(token.contribution, byError) }),
     ]),
   );
   const near = word.alternatives ?? [];
+  const ids = word.tokens.map((token) => token.id).join(", ");
   return el("div", {}, [
     rows.length ? null : el("div", { text: unread() }),
     el("table", {}, [el("tbody", {}, rows)]),
@@ -106,8 +106,9 @@ export function wordCard(word, byError = false) {
         text: t("{change} to “{concept}” without it", { change: signed(-pull), concept }),
       }),
     ),
-    near.length ? el("div", { class: "pez-heading", text: t("Nearest") }) : null,
+    near.length ? el("div", { class: "pez-heading", text: byError ? t("In its place, with their error") : t("In its place, with their similarity") }) : null,
     ...near.map((other) => el("div", { text: `${other.text}  ${fitOf(other)}` })),
+    rows.length ? el("div", { class: "pez-quiet", text: t("token ids: {ids}", { ids }) }) : null,
   ]);
 }
 
@@ -150,8 +151,22 @@ export function wordMenu(word, mark, actions) {
     mark.replaced !== null
       ? item(t("Back to “{word}”", { word: word.text }), () => actions.replace(null))
       : null,
-    alternatives.length ? el("div", { class: "pez-heading", text: t("Replace by") }) : null,
+    el("div", { class: "pez-heading", text: t("Replace by") }),
+    replaceField(mark.replaced ?? "", actions.replace),
     ...alternatives,
   ]);
   return menu;
+}
+
+/** A field for any words in the place of this one. */
+function replaceField(value, replace) {
+  const field = /** @type {HTMLInputElement} */ (
+    el("input", { class: "pez-field", type: "text", placeholder: t("other words, then Enter") })
+  );
+  field.value = value;
+  field.addEventListener("keydown", (event) => {
+    const text = field.value.trim();
+    if (event.key === "Enter" && text) replace(text);
+  });
+  return field;
 }

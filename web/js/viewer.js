@@ -35,7 +35,9 @@ export function viewedView(viewed, edits, actions) {
   const ran = editsFor(parseEdits(viewed.edits), viewed.source);
   const isOld = !sameEdits(edits, ran);
   return el("div", { class: "pez-view pez-viewed" }, [
-    wordRow(viewed, edits, actions),
+    viewed.words.length
+      ? wordRow(viewed, edits, actions)
+      : el("div", { class: "pez-hint", text: t("The prompt is empty: type one, or connect one.") }),
     scoreLine(viewed, isOld),
     isOld ? nextText(textOf(viewed.words, edits)) : null,
     guardLines(viewed.guard),

@@ -36,7 +36,6 @@ const hintEdited = () => t("The edits are saved. Their words appear after the ne
  */
 export function setUpViewer(node, app, changed) {
   const widget = graph.widgetOf(node, "edits");
-  if (widget) graph.hideWidget(widget, true);
   const panel = addPanel(node, MIN_HEIGHT);
   const popups = createPopups();
   let problem = ""; // why the last run failed

@@ -2,7 +2,7 @@
 // use. Hidden widgets stay in `widgets`, so that every widget is always saved and sent.
 
 import { chain } from "./dom.js";
-import { hideWidget, isConnected, redrawWidgets, setWidget, widgetOf } from "./graph.js";
+import { hideWidget, isConnected, redrawWidgets, renameModel, setWidget, widgetOf } from "./graph.js";
 import { t } from "./language.js";
 
 /**
@@ -16,14 +16,14 @@ import { t } from "./language.js";
 
 /** @param {any} node a new node, before its panel is added @param {Rules} rules */
 export function setUpVisible(node, rules) {
-  const more = Object.keys(rules.rare ?? {}).length ? moreButton(node, () => update(node, rules)) : null;
+  if (rules.rare) addMoreButton(node, () => update(node, rules));
   for (const name of rules.watched ?? []) {
     const widget = widgetOf(node, name);
     if (widget) chain(widget, "callback", () => update(node, rules));
   }
   chain(node, "onConnectionsChange", () => update(node, rules));
   chain(node, "onConfigure", (saved) => {
-    more?.say();
+    renameModel(node);
     update(node, rules);
     // The saved size is already that of the visible widgets.
     if (saved?.size) node.setSize([saved.size[0], Math.max(saved.size[1], node.computeSize()[1])]);
@@ -51,21 +51,15 @@ function isInSight(node, widget, { rare = {} }) {
   return widget.value !== rare[widget.name];
 }
 
-/** The button "more options". @returns {{say(): void}} say: sets its label */
-function moreButton(node, onChange) {
-  const say = () => {
-    button.label = node.properties?.pezMore ? t("fewer options") : t("more options");
-  };
+function addMoreButton(node, onChange) {
   const button = node.addWidget("button", "pez_more", null, () => {
     node.properties ??= {};
     node.properties.pezMore = !node.properties.pezMore;
-    say();
     onChange();
   });
+  button.label = t("more or fewer options");
   button.options = { ...button.options, serialize: false }; // not in the prompt that is sent
   button.serialize = false; // not in the saved workflow
-  say();
-  return { say };
 }
 
 /**
@@ -92,15 +86,29 @@ export function learnerRules(custom) {
 export const RANKER_RULES = { rare: { rounds: 8, seconds: 0, size: 0, edits: 0, words: false } };
 
 const WEIGHT = "_weight";
+const PROMPT = /^prompt_(\d)$/;
 const ONLY_LEARN = new Set(["preset", "seed", "control_after_generate", "vocabulary"]);
 
-/** The Prompt Mixer: the weight of what is connected, and what its mode reads. */
+const isUsed = (node, name) => isConnected(node, name) || Boolean(widgetOf(node, name)?.value);
+
+/** The Prompt Mixer: the prompts in use and one more, their weights, and what its mode reads. */
 export const MIXER_RULES = {
   rare: { vocabulary: "words" },
-  watched: ["mode"],
+  watched: ["mode", ...Array.from({ length: 8 }, (_, i) => `prompt_${i + 1}`)],
   decides(node, name) {
-    if (name.endsWith(WEIGHT)) return isConnected(node, name.slice(0, -WEIGHT.length));
+    if (name.endsWith(WEIGHT)) return isUsed(node, name.slice(0, -WEIGHT.length));
+    const number = Number(PROMPT.exec(name)?.[1]);
+    if (number > 1) return isUsed(node, name) || isUsed(node, `prompt_${number - 1}`);
     const learns = widgetOf(node, "mode")?.value !== "concatenate";
     return ONLY_LEARN.has(name) && !learns ? false : null;
+  },
+};
+
+/** The Token Viewer: a typed prompt, where none is connected. Its edits are made on the words. */
+export const VIEWER_RULES = {
+  decides(node, name) {
+    if (name === "edits") return false;
+    if (name !== "prompt" || widgetOf(node, "prompt")?.value) return null;
+    return !isConnected(node, "tokens");
   },
 };

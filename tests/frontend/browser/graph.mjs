@@ -98,8 +98,8 @@ export const graph = {
         return [node.widgets_values, node.size[1]];
       });
     const [values, height] = await read();
-    assert.equal(values.length, 7 + 1 + 12 + 1); // with the seed's "control after generate"
-    assert.deepEqual(values.slice(8), [-0.5, ...Array(11).fill(1), ""]);
+    assert.equal(values.length, 7 + 1 + 12 + 1 + 8); // with the seed's "control after generate"
+    assert.deepEqual(values.slice(8), [-0.5, ...Array(11).fill(1), ...Array(9).fill("")]);
     await front.page.evaluate(async () => {
       await window.app.loadGraphData(window.app.graph.serialize());
       const mix = window.app.graph.nodes.find((n) => n.type === "PEZ_PromptMixer");

@@ -12,7 +12,7 @@ export const learner = {
       window.made.view.widgets.map((w) => w.name.split("_")[0]),
       /^edits$/m.test(document.body.innerText),
     ]);
-    assert.deepEqual(hidden, [["model", "edits", "avoid", "pez"], false]);
+    assert.deepEqual(hidden, [["model", "edits", "avoid", "prompt", "pez"], false]);
     await assertInside(front);
     await front.shot("01-hint");
   },

@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SHOTS = process.env.PEZ_SCREENSHOTS || join(HERE, "..", "screenshots");
 /** Milliseconds; only what hangs for ever comes to their end, and that is a failure. */
-export const SAFETY = 300000;
+export const SAFETY = Number(process.env.PEZ_SAFETY) || 300000;
 const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"];
 
 /** Starts the server for one version of the front end. @returns {Promise<{url: string, stop(): void}>} */

@@ -70,7 +70,7 @@ export const viewer = {
     await panel.locator(".pez-token-word").first().focus();
     await front.page.keyboard.press("Tab");
     await card.waitFor();
-    assert.match(await card.innerText(), /photo\s+id 9010\s+−0\.004 without it/);
+    assert.match(await card.innerText(), /photo\s+−0\.004 without it/);
     assert.match(await card.innerText(), /melon\s+0\.201/);
     await front.shot("06-card");
     await front.page.keyboard.press("Enter");
@@ -146,7 +146,7 @@ export const viewer = {
     await front.page.keyboard.press("Shift+Tab");
     const card = front.page.locator(".pez-card");
     await card.waitFor();
-    assert.match(await card.innerText(), /photo\s+id 9010\s+error \+0\.004 without it/);
+    assert.match(await card.innerText(), /photo\s+error \+0\.004 without it/);
     assert.match(await card.innerText(), /melon\s+error 0\.932/);
     await assertInside(front);
     await front.shot("09-errors");
