@@ -45,7 +45,14 @@ class PromptMixer(io.ComfyNode):
             description="Makes one prompt from several prompts and pictures. learn: a new, short "
             "one that is nearest to the weighted mix in CLIP's space. concatenate: the words of "
             "the prompts, without the least useful ones.",
-            search_aliases=["mix prompts", "merge prompts", "shorten prompt", "distill", "pez"],
+            search_aliases=[
+                "mix prompts",
+                "merge prompts",
+                "shorten prompt",
+                "distill",
+                "pez",
+                "混合提示词",
+            ],
             inputs=_inputs(),
             outputs=schema.prompt_outputs(),
             hidden=[io.Hidden.unique_id],

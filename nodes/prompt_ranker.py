@@ -31,7 +31,14 @@ class PromptRanker(io.ComfyNode):
             description="Ranks prompts by the model you paint with: the better a prompt describes "
             "the picture, the better the model removes noise from the picture under it. Works with "
             "every text encoder; nothing is painted.",
-            search_aliases=["compare prompts", "best prompt", "prompt score", "pez"],
+            search_aliases=[
+                "compare prompts",
+                "best prompt",
+                "prompt score",
+                "pez",
+                "提示词排名",
+                "打分",
+            ],
             is_input_list=True,  # for `candidates`: all of a list in one run
             inputs=_inputs(),
             outputs=_outputs(),

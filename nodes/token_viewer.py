@@ -35,7 +35,14 @@ class TokenViewer(io.ComfyNode):
             display_name="Token Viewer",
             description="Shows a prompt as CLIP reads it: its tokens, what each of them adds, and "
             "what could replace it. Click a word to lock, ban or replace it.",
-            search_aliases=["tokens", "tokenizer", "count tokens", "prompt analysis", "pez"],
+            search_aliases=[
+                "tokens",
+                "tokenizer",
+                "count tokens",
+                "prompt analysis",
+                "pez",
+                "分词",
+            ],
             inputs=_inputs(),
             outputs=_outputs(),
             hidden=[io.Hidden.unique_id],

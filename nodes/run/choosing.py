@@ -64,9 +64,12 @@ def chosen_by_graph(
     if learned.best.error is None:
         return learned, note
     tied = learned.settings["painter"]["tied"]
-    sure = f", which cannot tell the first {tied} apart" if tied > 1 else ""
-    chosen = f"chosen by the model you paint with{sure}; error {learned.best.error:.3f}"
-    return learned, "; ".join(filter(None, (chosen, note)))
+    chosen = (
+        f"chosen by the model you paint with, which cannot tell the first {tied} apart"
+        if tied > 1
+        else "chosen by the model you paint with"
+    )
+    return learned, "; ".join(filter(None, (chosen, f"error {learned.best.error:.3f}", note)))
 
 
 def is_edited(learned: LearnedPrompt) -> bool:

@@ -38,3 +38,16 @@ test("a text in the language of the user, with its values", () => {
   setLanguage(undefined);
   assert.equal(t("Copy"), "Copy");
 });
+
+test("what the server says, with its values and in parts", () => {
+  const note = "chosen by the model you paint with, which cannot tell the first 3 apart; error 0.812";
+  assert.equal(said(note), note);
+  setLanguage("zh");
+  assert.equal(said(note), "由出图模型挑选，前 3 条它分不出高下；误差 0.812");
+  assert.equal(
+    said("learned for CLIP-G alone: `clip` contains no CLIP-L; with the projection of x.safetensors"),
+    "只为 CLIP-G 学习：`clip` 里没有 CLIP-L；用了 x.safetensors 的投影层",
+  );
+  assert.equal(said("something (new) that nobody has translated"), "something (new) that nobody has translated");
+  assert.equal(said(""), "");
+});

@@ -130,4 +130,138 @@ export const CHINESE = {
  * The Chinese of what the server says, notes and errors. {0}, {1} are what differs.
  * @type {Record<string, string>}
  */
-export const FROM_SERVER = {};
+export const FROM_SERVER = {
+  // Notes, and what is known
+  "the {0} in this graph has no trained projection (checkpoints leave it out): choose in `model` the model it belongs to, such as SD 1.5, or a CLIP file with a projection":
+    "这个工作流里的 {0} 没有训练过的投影层（大模型里不含）：请在 `model` 里选它所属的模型，例如 SD 1.5，或带投影层的 CLIP 文件",
+  "learned for the encoder of `clip_vision` alone: disconnect it to learn for both":
+    "只为 `clip_vision` 的编码器学习：断开它就能为两者学习",
+  "learned for {0} alone: {1}":
+    "只为 {0} 学习：{1}",
+  "`clip` contains no {0}":
+    "`clip` 里没有 {0}",
+  "{0} was left out: {1}":
+    "{0} 没有用上：{1}",
+  "with the projection of {0}":
+    "用了 {0} 的投影层",
+  "{0} reads these words beside T5: they steer it in part":
+    "{0} 除了 T5 也读这些词：能起一部分作用",
+  "{0} reads these words as one pooled vector: they steer it weakly":
+    "{0} 把这些词读成一个池化向量：作用很弱",
+  "out of memory with {0} restarts: {1} were used":
+    "内存放不下 {0} 条：用了 {1} 条",
+  "chosen by the model you paint with, which cannot tell the first {0} apart":
+    "由出图模型挑选，前 {0} 条它分不出高下",
+  "chosen by the model you paint with":
+    "由出图模型挑选",
+  "error {0}":
+    "误差 {0}",
+  "the model you paint with could not go on: {0}":
+    "出图模型无法继续：{0}",
+  "weights such as (word:1.2) were dropped":
+    "(word:1.2) 这样的权重已去掉",
+  "an embedding has no words to learn from, left out: {0}":
+    "embedding 没有词可学，已略去：{0}",
+  "; an embedding has no words to learn from":
+    "；embedding 没有词可学",
+  "passed on and not measured: {0}":
+    "原样传下去，不测量：{0}",
+  "the painter predicts values that are not finite: use it in float32":
+    "出图模型给出的不是有限的数：请用 float32",
+  "there is nothing to compare it with":
+    "没有可以比较的",
+  "the first is the best":
+    "第一条最好",
+  "the prompts cannot be told apart":
+    "这些提示词分不出高下",
+  "the first {0} cannot be told apart":
+    "前 {0} 条分不出高下",
+  "the picture":
+    "图片",
+  "the prompt itself":
+    "提示词本身",
+  "what it was learned for":
+    "学习时的目标",
+
+  // Errors
+  "`image` is empty: check the node that is connected to it":
+    "`image` 是空的：检查接到它的节点",
+  "`model` paints into another picture (inpainting or editing), and needs more than a prompt: connect the text-to-image model":
+    "`model` 是在另一张图上画的（重绘或编辑），只有提示词不够：请接文生图模型",
+  "`painter_edits` needs the model that you paint with: connect `painter`, `vae` and `clip`, or set it to 0":
+    "`painter_edits` 需要出图模型：接上 `painter`、`vae` 和 `clip`，或把它设为 0",
+  "`vae` gives latents of {0} channels and {1} dimensions, but `model` works with {2} and {3}: connect the VAE that belongs to the model":
+    "`vae` 给出的潜空间有 {0} 个通道、{1} 维，而 `model` 用的是 {2} 和 {3}：请接属于这个模型的 VAE",
+  "`{0}` contains no picture (its shape is {1}): connect a node that returns at least one":
+    "`{0}` 里没有图片（形状是 {1}）：请接至少返回一张图的节点",
+  "`{0}` contains values of the type {1}: an IMAGE has numbers from 0 to 1, so divide them by 255":
+    "`{0}` 的数值类型是 {1}：IMAGE 的数值是 0 到 1，请除以 255",
+  "`{0}` contains values that are not numbers (NaN or infinity): check the node that made it, such as a VAE in half precision":
+    "`{0}` 里有不是数字的值（NaN 或无穷大）：检查生成它的节点，例如半精度的 VAE",
+  "`{0}` has the shape {1}, which is that of a mask or of a picture without its batch: put the node 'Convert Mask to Image' before this one":
+    "`{0}` 的形状是 {1}，是遮罩或没有批次的图片：请在前面加上“遮罩转换为图像”节点",
+  "`{0}` has {1} colour channels: connect an RGB picture, which may have alpha":
+    "`{0}` 有 {1} 个颜色通道：请接 RGB 图片，可以带透明通道",
+  "`{0}` has {1} x {2} pixels, more than the {3} that are read: make it smaller first":
+    "`{0}` 有 {1} x {2} 像素，超过可读取的 {3}：请先缩小",
+  "`{0}` is a {1} and not what ComfyUI's loaders return: connect one of them":
+    "`{0}` 是 {1}，不是 ComfyUI 加载器的输出：请接加载器",
+  "`{0}` is {1} x {2} pixels, too small to show anything: use at least {3} per side":
+    "`{0}` 只有 {1} x {2} 像素，小得看不出内容：每边至少 {3}",
+  "`{0}` is {1}, but must be one of {2}":
+    "`{0}` 是 {1}，但必须是其中之一：{2}",
+  "`{0}` is {1}, but must be {2}: check the node that is connected to it":
+    "`{0}` 是 {1}，但必须是 {2}：检查接到它的节点",
+  "a prompt is {0}, but must be a text: check the node that is connected to `prompts` or `candidates`":
+    "有一条提示词是 {0}，但必须是文字：检查接到 `prompts` 或 `candidates` 的节点",
+  "nothing to concatenate: type or connect a prompt with a positive weight, or choose the mode learn":
+    "没有可以拼接的：写一条或接一条权重为正的提示词，或改用 learn 模式",
+  "nothing to mix: type or connect a prompt, or connect an image, with a weight that is not 0{0}":
+    "没有可以混合的：写一条或接一条提示词，或接一张图片，权重不能是 0{0}",
+  "nothing to rank: write a prompt on each line of `prompts`, or connect `candidates`":
+    "没有可以排名的：在 `prompts` 里一行写一条提示词，或接上 `candidates`",
+  "nothing to view: type a prompt, or connect `prompt` or `tokens`":
+    "没有可以查看的：写一条提示词，或接上 `prompt` 或 `tokens`",
+  "the CLIP_VISION connected has a width of {0}, and this text encoder needs one of {1}: they come from different CLIPs, so connect two of the same CLIP":
+    "接上的 CLIP_VISION 宽度是 {0}，而这个文本编码器需要 {1}：两者来自不同的 CLIP，请接同一个 CLIP 的",
+  "the CLIP_VISION connected is not a CLIP, because it returns no picture features: connect that of the same CLIP as the text encoder":
+    "接上的 CLIP_VISION 不是 CLIP，因为它不返回图片特征：请接与文本编码器同一个 CLIP 的",
+  "the VAE's latent of the picture is not finite: load a VAE in float32":
+    "VAE 得到的潜空间不是有限的数：请用 float32 加载 VAE",
+  "the device does not have enough memory even for one restart ({0}): close other programs, choose a smaller model, or learn fewer tokens":
+    "设备的内存连一条都不够（{0}）：关掉其他程序，选小一些的模型，或少学几个 token",
+  "the package open_clip_torch is missing: install this pack's requirements.txt into ComfyUI's Python (pip install open_clip_torch), then start ComfyUI again":
+    "缺少 open_clip_torch 包：把本插件的 requirements.txt 装到 ComfyUI 的 Python 里（pip install open_clip_torch），再重启 ComfyUI",
+  "the picture features have {0} dimensions and the text encoder connected to `clip` is {1}: connect the CLIP_VISION, or choose the model, of the same CLIP":
+    "图片特征有 {0} 维，而接到 `clip` 的文本编码器是 {1}：请接同一个 CLIP 的 CLIP_VISION，或选同一个 CLIP 的模型",
+  "the picture features have {0} dimensions and the text encoder returns {1}: connect a CLIP_VISION, or choose a model, of the same CLIP":
+    "图片特征有 {0} 维，而文本编码器给出 {1} 维：请接同一个 CLIP 的 CLIP_VISION，或选同一个 CLIP 的模型",
+  "the prompt {0}… has more than {1} parentheses inside each other: remove some":
+    "提示词 {0}… 的括号套了超过 {1} 层：请去掉一些",
+  "the text encoder connected to `clip` ({0}) is a language model and holds no CLIP. What you paint with reads sentences, and learned words do not steer it. Describe the picture in a sentence, as Generate Text or Florence-2 does, and let Prompt Ranker choose among several":
+    "接到 `clip` 的文本编码器（{0}）是语言模型，不含 CLIP。你的出图模型读的是句子，学到的词对它不起作用。请用一句话描述图片（例如用“生成文本”或 Florence-2），再由“提示词排名”在几条里挑选",
+  "the {0} connected to `clip` is quantised: connect one in float16, or disconnect `clip` and choose a model":
+    "接到 `clip` 的 {0} 是量化的：请接 float16 的，或断开 `clip` 并选一个模型",
+  "the {0} that you paint with is missing: connect it":
+    "缺少你出图用的 {0}：请接上",
+  "this pack needs ComfyUI 0.3.64 or newer, and this one is older ({0}): update ComfyUI":
+    "本插件需要 ComfyUI 0.3.64 或更新的版本，而这个更旧（{0}）：请更新 ComfyUI",
+  "to check the prompt against `avoid`, choose a model":
+    "要对照 `avoid` 检查提示词，请选一个模型",
+  "to compare the prompt with the picture, choose a model":
+    "要把提示词和图片比较，请选一个模型",
+  "to measure the words with `painter`, connect `image`":
+    "要用 `painter` 测量词，请接上 `image`",
+  "{0} contains only a text encoder and cannot see pictures: connect the CLIP_VISION of the same CLIP, or choose another model":
+    "{0} 只有文本编码器，看不了图片：请接同一个 CLIP 的 CLIP_VISION，或换一个模型",
+  "{0} is not a usable CLIP file any more: press R and choose another model":
+    "{0} 已不是可用的 CLIP 文件：按 R 并换一个模型",
+  "{0} is not on this machine and could not be downloaded ({1}). Put the file {2} into ComfyUI's folder models/text_encoders, press R and choose it in `model`. {3} needs no download, but paints for nobody":
+    "{0} 不在本机，也下载不了（{1}）。请把文件 {2} 放进 ComfyUI 的 models/text_encoders，按 R，再在 `model` 里选它。{3} 无需下载，但没有人用它出图",
+  "{0}. For {1}: {2}":
+    "{0}。{1}：{2}",
+  "{0}. {1} has the same size but different weights: the token tables have a cosine of {2}":
+    "{0}。{1} 大小相同但权重不同：两张 token 表的余弦是 {2}",
+  "{0}. {1} is a different CLIP, of width {2} where {3} has {4}":
+    "{0}。{1} 是另一个 CLIP，宽度是 {2}，而 {3} 是 {4}",
+};
