@@ -86,7 +86,7 @@ def improve(
             reason = "seconds"
         else:
             tell = callback and partial(_told, callback, taken)
-            found = rank(known, trials, rounds, left, tell)
+            found = rank(known, trials, rounds, left, tell, hasty=True)
             end = None if seconds is None else began + seconds
             edit: Edit | str = found.reason
             if edit not in ("seconds", "stopped"):

@@ -183,10 +183,13 @@ class Client:
             now = time.monotonic()
             if isinstance(raw.data, str):
                 content = json.loads(raw.data)
-                message = Message(content["type"], content.get("data") or {}, now)
+                data = content.get("data") or {}
+                # What a node does before its first words is told apart from these.
+                kind = "pez.doing" if "doing" in data else content["type"]
+                message = Message(kind, data, now)
             else:
-                kind = int.from_bytes(raw.data[:4], "big")
-                message = Message(BINARY, {"event": kind, "bytes": len(raw.data)}, now)
+                event = int.from_bytes(raw.data[:4], "big")
+                message = Message(BINARY, {"event": event, "bytes": len(raw.data)}, now)
             with self.arrival:
                 self.messages.append(message)
                 self.arrival.notify_all()

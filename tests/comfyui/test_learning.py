@@ -155,6 +155,8 @@ def test_progress_is_reported_and_not_too_often(client: Client) -> None:
     assert payload["stopped"] == "seconds" and payload["seconds"] >= 3.0
     start = run.of_type("execution_start")[0].at
     lasted = run.ending.at - start
+    doing = [message.data["doing"] for message in run.of_type("pez.doing")]
+    assert doing[0] == "look" and set(doing) <= {"look", "load"}
     own = [message.data for message in run.of_type("pez.progress")]
     kinds = ("progress", "progress_state", "pez.progress", BINARY)
     all_of_them = [m for m in client.messages if m.type in kinds and start <= m.at <= run.ending.at]
