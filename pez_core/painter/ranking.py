@@ -138,8 +138,10 @@ def relative_errors(picture: PictureErrors, prompts: Sequence[str], noise: int) 
 
 
 def interval(differences: Tensor, sure: float = SURE) -> tuple[float, float]:
-    """The interval of the mean of paired differences (rounds, levels), at least two. sure: how often
-    it is right."""
+    """The interval of the mean of paired differences (rounds, levels), at least two.
+
+    sure: how often it is right.
+    """
     (rounds, levels), mean = differences.shape, differences.mean().item()
     if rounds < LEAST_ROUNDS:
         spread, freedom = differences.std().item(), levels - 1
