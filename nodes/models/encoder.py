@@ -180,6 +180,8 @@ def _find_files(
         local = _local_file(request)
         if local is not None:
             return {None: local}, ""
+        if not wanted:  # no download for nothing
+            find_tower(request.clip, architecture_of(request.label).embed_dim)
     files: dict[str | None, Source] = {}
     missing = [f"`clip` contains no {t}" for t in JOINT.get(request.label, {}) if t not in wanted]
     order = wanted or [None]
@@ -255,7 +257,8 @@ def _joint_encoder(request: ModelRequest, encoders: Mapping[str, TextEncoder]) -
     def read() -> Tower:
         return join_towers([encoder.read() for encoder in encoders.values()], source.weights)
 
-    return TextEncoder(request, source, key, read)
+    notes = dict.fromkeys(encoder.note for encoder in encoders.values())
+    return TextEncoder(request, source, key, read, _joined_notes(*notes))
 
 
 def _joined(name: str, sources: Mapping[str, Source]) -> JointSource:
