@@ -37,13 +37,15 @@ class Problem(ABC, Generic[G, R]):
     """The settings, tables and models that the searches of a batch share.
 
     table: the tokens that may be learned. update_every: steps between two updates of the best; each
-    waits for the device, and 5 steps of ViT-L-14 take 8 ms on a GPU. captures: whether a step may
-    be recorded as a CUDA graph. tracker_type: what keeps the best prompts.
+    waits for the device, and 5 steps of ViT-L-14 take 8 ms on a GPU. shows_at_once: whether one
+    follows the very first step, too, so that words are seen. captures: whether a step may be
+    recorded as a CUDA graph. tracker_type: what keeps the best prompts.
     """
 
     config: SearchConfig
     table: TokenTable
     update_every: int = 5
+    shows_at_once: ClassVar[bool] = False
     captures: bool = True
     tracker_type: type[BestTracker] = BestTracker
 

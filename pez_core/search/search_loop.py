@@ -121,10 +121,10 @@ class SearchLoop(Generic[G, R]):
         for step in range(1, self._config.steps + 1):
             advance()
             before = self._live()
-            first = [search for search in before if search.step == 0]  # so that words show at once
+            first = [search for search in before if search.step == 0]
             if step % self._problem.update_every == 0 or step == self._config.steps:
                 self._update(optimizer, searches, before)
-            elif first:
+            elif first and self._problem.shows_at_once:
                 self._update(optimizer, searches, first)
             for search in before:
                 search.clock.step, search.expected = search.step + 1, search.expected - 1

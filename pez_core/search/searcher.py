@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor
@@ -72,6 +72,7 @@ class Searcher(TowerProblem):
     callback: Callback | None = None
     guard: Guard | None = None  # on the model's device
     settings: dict[str, Any] = field(default_factory=dict)  # more entries for the results' own
+    shows_at_once: ClassVar[bool] = True
 
     def learn(self, targets: Targets) -> LearnedPrompt:
         """The best hard prompts for targets. Raises as `learn_prompt` does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import pytest
 
@@ -28,7 +29,7 @@ class ShortWords(Searcher):
 def short(demo: ClipModel) -> ShortWords:
     prepared = prepare_search(demo, "{4}", config=CONFIG)
     ShortWords.asked = []
-    return ShortWords(**{name: getattr(prepared, name) for name in prepared.__dataclass_fields__})
+    return ShortWords(**{f.name: getattr(prepared, f.name) for f in fields(prepared)})
 
 
 def test_another_score_decides_what_is_best(demo: ClipModel, short: ShortWords) -> None:
