@@ -104,8 +104,6 @@ def test_the_result_says_how_far_the_words_reach(
 
 def test_an_error_names_no_folder(comfy: Comfy) -> None:
     without = comfy.module("nodes.run.running").without_folders
-    assert (
-        without("/srv/models/a.safetensors is damaged: x/y") == "a.safetensors is damaged: x/y"
-    )
+    assert without("/srv/models/a.safetensors is damaged: x/y") == "a.safetensors is damaged: x/y"
     assert without(r"C:\Users\me\b.safetensors: gone") == "b.safetensors: gone"
     assert without("see https://hub.co/a/b/c.json") == "see https://hub.co/a/b/c.json"
