@@ -21,6 +21,7 @@ from . import schema
 from .interrupt import check_cancelled
 from .models.clip_files import current
 from .models.encoder import ModelRequest, TextEncoder, open_encoder
+from .notes import joined_notes
 from .run.learning import Search, pack, run_search
 from .run.prompt_text import embeddings, read, without_embeddings
 from .run.running import node_run
@@ -103,7 +104,7 @@ class PromptMixer(io.ComfyNode):
             search = Search(template, config, seed, vocabulary, ban, away)
             left_out = _listed([name for some in names.values() for name in some])
             left_out = left_out and f"an embedding has no words to learn from, left out: {left_out}"
-            note = "; ".join(filter(None, (dropped, left_out)))
+            note = joined_notes(dropped, left_out)
             return run_search(cls.hidden.unique_id, encoder, targets, search, note)
         kept = [prompt for n, prompt in prompts.items() if weights[n] > 0]
         if not kept:
@@ -114,7 +115,7 @@ class PromptMixer(io.ComfyNode):
         joined = _concatenate(encoder, kept, targets, tokens, ban, away)
         added = _listed([name for n, some in names.items() if weights[n] > 0 for name in some])
         passed = added and f"passed on and not measured: {added}"
-        note = "; ".join(filter(None, (dropped, passed)))
+        note = joined_notes(dropped, passed)
         return pack(joined, encoder, targets, away, note=note, passed_on=added and f", {added}")
 
 

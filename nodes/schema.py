@@ -12,7 +12,8 @@ from ..pez_core.config import PRESETS
 from ..pez_core.options import OPTIONS
 from ..pez_core.text.template import MOST_TOKENS
 from ..pez_core.text.vocabulary import KINDS
-from .models.clip_files import choices, first_choice, is_known
+from .models.clip_files import PRESETS as MODELS
+from .models.clip_files import first_choice, is_known, usable_files
 
 CATEGORY = "PEZ"
 GREATEST_SEED = 2**64 - 1
@@ -30,11 +31,11 @@ def schema(**described: Any) -> io.Schema:
 
 def model_input(extra: tuple[str, ...] = ()) -> Any:
     """The drop-down of models. extra: the first entries."""
-    options = choices()
+    files = usable_files()
     return io.Combo.Input(
         "model",
-        options=[*extra, *options],
-        default=extra[0] if extra else first_choice(),
+        options=[*extra, *MODELS, *files],
+        default=extra[0] if extra else first_choice(files),
         tooltip=OPTIONS["model"].tooltip,
     )
 

@@ -6,7 +6,7 @@ What a preset names is called so everywhere: in messages, in errors and on the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -40,17 +40,29 @@ FOLDERS = ("text_encoders", "clip_vision", "checkpoints")
 KNOWN = KnownFiles()
 
 
-def choices() -> list[str]:
-    """The presets, then the usable files as `folder/name`."""
+def usable_files() -> dict[str, int]:
+    """The usable files by label, and what each can do."""
 
-    return [*PRESETS, *_usable()]
+    def can(path: Path) -> int:
+        changed = stamp(path)
+
+        def look() -> int:
+            found = _recognise(path, *changed)
+            return NOTHING if found is None else READS if found[0].vision is None else SEES
+
+        return KNOWN.can(path, changed, look)
+
+    each = {label: can(path) for label, path in _files()}
+    KNOWN.save()
+    return {label: found for label, found in each.items() if found != NOTHING}
 
 
-def first_choice() -> str:
-    """The entry that a new node begins with: what needs no download, and sees pictures."""
+def first_choice(files: Mapping[str, int]) -> str:
+    """The entry that a new node begins with: what needs no download, and sees pictures. files: as
+    `usable_files` finds them."""
     presets = (label for label in PRESETS if label != DEMO and is_ready(label))
-    files = (label for label, can in _usable().items() if can == SEES)
-    return next(presets, None) or next(files, DEMO)
+    seeing = (label for label, can in files.items() if can == SEES)
+    return next(presets, None) or next(seeing, DEMO)
 
 
 def current(label: str) -> str:
@@ -60,7 +72,7 @@ def current(label: str) -> str:
 
 def is_known(label: str) -> bool:
     """Whether an entry may be chosen, also by a graph of an earlier version."""
-    return current(label) in choices()
+    return current(label) in PRESETS or label in usable_files()
 
 
 def is_ready(label: str, encoder: str | None = None) -> bool:
@@ -123,23 +135,6 @@ def files_of_size(arch: Architecture, sees: bool) -> Iterator[Source]:
 def _preset(label: str, encoder: str | None) -> str:
     name, _ = JOINT.get(label, {}).get(encoder or "", (PRESETS[label], 0))
     return name
-
-
-def _usable() -> dict[str, int]:
-    """The usable files by label, and what each can do."""
-
-    def can(path: Path) -> int:
-        changed = stamp(path)
-
-        def look() -> int:
-            found = _recognise(path, *changed)
-            return NOTHING if found is None else READS if found[0].vision is None else SEES
-
-        return KNOWN.can(path, changed, look)
-
-    each = {label: can(path) for label, path in _files()}
-    KNOWN.save()
-    return {label: found for label, found in each.items() if found != NOTHING}
 
 
 def encoder_with(label: str, embed_dim: int | None) -> str | None:

@@ -29,6 +29,7 @@ from ...pez_core.guard.neutral import calibrate
 from ...pez_core.text.vocabulary import clip_vocabulary
 from ..doing import say
 from ..interrupt import check_cancelled
+from ..notes import joined_notes
 from .clip_files import JOINT, architecture_of, encoder_with, find_source, is_ready, stamp
 from .graph_clip import (
     find_projection,
@@ -149,7 +150,7 @@ def open_encoder(
     if len(encoders) > 1:
         return _joint_encoder(request, encoders), seen
     (encoder,) = encoders.values()
-    return replace(encoder, note=_joined_notes(note, encoder.note)), seen
+    return replace(encoder, note=joined_notes(note, encoder.note)), seen
 
 
 def _seen_by_graph(
@@ -168,7 +169,7 @@ def _seen_by_graph(
     held = JOINT.get(request.label, {}) if request.clip is None else titles(request.clip)
     alone = "learned for the encoder of `clip_vision` alone: disconnect it to learn for both"
     both = len([title for title in JOINT.get(request.label, {}) if title in held]) > 1
-    return replace(encoder, note=_joined_notes(alone if both else "", encoder.note)), seen
+    return replace(encoder, note=joined_notes(alone if both else "", encoder.note)), seen
 
 
 def _find_files(
@@ -216,7 +217,7 @@ def _text_encoder(
         key: Hashable = (id(clip.cond_stage_model), source.tower, clip.patcher.patches_uuid, label)
         projection = _projection(clip, source, label, file, key)
         taken = "" if projection is None or projection.name.startswith(label) else projection.name
-        note = _joined_notes(reach(clip), taken and f"with the projection of {taken}")
+        note = joined_notes(reach(clip), taken and f"with the projection of {taken}")
         encoder = TextEncoder(
             request, source, key, lambda: read_tower(clip, source, projection), note
         )
@@ -243,10 +244,6 @@ def _projection(
     return known[key]
 
 
-def _joined_notes(*notes: str) -> str:
-    return "; ".join(filter(None, notes))
-
-
 def _joint_encoder(request: ModelRequest, encoders: Mapping[str, TextEncoder]) -> TextEncoder:
     """Several encoders as one, all of equal weight. encoders: by their titles."""
     of_graph = request.clip is not None
@@ -258,7 +255,7 @@ def _joint_encoder(request: ModelRequest, encoders: Mapping[str, TextEncoder]) -
         return join_towers([encoder.read() for encoder in encoders.values()], source.weights)
 
     notes = dict.fromkeys(encoder.note for encoder in encoders.values())
-    return TextEncoder(request, source, key, read, _joined_notes(*notes))
+    return TextEncoder(request, source, key, read, joined_notes(*notes))
 
 
 def _joined(name: str, sources: Mapping[str, Source]) -> JointSource:

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ...pez_core.applications.word_edits import Proposer
 from ...pez_core.errors import PezError, first_line
-from ...pez_core.painter.choosing import chosen_by, improved_by
+from ...pez_core.painter.choosing import chosen_by, edits_of, improved_by
 from ...pez_core.prompt import LearnedPrompt
 from ...pez_core.text.edits import split_words
 from ...pez_core.text.vocabulary import clip_vocabulary
 from ..doing import say
 from ..models.memory import out_of_memory
+from ..notes import joined_notes
 from .denoising import GraphErrors, GraphPainter, Typed, sized
 from .live import LiveSearch
 
@@ -69,13 +70,12 @@ def chosen_by_graph(
         if tied > 1
         else "chosen by the model you paint with"
     )
-    return learned, "; ".join(filter(None, (chosen, f"error {learned.best.error:.3f}", note)))
+    return learned, joined_notes(chosen, f"error {learned.best.error:.3f}", note)
 
 
 def is_edited(learned: LearnedPrompt) -> bool:
     """Whether the best prompt differs from that of the search."""
-    edited = learned.settings.get("painter", {}).get("edited")
-    return edited is not None and bool(edited["edits"])
+    return bool((edits_of(learned) or {}).get("edits"))
 
 
 def places(text: str, kept: frozenset[str]) -> frozenset[int]:

@@ -23,6 +23,7 @@ from ...pez_core.text.vocabulary import clip_vocabulary, make_mask
 from ..interrupt import check_cancelled
 from ..models.encoder import TextEncoder
 from ..models.memory import out_of_memory, search_memory
+from ..notes import joined_notes
 from .choosing import Chooser, chosen_by_graph, is_edited, places
 from .connection import PromptTokens
 from .live import LiveSearch
@@ -94,7 +95,7 @@ def run_search(
         learned, few = _within_memory(search.config, attempt)
         if chooser is not None and seen is not None:
             learned, why = chosen_by_graph(learned, seen, chooser.edits, proposed, live)
-            note = "; ".join(filter(None, (note, why)))
+            note = joined_notes(note, why)
     whole = len(learned.best.ids) == len(template.layout) - 2
     fixed = fixed if whole else frozenset()  # with the vocabulary "all" the tokens may change
     if is_edited(learned):
@@ -105,7 +106,7 @@ def run_search(
         targets,
         search.avoid,
         fixed=fixed,
-        note="; ".join(filter(None, (few, note))),
+        note=joined_notes(few, note),
     )
 
 
@@ -122,7 +123,7 @@ def pack(
     """The outputs of a node that learns, and what the front end shows. passed_on: see
     `PromptTokens`."""
     best = learned.best
-    notes = "; ".join(filter(None, (encoder.note, note)))
+    notes = joined_notes(encoder.note, note)
     message = learned_message(learned, fixed, clip_vocabulary(), notes, passed_on)
     return io.NodeOutput(
         escape(best.text) + passed_on,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from ...pez_core.painter.choosing import edits_of
 from ...pez_core.painter.improving import Improvement
 from ...pez_core.painter.ranking import Ranking
 from ...pez_core.prompt import SCHEMA, Candidate, LearnedPrompt, Nearness
@@ -16,6 +17,7 @@ from ...pez_core.text.changes import changed_words
 from ...pez_core.text.edits import Edits, Word, template
 from ...pez_core.text.template import MOST_TOKENS
 from ...pez_core.text.vocabulary import Vocabulary
+from ..notes import joined_notes
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,6 @@ def learned_message(
     passed_on: str = "",
 ) -> dict[str, Any]:
     """passed_on: what follows the text in the prompt, escaped."""
-    edited = learned.settings.get("painter", {}).get("edited")
     return {
         "schema": SCHEMA,
         "kind": "learned",
@@ -89,9 +90,9 @@ def learned_message(
         "steps": learned.steps,
         "seconds": round(learned.seconds, 2),
         "model": learned.model,
-        "note": "; ".join(filter(None, (_of_each(learned.best), note))),
+        "note": joined_notes(_of_each(learned.best), note),
         "passed_on": passed_on,
-        "edited": edited_message(edited),
+        "edited": edited_message(edits_of(learned)),
     }
 
 

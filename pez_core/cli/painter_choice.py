@@ -35,7 +35,7 @@ def chosen_by_painter(
     """
     from torch import OutOfMemoryError
 
-    from ..painter.choosing import chosen_by, improved_by
+    from ..painter.choosing import chosen_by, edits_of, improved_by
 
     with interruptible() as pressed, Progress(None) as bar:
 
@@ -56,15 +56,13 @@ def chosen_by_painter(
         except (PezError, OutOfMemoryError) as error:
             order = "the painter's" if "painter" in result.settings else "CLIP's"
             log.warning("the painter cannot go on: %s; the order is %s", first_line(error), order)
-    _tell(result.settings.get("painter", {}))
+    if "painter" in result.settings:
+        _tell(result.settings["painter"], edits_of(result))
     return replace(result, stopped="user") if pressed else result
 
 
-def _tell(about: dict[str, Any]) -> None:
+def _tell(about: dict[str, Any], edited: dict[str, Any] | None) -> None:
     """What the painter has done, on stderr."""
-    if not about:
-        return
-    edited = about.get("edited")
     for edit in edited["edits"] if edited else []:
         change = f"{edit['before']:.3f} to {edit['error']:.3f}"
         write_message(f"edit: error {change} under other noises: {edit['prompt']}")

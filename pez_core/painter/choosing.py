@@ -47,6 +47,12 @@ def chosen_by(
     return replace(learned, candidates=(*ordered, *near), settings=settings)
 
 
+def edits_of(learned: LearnedPrompt) -> dict[str, Any] | None:
+    """What a painter has edited in a result, an `Improvement` in JSON; None if it was not asked."""
+    edited: dict[str, Any] | None = learned.settings.get("painter", {}).get("edited")
+    return edited
+
+
 def improved_by(
     picture: PictureErrors,
     chosen: LearnedPrompt,

@@ -76,28 +76,37 @@ def improve(
     if edits < 1:
         raise ConfigError(f"edits must be at least 1, got {edits}")
     began, known, taken = time.perf_counter(), _KnownErrors(picture), list[Edit]()
-    best, reason = prompt, "edits"
+    end, reason = None if seconds is None else began + seconds, "edits"
     while len(taken) < edits:
+        best = taken[-1].prompt if taken else prompt
         trials = list(dict.fromkeys([best, *propose(best)]))
-        left = None if seconds is None else began + seconds - time.perf_counter()
-        if len(trials) == 1:
-            reason = "no better edit"
-        elif left is not None and left <= 0:
-            reason = "seconds"
-        else:
-            tell = callback and partial(_told, callback, taken)
-            found = rank(known, trials, rounds, left, tell, hasty=True)
-            end = None if seconds is None else began + seconds
-            edit: Edit | str = found.reason
-            if edit not in ("seconds", "stopped"):
-                edit = _confirmed(known, best, found, rounds, end, tell)
-            if isinstance(edit, Edit):
-                taken.append(edit)
-                best = edit.prompt
-                continue
+        tell = callback and partial(_told, callback, taken)
+        edit = _best_edit(known, trials, rounds, end, tell)
+        if not isinstance(edit, Edit):
             reason = edit
-        break
+            break
+        taken.append(edit)
     return Improvement(prompt, tuple(taken), known.passes, time.perf_counter() - began, reason)
+
+
+def _best_edit(
+    picture: PictureErrors,
+    trials: Sequence[str],
+    rounds: int,
+    end: float | None,
+    tell: Callable[[Ranking], bool | None] | None,
+) -> Edit | str:
+    """The best of some edits of a prompt, which comes first; else why none is taken. end: when the
+    time is up. tell: called with the race after every noise."""
+    left = None if end is None else end - time.perf_counter()
+    if len(trials) == 1:
+        return "no better edit"
+    if left is not None and left <= 0:
+        return "seconds"
+    race = rank(picture, trials, rounds, left, tell, hasty=True)
+    if race.reason in ("seconds", "stopped"):
+        return race.reason
+    return _confirmed(picture, trials[0], race, rounds, end, tell)
 
 
 def _told(callback: Callback, taken: list[Edit], found: Ranking) -> bool | None:
@@ -113,10 +122,8 @@ def _confirmed(
     tell: Callable[[Ranking], bool | None] | None,
 ) -> Edit | str:
     """The winner of a race as an edit, if it is surely better than the present prompt under noises
-    that the race has not used: as many, but at most ROUNDS. Else why there is none.
-
-    end: when the time is up. tell: called with the race after every noise.
-    """
+    that the race has not used: as many, but at most ROUNDS. Else why there is none. end, tell: as
+    for `_best_edit`."""
     winner, errors = race.prompts[0].prompt, list[Tensor]()
     if winner == present:
         return "no better edit"

@@ -75,13 +75,13 @@ def test_a_new_node_begins_with_a_model_that_is_there(
 ) -> None:
     """A preset, else a file that sees, else the demo."""
     files = comfy.module("nodes.models.clip_files")
-    assert files.first_choice() == DEMO
+    assert files.first_choice(files.usable_files()) == DEMO
     comfy.put("text_encoders/text.safetensors", text_model(SMALL).state_dict())
-    assert files.first_choice() == DEMO
+    assert files.first_choice(files.usable_files()) == DEMO
     comfy.put(OWN, hugging_face_model(SEEING).state_dict())
-    assert files.first_choice() == OWN
+    assert files.first_choice(files.usable_files()) == OWN
     monkeypatch.setattr(files, "is_here", lambda name: name in ("sdxl-g", "demo"))
-    assert files.first_choice() == "SDXL (CLIP-G alone)"
+    assert files.first_choice(files.usable_files()) == "SDXL (CLIP-G alone)"
 
 
 @pytest.mark.parametrize(

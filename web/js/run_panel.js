@@ -45,8 +45,13 @@ export function setUpRunPanel(node, views, finish, changed) {
   };
   const save = (results) => {
     saveResults(node, results);
-    showSaved();
-    changed(); // so that undo brings it back
+    page(); // a change to save, so that undo brings it back
+  };
+  const end = (reason) => {
+    const last = running?.last;
+    running = null;
+    if (last) save([views.soFar(last, reason)]);
+    else showSaved();
   };
 
   // The result is saved with the workflow, so it appears after a reload without a run.
@@ -85,17 +90,10 @@ export function setUpRunPanel(node, views, finish, changed) {
     },
     failed({ message }) {
       problem = message;
-      const last = running?.last;
-      running = null;
-      if (last) save([views.soFar(last, "error")]);
-      else showSaved();
+      end("error");
     },
     ended(reason) {
-      if (!running) return;
-      const { last } = running;
-      running = null;
-      if (last) save([views.soFar(last, reason)]);
-      else showSaved();
+      if (running) end(reason);
     },
   };
   return (kind, detail, nodeId) => handlers[kind]?.(detail, nodeId);

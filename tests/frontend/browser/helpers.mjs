@@ -71,3 +71,12 @@ export async function choose(front, panel, word, entry) {
   await panel.locator(".pez-token-word", { hasText: word }).first().click();
   await front.page.locator(".pez-popup button", { hasText: entry }).first().click();
 }
+
+/** Runs a search, interrupts it at step 8, and waits until its panel says so. */
+export async function interruptedRun(front, panel) {
+  await front.play({ mode: "hold" });
+  await front.run();
+  await panel.getByText("step 8 of 12").waitFor();
+  await front.page.evaluate(() => fetch("/api/interrupt", { method: "POST" }));
+  await panel.getByText("interrupted, best so far").waitFor();
+}

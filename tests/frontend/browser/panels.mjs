@@ -2,7 +2,7 @@
 // are in sight.
 
 import assert from "node:assert/strict";
-import { LEARN, assertInside, widgetValue } from "./helpers.mjs";
+import { LEARN, assertInside, interruptedRun, widgetValue } from "./helpers.mjs";
 
 const NUMBERS = ["steps", "restarts", "learning_rate", "weight_decay"];
 
@@ -97,11 +97,7 @@ export const panels = {
   "an interrupted result comes back with undo": async (front) => {
     await front.build(LEARN);
     const panel = front.panel("learn");
-    await front.play({ mode: "hold" });
-    await front.run();
-    await panel.getByText("step 8 of 12").waitFor();
-    await front.page.evaluate(() => fetch("/api/interrupt", { method: "POST" }));
-    await panel.getByText("interrupted, best so far").waitFor();
+    await interruptedRun(front, panel);
     await front.page.waitForTimeout(500);
     await front.page.evaluate(() => {
       window.made.learn.pos = [500, 90];

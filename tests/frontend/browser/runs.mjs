@@ -1,7 +1,7 @@
 // Runs that end otherwise, and the events of other workflows.
 
 import assert from "node:assert/strict";
-import { LEARN, chips } from "./helpers.mjs";
+import { LEARN, chips, interruptedRun } from "./helpers.mjs";
 
 export const runs = {
   "a cached result shows at once": async (front) => {
@@ -14,11 +14,7 @@ export const runs = {
   "an interrupt and an error end the running look": async (front) => {
     await front.build(LEARN);
     const panel = front.panel("learn");
-    await front.play({ mode: "hold" });
-    await front.run();
-    await panel.getByText("step 8 of 12").waitFor();
-    await front.page.evaluate(() => fetch("/api/interrupt", { method: "POST" }));
-    await panel.getByText("interrupted, best so far").waitFor();
+    await interruptedRun(front, panel);
     assert.equal(await panel.getByText("Use best so far").count(), 0);
     assert.ok((await chips(panel)).includes("watermelon"));
     await front.play({ mode: "error" });
