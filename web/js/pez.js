@@ -11,11 +11,18 @@ import { setUpRanker } from "./ranker_node.js";
 import { createRuns } from "./runs.js";
 import { loadStyles } from "./styles.js";
 import { setUpViewer } from "./viewer_node.js";
-import { MIXER_RULES, RANKER_RULES, VIEWER_RULES, learnerRules, setUpVisible } from "./visible.js";
+import { LEARNER_RULES, MIXER_RULES, RANKER_RULES, VIEWER_RULES, setUpVisible } from "./visible.js";
 
 /** @type {WeakMap<object, (kind: string, detail: any, nodeId: string) => void>} */
 const panels = new WeakMap();
-let custom = {}; // the numbers that the preset "custom" begins with, from the server
+const RULES = {
+  [LEARNER]: LEARNER_RULES,
+  [MIXER]: MIXER_RULES,
+  [RANKER]: RANKER_RULES,
+  [VIEWER]: VIEWER_RULES,
+};
+/** @type {Map<string, Record<string, any>>} the inputs of our nodes, as the server describes them */
+const inputs = new Map();
 const workflows = () => app.extensionManager?.workflow;
 
 const runs = createRuns({
@@ -119,7 +126,8 @@ const extension = {
     listen();
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
-    if (nodeData?.name === LEARNER) custom = nodeData.input?.required?.preset?.[1]?.custom ?? {};
+    const { name, input = {} } = nodeData ?? {};
+    if (name in RULES) inputs.set(name, { ...input.required, ...input.optional });
     if (asksExtensions()) return;
     chain(nodeType.prototype, "getExtraMenuOptions", function (_canvas, options) {
       options.push(...menuItems(this, createNode));
@@ -129,13 +137,9 @@ const extension = {
     return menuItems(node, createNode);
   },
   nodeCreated(node) {
-    const rules = {
-      [LEARNER]: learnerRules(custom),
-      [MIXER]: MIXER_RULES,
-      [RANKER]: RANKER_RULES,
-      [VIEWER]: VIEWER_RULES,
-    }[node.comfyClass];
-    if (rules) setUpVisible(node, rules); // before the panel, which is the last widget
+    const rules = RULES[node.comfyClass];
+    const optionsOf = (name) => inputs.get(node.comfyClass)?.[name]?.[1] ?? {};
+    if (rules) setUpVisible(node, rules, optionsOf); // before the panel, which is the last widget
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
       panels.set(node, setUpLearner(node, finish, changed));
     }

@@ -6,49 +6,52 @@ import { hideWidget, isConnected, redrawWidgets, renameModel, setWidget, widgetO
 import { t } from "./language.js";
 
 /**
+ * @typedef {(name: string) => any} OptionsOf the options of an input, as the server describes it
  * @typedef {object} Rules
- * @property {Record<string, any>} [rare] widgets behind "more options", with the values that they
- *   have when they are not in use
- * @property {(node: any, name: string) => boolean | null} [decides] whether a widget is visible;
- *   null leaves it to the other rules
+ * @property {string[]} [rare] widgets behind "more options", unless their value is not the default
+ * @property {(node: any, name: string, optionsOf: OptionsOf) => boolean | null} [decides] whether a
+ *   widget is visible; null leaves it to the other rules
  * @property {string[]} [watched] widgets whose values change what is visible
  */
 
-/** @param {any} node a new node, before its panel is added @param {Rules} rules */
-export function setUpVisible(node, rules) {
-  if (rules.rare) addMoreButton(node, () => update(node, rules));
+/**
+ * @param {any} node a new node, before its panel is added
+ * @param {Rules} rules
+ * @param {OptionsOf} optionsOf
+ */
+export function setUpVisible(node, rules, optionsOf) {
+  const show = () => update(node, rules, optionsOf);
+  if (rules.rare) addMoreButton(node, show);
   for (const name of rules.watched ?? []) {
     const widget = widgetOf(node, name);
-    if (widget) chain(widget, "callback", () => update(node, rules));
+    if (widget) chain(widget, "callback", show);
   }
-  chain(node, "onConnectionsChange", () => update(node, rules));
+  chain(node, "onConnectionsChange", show);
   chain(node, "onConfigure", (saved) => {
     renameModel(node);
-    update(node, rules);
+    show();
     // The saved size is already that of the visible widgets.
     if (saved?.size) node.setSize([saved.size[0], Math.max(saved.size[1], node.computeSize()[1])]);
   });
-  update(node, rules);
+  show();
 }
 
 /** Shows and hides the widgets of a node. */
-function update(node, rules) {
+function update(node, rules, optionsOf) {
   const before = node.computeSize()[1];
   for (const widget of node.widgets ?? []) {
-    const visible = rules.decides?.(node, widget.name) ?? isInSight(node, widget, rules);
+    const { name } = widget;
+    const isRare = rules.rare?.includes(name) && widget.value === optionsOf(name).default;
+    const visible =
+      rules.decides?.(node, name, optionsOf) ?? (!isRare || node.properties?.pezMore === true);
     // A widget with a link of its own stays visible, so that a user can disconnect it.
-    hideWidget(widget, !visible && !isConnected(node, widget.name));
+    hideWidget(widget, !visible && !isConnected(node, name));
   }
   const after = node.computeSize()[1];
   if (after !== before)
     node.setSize([node.size[0], Math.max(after, node.size[1] + after - before)]);
   node.setDirtyCanvas?.(true, true);
   redrawWidgets(node);
-}
-
-function isInSight(node, widget, { rare = {} }) {
-  if (!(widget.name in rare) || node.properties?.pezMore) return true;
-  return widget.value !== rare[widget.name];
 }
 
 function addMoreButton(node, onChange) {
@@ -62,28 +65,28 @@ function addMoreButton(node, onChange) {
   button.serialize = false; // not in the saved workflow
 }
 
-/**
- * The rules of Image→Hard Prompt. The preset "custom" shows the numbers that the other presets set,
- * filled with those of the preset "default".
- * @param {Record<string, number>} custom the numbers, by widget
- * @returns {Rules}
- */
-export function learnerRules(custom) {
-  const unset = { steps: 0, restarts: 0, learning_rate: 0, weight_decay: -1 };
-  return {
-    rare: { vocabulary: "words", seconds: 0, text_targets: "", painter_edits: 0 },
-    watched: ["preset"],
-    decides(node, name) {
-      if (!(name in unset)) return null;
-      const widget = widgetOf(node, name);
-      if (widgetOf(node, "preset")?.value !== "custom") return widget.value !== unset[name];
-      if (widget.value === unset[name] && name in custom) setWidget(node, name, custom[name]);
-      return true;
-    },
-  };
-}
+const NUMBERS = new Set(["steps", "restarts", "learning_rate", "weight_decay"]);
 
-export const RANKER_RULES = { rare: { rounds: 8, seconds: 0, size: 0, edits: 0, words: false } };
+/**
+ * Image→Hard Prompt. The preset "custom" shows the numbers that the other presets set, filled with
+ * those that its input has under `custom`.
+ * @type {Rules}
+ */
+export const LEARNER_RULES = {
+  rare: ["vocabulary", "seconds", "text_targets", "painter_edits"],
+  watched: ["preset"],
+  decides(node, name, optionsOf) {
+    if (!NUMBERS.has(name)) return null;
+    const isUnset = () => widgetOf(node, name).value === optionsOf(name).default;
+    if (widgetOf(node, "preset")?.value !== "custom") return !isUnset();
+    const { [name]: number } = optionsOf("preset").custom ?? {};
+    if (isUnset() && number !== undefined) setWidget(node, name, number);
+    return true;
+  },
+};
+
+/** @type {Rules} */
+export const RANKER_RULES = { rare: ["rounds", "seconds", "size", "edits", "words"] };
 
 const WEIGHT = "_weight";
 const PROMPT = /^prompt_(\d)$/;
@@ -91,9 +94,9 @@ const ONLY_LEARN = new Set(["preset", "seed", "control_after_generate", "vocabul
 
 const isUsed = (node, name) => isConnected(node, name) || Boolean(widgetOf(node, name)?.value);
 
-/** The Prompt Mixer: the prompts in use and one more, their weights, and what its mode reads. */
+/** The Prompt Mixer: the prompts in use and one more, their weights, and what its mode reads. @type {Rules} */
 export const MIXER_RULES = {
-  rare: { vocabulary: "words" },
+  rare: ["vocabulary"],
   watched: ["mode", ...Array.from({ length: 8 }, (_, i) => `prompt_${i + 1}`)],
   decides(node, name) {
     if (name.endsWith(WEIGHT)) return isUsed(node, name.slice(0, -WEIGHT.length));
@@ -104,7 +107,7 @@ export const MIXER_RULES = {
   },
 };
 
-/** The Token Viewer: a typed prompt, where none is connected. Its edits are made on the words. */
+/** The Token Viewer: a typed prompt, where none is connected. Its edits are made on the words. @type {Rules} */
 export const VIEWER_RULES = {
   decides(node, name) {
     if (name === "edits") return false;
