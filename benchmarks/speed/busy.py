@@ -1,7 +1,8 @@
-"""Seconds of 1, 2 and 4 searches at once on the cores of this machine, by how idle threads wait.
+"""Seconds of searches on the cores of this machine, quiet and busy, by the threads they use.
 
-    python -m benchmarks.speed.busy [--rounds 3] [--at-once 1 2 4] [--save]
+    python -m benchmarks.speed.busy [--rounds 3] [--save]
 
+1, 2 and 4 searches run at once, and one beside another program that keeps every core busy.
 "Processes" are commands, `pez invert` of a text: the time until the last one ends, with Python's
 start and the import of torch. "Threads" are searches in one process, as nodes and other programs
 call them: the time of the searches alone. The ways take turns, in an order that is reversed after
@@ -16,6 +17,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +27,7 @@ from ..measure import machine, markdown, save
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = "16"
+ALL_THREADS = "import pez_core.compute.threads as threads; threads.SMALL = 0"
 COMMAND = "import sys; from pez_core.cli import main; sys.exit(main())"
 SEARCH = ("invert", "--text", "a slice of watermelon", "--tokens", TOKENS, "--json")
 IN_PROCESS = """
@@ -41,69 +45,94 @@ with ThreadPoolExecutor(count) as pool:
     list(pool.map(search, range(count)))
     print(time.perf_counter() - started)
 """
-# The environment of each way. `pez` leaves a variable alone that is set, and OpenMP an empty one.
-WAYS: dict[str, dict[str, str]] = {
-    "OpenMP's own": {"OMP_WAIT_POLICY": ""},
-    "passive (ours)": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "one thread": {"OMP_NUM_THREADS": "1"},
+OTHER_PROGRAM = """
+import torch
+matrix = torch.randn(300, 300)
+while True:
+    matrix = torch.tanh(matrix @ matrix)
+"""
+# How idle threads wait (`pez` leaves a variable alone that is set), and what is run before.
+WAYS: dict[str, tuple[str, str]] = {
+    "all, spinning": ("", ALL_THREADS),
+    "all, asleep (pez)": ("PASSIVE", ""),
+    "one (nodes)": ("", ""),
 }
+QUIET = ("1", "2", "4")  # searches at once
+BUSY = "1, busy"
 
 
-def environment(way: str) -> dict[str, str]:
-    """This process's, with one of the WAYS and without other settings of OpenMP's."""
+def run(way: str, code: str, *arguments: str) -> subprocess.Popen[str]:
+    """A program under this process's environment, without other settings of OpenMP's."""
     left_out = ("OMP_", "GOMP_", "KMP_", "MKL_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    return {**kept, "PYTHONPATH": str(ROOT), **WAYS[way]}
+    waiting, before = WAYS[way]
+    return subprocess.Popen(
+        [sys.executable, "-c", f"{before}\n{code}", *arguments],
+        env={**kept, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": waiting},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
+def printed(process: subprocess.Popen[str]) -> str:
+    """What a program printed. Raises RuntimeError if it failed."""
+    text = process.communicate()[0]
+    if process.returncode:
+        raise RuntimeError(f"a program ended with {process.returncode}")
+    return text
 
 
 def processes(way: str, count: int) -> tuple[float, str]:
     """Seconds of some commands at once, and the prompt of the first."""
     started = time.perf_counter()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *SEARCH, "--seed", str(seed)],
-            env=environment(way), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        for seed in range(count)
-    ]  # fmt: skip
-    printed = [process.communicate()[0] for process in running]
-    return time.perf_counter() - started, json.loads(printed[0])["prompt"]
+    running = [run(way, COMMAND, *SEARCH, "--seed", str(seed)) for seed in range(count)]
+    texts = [printed(process) for process in running]
+    return time.perf_counter() - started, json.loads(texts[0])["prompt"]
 
 
 def threads(way: str, count: int) -> float:
     """Seconds of some searches at once in one process."""
-    done = subprocess.run(
-        [sys.executable, "-c", IN_PROCESS, str(count)],
-        env=environment(way), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return float(done.stdout)
+    return float(printed(run(way, IN_PROCESS, str(count))))
 
 
-def measure(rounds: int, counts: list[int]) -> dict[str, Any]:
-    """The seconds of every round by kind, way and number, and the prompts of each way."""
+@contextmanager
+def other_program(busy: bool) -> Iterator[None]:
+    """Keeps every core busy, if wanted."""
+    if not busy:
+        yield
+        return
+    program = run("all, spinning", OTHER_PROGRAM)
+    try:
+        yield
+    finally:
+        program.kill()
+        program.wait()
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """The seconds of every round by kind, way and load, and the prompts of each way."""
     ways = list(WAYS)
-    kinds = ("processes", "threads")
-    seconds: dict[str, dict[str, dict[int, list[float]]]] = {
-        kind: {way: {count: [] for count in counts} for way in ways} for kind in kinds
+    seconds: dict[str, dict[str, dict[str, list[float]]]] = {
+        kind: {way: {load: [] for load in (*QUIET, BUSY)} for way in ways}
+        for kind in ("processes", "threads")
     }
     prompts: dict[str, str] = {}
     for _ in range(rounds):
-        for count in counts:
-            for way in ways:
-                found, prompts[way] = processes(way, count)
-                seconds["processes"][way][count].append(found)
-                seconds["threads"][way][count].append(threads(way, count))
+        for load in (*QUIET, BUSY):
+            with other_program(busy=load == BUSY):
+                for way in ways:
+                    found, prompts[way] = processes(way, int(load[0]))
+                    seconds["processes"][way][load].append(found)
+                    seconds["threads"][way][load].append(threads(way, int(load[0])))
         ways.reverse()
     return {"seconds": seconds, "prompts": prompts}
 
 
-def table(kind: dict[str, dict[int, list[float]]]) -> list[str]:
-    """The medians in Markdown: a row for each way, a column for each number at once."""
-    counts = list(next(iter(kind.values())))
-    head = ["idle threads", *(f"{count} at once" for count in counts)]
+def table(kind: dict[str, dict[str, list[float]]]) -> list[str]:
+    """The medians in Markdown: a row for each way, a column for each load."""
+    head = ["threads", *(f"{load} at once" for load in QUIET), "1 beside another program"]
     rows = [
-        [way, *(f"{median(seconds[count]):.1f} s" for count in counts)]
-        for way, seconds in kind.items()
+        [way, *(f"{median(seconds):.1f} s" for seconds in by_load.values())]
+        for way, by_load in kind.items()
     ]
     return markdown(head, rows)
 
@@ -112,12 +141,11 @@ def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/busy.json")
     options = parser.parse_args()
     about = machine(os.cpu_count() or 1)
     print(about)
-    found = measure(options.rounds, options.at_once)
+    found = measure(options.rounds)
     for kind, seconds in found["seconds"].items():
         print(f"\n{kind}\n\n" + "\n".join(table(seconds)))
     print(f"\nthe same prompt in every way: {len(set(found['prompts'].values())) == 1}")

@@ -15,6 +15,7 @@ from typing import Generic
 
 import torch
 
+from ..compute.threads import threads_that_pay
 from ..errors import PezError
 from .best_tracker import Clock
 from .cuda_graph import graphed
@@ -54,7 +55,8 @@ class SearchLoop(Generic[G, R]):
                 return
             self._shared = time.perf_counter()  # the caller's own time is not counted
             with torch.inference_mode(False):  # ComfyUI calls its nodes in it, without gradients
-                self._run_round()
+                with threads_that_pay(self._problem.table.embeddings.shape[-1]):
+                    self._run_round()
                 results = [(s.number, self._result(s)) for s in self._running if s.stopped]
             self._running = [search for search in self._running if not search.stopped]
             yield from results
