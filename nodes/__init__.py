@@ -14,7 +14,7 @@ except (ImportError, AttributeError) as error:
 from .image_to_hard_prompt import ImageToHardPrompt
 from .prompt_mixer import PromptMixer
 from .prompt_ranker import PromptRanker
-from .run.live import add_route
+from .routes import add_routes
 from .token_viewer import TokenViewer
 
 
@@ -26,5 +26,5 @@ class PezExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> PezExtension:
-    add_route()
+    add_routes()
     return PezExtension()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from comfy.utils import ProgressBar
@@ -22,10 +20,6 @@ from ..doing import LISTENER
 from ..interrupt import INTERVAL, check_cancelled
 from .messages import progress_message, ranking_message
 
-log = logging.getLogger(__name__)
-
-ROUTE = "/pez/finish"
-PACK = Path(__file__).parents[2]
 RUNNING: dict[str, Live] = {}  # by the node's id; see `_running`
 
 
@@ -78,7 +72,7 @@ class Live:
             self._bar.update_absolute(step, total)
         elif self._sent:  # the first words are sent at once
             return
-        if _server() is None or message is None:
+        if running_server() is None or message is None:
             return
         self._sent = True
         _send(message(), self.node_id, self.prompt_id)
@@ -146,49 +140,10 @@ def finish(node_id: str, prompt_id: str | None) -> bool:
     return True
 
 
-def add_route() -> None:
-    """POST /pez/finish {"node", "prompt_id"}, which the button on the node sends.
-
-    The route is added once: with two routes of one path ComfyUI may not start. If the pack is
-    installed twice, the first copy answers for the running nodes of both.
-    """
-    server = _server()
-    if server is None:
-        return
-    first = getattr(server, "pez_folder", None)
-    if first is not None:
-        if first != PACK:
-            log.warning("This pack is installed twice: remove %s or %s", first, PACK)
-        return
-    server.pez_folder = PACK
-    taken = next((route for route in server.routes if _is_finish(route)), None)
-    if taken is not None:
-        log.warning(
-            '%s already answers POST %s, so the button "Use best so far" has no effect; if this is '
-            "an older copy of the pack, remove it",
-            taken.handler.__module__, ROUTE,
-        )  # fmt: skip
-        return
-    from aiohttp import web
-
-    @server.routes.post(ROUTE)
-    async def answer(request: web.Request) -> web.Response:
-        try:
-            body = await request.json()
-            node, prompt = str(body["node"]), body.get("prompt_id")
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return web.json_response({"error": 'send {"node": id, "prompt_id": id}'}, status=400)
-        return web.json_response({"finished": finish(node, prompt)})
-
-
-def _is_finish(route: Any) -> bool:
-    return (getattr(route, "method", ""), getattr(route, "path", "")) == ("POST", ROUTE)
-
-
 def _running() -> dict[str, Live]:
     """The running nodes. The server keeps them, because a second copy of the pack has another
     `RUNNING`: ComfyUI runs the nodes of the last copy, and the first copy has added the route."""
-    server = _server()
+    server = running_server()
     if server is None:
         return RUNNING
     running: dict[str, Live] = vars(server).setdefault("pez_running", RUNNING)
@@ -197,13 +152,13 @@ def _running() -> dict[str, Live]:
 
 def _send(message: dict[str, Any], node_id: str, prompt_id: str | None) -> None:
     """To the page that queued the run; other open pages have graphs of their own."""
-    server = _server()
+    server = running_server()
     if server is not None:
         detail = message | {"node": node_id, "prompt_id": prompt_id}
         server.send_sync("pez.progress", detail, server.client_id)
 
 
-def _server() -> Any:
+def running_server() -> Any:
     """ComfyUI's server; None where the nodes are used without one. It is only looked up, because
     importing it would start much of it."""
     module = sys.modules.get("server")

@@ -19,7 +19,12 @@ class State:
 
     def __init__(self) -> None:
         self.sockets: dict[str, web.WebSocketResponse] = {}
-        self.log: dict[str, list[Any]] = {"prompt": [], "finish": [], "interrupt": []}
+        self.log: dict[str, list[Any]] = {
+            "prompt": [],
+            "finish": [],
+            "interrupt": [],
+            "painter": [],
+        }
         self.play: dict[str, Any] = {"mode": "run"}
         self.settings: dict[str, Any] = {}
         self.files: dict[str, str] = {}  # saved workflows

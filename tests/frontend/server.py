@@ -63,6 +63,14 @@ async def finish(request: web.Request) -> web.Response:
     return web.json_response({"finished": True})
 
 
+async def painter(request: web.Request) -> web.Response:
+    """The answer to a chosen model, of those in {"advice": {model: answer}}."""
+    state, body = request.app[STATE], await request.json()
+    state.log["painter"].append(body)
+    unknown = {"painter": None, "model": None, "fits": True, "here": True}
+    return web.json_response(state.play.get("advice", {}).get(body["model"], unknown))
+
+
 async def interrupt(request: web.Request) -> web.Response:
     state = request.app[STATE]
     state.log["interrupt"].append(await request.text())
@@ -155,6 +163,7 @@ def make_app(static: Path) -> web.Application:
     routes: list[tuple[str, str, Any]] = [
         ("POST", "/prompt", queue_prompt),
         ("POST", "/pez/finish", finish),
+        ("POST", "/pez/painter", painter),
         ("POST", "/interrupt", interrupt),
         ("POST", "/settings", save_settings),
         ("POST", "/settings/{key}", save_settings),

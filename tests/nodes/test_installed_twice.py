@@ -76,7 +76,7 @@ def test_the_log_names_both_folders(
     assert record.levelno == logging.WARNING
     second = tmp_path / "custom_nodes" / "comfyui-pez-main"
     assert f"remove {ROOT} or {second}" in record.getMessage()
-    assert list(comfy.server.routes.posts) == ["/pez/finish"]
+    assert list(comfy.server.routes.posts) == ["/pez/finish", "/pez/painter"]
 
 
 def test_a_second_import_of_one_folder_is_not_a_second_copy(
@@ -88,11 +88,11 @@ def test_a_second_import_of_one_folder_is_not_a_second_copy(
         start(comfy, Comfy(again))
     finally:
         unload(again)
-    assert not caplog.records and len(comfy.server.routes.posts) == 1
+    assert not caplog.records and len(comfy.server.routes.posts) == 2
 
 
 def test_the_route_of_another_extension_stays(
-    comfy: Comfy, copy: Comfy, caplog: pytest.LogCaptureFixture
+    comfy: Comfy, copy: Comfy, aiohttp: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Such as an older copy of the pack. ComfyUI starts, and the log says what does not work."""
 
@@ -100,7 +100,7 @@ def test_the_route_of_another_extension_stays(
 
     comfy.server.routes.post("/pez/finish")(theirs)
     start(comfy, copy)
-    assert comfy.server.routes.posts == {"/pez/finish": theirs}
+    assert comfy.server.routes.posts["/pez/finish"] is theirs
     first, second = (record.getMessage() for record in caplog.records)
     assert theirs.__module__ in first and "Use best so far" in first
     assert "installed twice" in second

@@ -108,7 +108,7 @@ def test_no_server_is_needed(
         monkeypatch.setattr(comfy.stub("server").PromptServer, "instance", None)
     else:
         monkeypatch.delitem(sys.modules, "server")
-    comfy.module("nodes.run.live").add_route()
+    comfy.module("nodes.routes").add_routes()
     assert comfy.learn(image_of(example())).result[0]
     assert comfy.server.sent == [] and comfy.server.routes.posts == {}
 

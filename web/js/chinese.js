@@ -38,6 +38,14 @@ export const CHINESE = {
   "Run the workflow. The prompts appear here in order, best first.":
     "运行工作流后，提示词会在这里排好，最好的在前。",
   "Run the workflow. The words of the prompt appear here.": "运行工作流后，这里会显示提示词的词。",
+  "This graph paints with {painter}, which reads sentences: learned words do not steer it. Prompt Ranker chooses among sentences.":
+    "此工作流用 {painter} 出图，它读的是句子，学到的词影响不了它。Prompt Ranker 可以在几个句子中挑选。",
+  "This graph paints with {painter}. Words learned for {model} may not reach it.":
+    "此工作流用 {painter} 出图，为 {model} 学的词可能影响不了它。",
+  "a language model": "语言模型",
+  "Choose {model}": "改选 {model}",
+  "{model} is not on this machine yet: the first run downloads it.":
+    "本机还没有 {model}，第一次运行时会下载。",
   "The edits are saved. Their words appear after the next run.": "修改已保存，下次运行后显示。",
   "{n} of {all}": "{n} / {all}",
   "previous result": "上一个结果",

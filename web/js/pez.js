@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { chain } from "./dom.js";
+import { setUpFollowing } from "./following.js";
 import { LEARNER, MIXER, OURS, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
 import { setUpLearner } from "./learner_node.js";
 import { setLanguage } from "./language.js";
@@ -39,18 +40,42 @@ const runs = createRuns({
 // ComfyUI detects changes after clicks, and a result comes without one.
 const changed = () => workflows()?.activeWorkflow?.changeTracker?.checkState?.();
 
-/** Ends a running search with the best so far. @returns {Promise<boolean>} whether it worked */
-async function finish(nodeId, promptId) {
+/** Asks the server. @returns {Promise<any>} its answer, or null */
+async function post(route, body) {
   try {
-    const reply = await api.fetchApi("/pez/finish", {
+    const reply = await api.fetchApi(route, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ node: nodeId, prompt_id: promptId }),
+      body: JSON.stringify(body),
     });
-    return reply.ok && (await reply.json()).finished === true;
+    return reply.ok ? await reply.json() : null;
   } catch {
-    return false;
+    return null;
   }
+}
+
+/** Ends a running search with the best so far. @returns {Promise<boolean>} whether it worked */
+async function finish(nodeId, promptId) {
+  const answer = await post("/pez/finish", { node: nodeId, prompt_id: promptId });
+  return answer?.finished === true;
+}
+
+/** The nodes that follow the graph. @type {Map<any, () => Promise<void>>} */
+const following = new Map();
+
+function follow(node) {
+  const root = () => app.rootGraph ?? app.graph;
+  const ask = (body) => post("/pez/painter", body);
+  const show = (notice) => panels.get(node)?.("notice", notice, "");
+  following.set(node, setUpFollowing(node, root, ask, show));
+  chain(node, "onRemoved", () => following.delete(node));
+}
+
+// Not at every event: a drag of a node sends many.
+let timer = 0;
+function graphChanged() {
+  clearTimeout(timer);
+  timer = setTimeout(() => following.forEach((update) => void update()), 200);
 }
 
 // Every way to queue a prompt calls api.queuePrompt, whose reply has the prompt's id.
@@ -90,6 +115,7 @@ function listen() {
     api.addEventListener(name, ({ detail }) => void runs.ended(detail?.prompt_id, reason));
   }
   api.addEventListener("reconnected", () => runs.lost());
+  api.addEventListener("graphChanged", graphChanged);
 }
 
 // Older front ends do not call getNodeMenuItems; they call getExtraMenuOptions of the node type.
@@ -142,6 +168,8 @@ const extension = {
     if (rules) setUpVisible(node, rules, optionsOf); // before the panel, which is the last widget
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
       panels.set(node, setUpLearner(node, finish, changed));
+      follow(node);
+      graphChanged();
     }
     if (node.comfyClass === RANKER) panels.set(node, setUpRanker(node, finish, changed));
     if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));

@@ -33,11 +33,12 @@ export function setUpRunPanel(node, views, finish, changed) {
   const panel = addPanel(node, views.minHeight);
   let running = null; // {promptId, view, last}: the running view and its last progress, if any yet
   let problem = ""; // why the last run failed
+  let notice = null; // what to know before a run
 
   const showSaved = () => {
     const saved = node.properties?.pez;
     const view = views.isResult(saved) ? views.result(saved) : problem ? null : hint(views.hint());
-    fill(panel, withProblem(problem, [pager(node, page), view]));
+    fill(panel, withProblem(problem, [notice, pager(node, page), view]));
   };
   const page = () => {
     showSaved();
@@ -94,6 +95,10 @@ export function setUpRunPanel(node, views, finish, changed) {
     },
     ended(reason) {
       if (running) end(reason);
+    },
+    notice(element) {
+      notice = element;
+      if (!running) showSaved();
     },
   };
   return (kind, detail, nodeId) => handlers[kind]?.(detail, nodeId);

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { graph } from "./graph.mjs";
 import { learner } from "./learner.mjs";
 import { Front, SAFETY, startBrowser, startServer } from "./page.mjs";
+import { following } from "./following.mjs";
 import { panels } from "./panels.mjs";
 import { ranker } from "./ranker.mjs";
 import { runs } from "./runs.mjs";
@@ -15,7 +16,7 @@ import { viewer } from "./viewer.mjs";
 const VERSIONS = (process.env.PEZ_FRONTS || "1.27.10,1.35.9,newest").split(",");
 const RENDERERS = (process.env.PEZ_RENDERERS || "classic,nodes2").split(",");
 // The graph's come last: the subgraph leaves the page inside it.
-const SCENARIOS = { ...learner, ...viewer, ...texts, ...ranker, ...runs, ...panels, ...saved, ...graph };
+const SCENARIOS = { ...learner, ...viewer, ...texts, ...ranker, ...runs, ...panels, ...following, ...saved, ...graph };
 
 let browser;
 before(async () => {
