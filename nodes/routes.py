@@ -1,4 +1,5 @@
-"""What the pack's pages ask the server: to end a run, and what a graph paints with."""
+"""What the pack's pages ask the server: to end a run, what a graph paints with, and for the
+pictures of an example workflow."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from .examples import copy_pictures
 from .models.painters import advice
 from .run.live import finish, running_server
 
 log = logging.getLogger(__name__)
 
 PACK = Path(__file__).parents[1]
-MOST = 64  # loaders of a graph, and values of a loader
+MOST = 64  # loaders of a graph, values of a loader, pictures
 Answer = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
@@ -29,9 +31,17 @@ async def _painter(body: Any) -> dict[str, Any]:
     return await asyncio.to_thread(advice, loaders, str(body["model"]))  # files are read
 
 
+async def _pictures(body: Any) -> dict[str, Any]:
+    """{"pictures": names}, of pictures that a workflow loads."""
+    names = [str(name) for name in body["pictures"][:MOST]]
+    return {"pictures": await asyncio.to_thread(copy_pictures, names)}
+
+
+# By path: the answer, what a request has to be, and what does not work without it.
 _ROUTES: dict[str, tuple[Answer, str, str]] = {
-    "/pez/finish": (_finish, '{"node": id, "prompt_id": id}', "Use best so far"),
-    "/pez/painter": (_painter, '{"loaders": [[text]], "model": text}', "Choose"),
+    "/pez/finish": (_finish, '{"node": id, "prompt_id": id}', 'the button "Use best so far"'),
+    "/pez/painter": (_painter, '{"loaders": [[text]], "model": text}', "the choice of a model"),
+    "/pez/pictures": (_pictures, '{"pictures": [name]}', "a picture of an example"),
 }
 
 
@@ -50,15 +60,15 @@ def add_routes() -> None:
             log.warning("This pack is installed twice: remove %s or %s", first, PACK)
         return
     server.pez_folder = PACK
-    for path, (answer, wanted, button) in _ROUTES.items():
+    for path, (answer, wanted, use) in _ROUTES.items():
         taken = next((route for route in server.routes if _posts(route) == path), None)
         if taken is None:
             server.routes.post(path)(_handler(answer, wanted))
             continue
         log.warning(
-            '%s already answers POST %s, so the button "%s" has no effect; if this is an older '
-            "copy of the pack, remove it",
-            taken.handler.__module__, path, button,
+            "%s already answers POST %s, so %s has no effect; if this is an older copy of the "
+            "pack, remove it",
+            taken.handler.__module__, path, use,
         )  # fmt: skip
 
 

@@ -107,6 +107,7 @@ def test_the_rooms_of_the_nodes_import_only_what_stands_below() -> None:
         "doing": 1,
         "values": 0,
         "notes": 0,
+        "examples": 0,
         "models": 2,
         "run": 3,
         "schema": 3,

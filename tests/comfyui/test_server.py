@@ -100,3 +100,18 @@ def test_an_invalid_prompt_is_refused(client: Client) -> None:
         client.queue({"1": node("CheckpointLoaderSimple", ckpt_name="none"), "2": node(
             "Other_Conditioning", conditioning=["3", 0]
         ), "3": node("CLIPTextEncode", clip=["1", 1], text="")})  # fmt: skip
+
+
+def test_the_server_knows_what_a_loader_paints_with(client: Client) -> None:
+    """Before anything runs; the page asks so when a graph changes."""
+
+    def asked(values: list[str], model: str) -> Any:
+        return client.post("/pez/painter", {"loaders": [values], "model": model})
+
+    known = {"painter": "SD 1.5", "model": "SD 1.5"}
+    assert asked([CHECKPOINT], "SD 1.5") == {**known, "fits": True, "here": False}
+    assert asked([CHECKPOINT, "default"], "SDXL") == {**known, "fits": False, "here": False}
+    assert asked([CLIP_L, "stable_diffusion"], f"text_encoders/{CLIP_L}")["fits"]
+    assert asked(["gone.safetensors"], "SDXL")["painter"] is None
+    with pytest.raises(RefusedError, match="send"):
+        client.post("/pez/painter", {"loaders": 1})

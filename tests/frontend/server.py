@@ -71,6 +71,12 @@ async def painter(request: web.Request) -> web.Response:
     return web.json_response(state.play.get("advice", {}).get(body["model"], unknown))
 
 
+async def pictures(request: web.Request) -> web.Response:
+    state, body = request.app[STATE], await request.json()
+    state.log["pictures"].append(body)
+    return web.json_response(body)
+
+
 async def interrupt(request: web.Request) -> web.Response:
     state = request.app[STATE]
     state.log["interrupt"].append(await request.text())
@@ -164,6 +170,7 @@ def make_app(static: Path) -> web.Application:
         ("POST", "/prompt", queue_prompt),
         ("POST", "/pez/finish", finish),
         ("POST", "/pez/painter", painter),
+        ("POST", "/pez/pictures", pictures),
         ("POST", "/interrupt", interrupt),
         ("POST", "/settings", save_settings),
         ("POST", "/settings/{key}", save_settings),

@@ -18,9 +18,11 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 AFTER = ("fixed", "increment", "decrement", "randomize")
 # Core nodes of every supported ComfyUI, and the front end's own.
 CORE = {
-    "CheckpointLoaderSimple", "CLIPLoader", "CLIPTextEncode", "ConditioningZeroOut",
-    "EmptyLatentImage", "EmptySD3LatentImage", "ImageBatch", "KSampler", "LoadImage",
-    "MarkdownNote", "ModelSamplingAuraFlow", "SaveImage", "UNETLoader", "VAEDecode", "VAELoader",
+    "CheckpointLoaderSimple", "CLIPLoader", "CLIPTextEncode", "CLIPTextEncodeFlux",
+    "CLIPTextEncodeSD3", "CLIPTextEncodeSDXL", "ConditioningZeroOut", "EmptyLatentImage",
+    "EmptySD3LatentImage", "KSampler", "LoadImage", "MarkdownNote", "ModelSamplingAuraFlow",
+    "SaveImage", "UNETLoader", "VAEDecode", "VAELoader",
+    "BatchImagesNode",  # from 0.8 on; its predecessor is deprecated
 }  # fmt: skip
 LOADERS = {
     "CheckpointLoaderSimple": "checkpoints", "UNETLoader": "diffusion_models",
@@ -122,10 +124,11 @@ def assert_slots(node: dict[str, Any], schema: Any) -> None:
 
 
 def test_a_workflow_loads_only_what_everybody_has(workflow: dict[str, Any]) -> None:
-    """ComfyUI comes with example.png; a model that is missing is offered for download."""
+    """Our pictures come with the pack; a model that is missing is offered for download."""
     for node in workflow["nodes"]:
         if node["type"] == "LoadImage":
-            assert node["widgets_values"][0] == "example.png"
+            folder, _, name = node["widgets_values"][0].partition("/")
+            assert folder == "pez" and (ROOT / "examples" / name).is_file()
         if node["type"] in LOADERS:
             (offered,) = node["properties"]["models"]
             assert offered["name"] == node["widgets_values"][0]

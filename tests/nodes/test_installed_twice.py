@@ -76,7 +76,7 @@ def test_the_log_names_both_folders(
     assert record.levelno == logging.WARNING
     second = tmp_path / "custom_nodes" / "comfyui-pez-main"
     assert f"remove {ROOT} or {second}" in record.getMessage()
-    assert list(comfy.server.routes.posts) == ["/pez/finish", "/pez/painter"]
+    assert list(comfy.server.routes.posts) == ["/pez/finish", "/pez/painter", "/pez/pictures"]
 
 
 def test_a_second_import_of_one_folder_is_not_a_second_copy(
@@ -88,7 +88,7 @@ def test_a_second_import_of_one_folder_is_not_a_second_copy(
         start(comfy, Comfy(again))
     finally:
         unload(again)
-    assert not caplog.records and len(comfy.server.routes.posts) == 2
+    assert not caplog.records and len(comfy.server.routes.posts) == 3
 
 
 def test_the_route_of_another_extension_stays(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-folders: dict[str, Path] = {}
+folders: dict[str, Path] = {}  # "input" is the one that pictures are loaded from
 _EXTENSIONS = (".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft")
 
 
@@ -24,3 +24,7 @@ def get_full_path(folder_name: str, filename: str) -> str | None:
     folder = folders.get(folder_name)
     path = folder / filename if folder else None
     return str(path) if path and os.path.isfile(path) else None
+
+
+def get_input_directory() -> str:
+    return str(folders["input"])

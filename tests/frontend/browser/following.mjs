@@ -75,3 +75,30 @@ export const following = {
     assert.match(await panel.innerText(), /reads sentences/);
   },
 };
+
+following["an example workflow gets its pictures, and offers them"] = async (front) => {
+  await front.play({});
+  const offered = await front.page.evaluate(async () => {
+    const { app, LiteGraph } = window;
+    const saved = (id, name) => ({
+      id,
+      type: "LoadImage",
+      pos: [80 + 400 * id, 140],
+      size: [300, 300],
+      flags: {},
+      order: 0,
+      mode: 0,
+      inputs: [],
+      outputs: [],
+      properties: {},
+      widgets_values: [name, "image"],
+    });
+    const nodes = [saved(1, "pez/penguin.png"), saved(2, "mine.png")];
+    await app.loadGraphData({ last_node_id: 2, last_link_id: 0, nodes, links: [], version: 0.4 });
+    const values = LiteGraph.createNode("LoadImage").widgets[0].options.values;
+    return Array.isArray(values) ? values : [];
+  });
+  const { pictures } = await front.log();
+  assert.deepEqual(pictures, [{ pictures: ["pez/penguin.png"] }]);
+  assert.ok(offered.includes("pez/penguin.png") && !offered.includes("mine.png"));
+};
