@@ -50,8 +50,9 @@ def fitted(prompt: Prompt) -> Prompt:
             inputs["steps"] = 2
         elif kind in (LEARN, MIX):
             inputs |= {"model": DEMO, "preset": "fast"}
-            if "painter" in inputs:  # of the stand-in, the CLIP that lies beside it
+            if "clip" in inputs:  # of the stand-in; its CLIP lies beside it
                 inputs |= {"model": CLIP_L_CHOICE}
+                inputs |= {name: 2 for name in ("steps", "restarts") if name in inputs}
         elif kind == RANK:
             inputs |= {"rounds": 1, "size": 64}
         elif kind == VIEW and not inputs["model"].startswith("none"):

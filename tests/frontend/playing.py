@@ -19,12 +19,8 @@ class State:
 
     def __init__(self) -> None:
         self.sockets: dict[str, web.WebSocketResponse] = {}
-        self.log: dict[str, list[Any]] = {
-            "prompt": [],
-            "finish": [],
-            "interrupt": [],
-            "painter": [],
-        }
+        asked = ("prompt", "finish", "interrupt", "painter", "pictures")
+        self.log: dict[str, list[Any]] = {name: [] for name in asked}
         self.play: dict[str, Any] = {"mode": "run"}
         self.settings: dict[str, Any] = {}
         self.files: dict[str, str] = {}  # saved workflows
