@@ -53,6 +53,7 @@ def fitted(prompt: Prompt) -> Prompt:
             if "clip" in inputs:  # of the stand-in; its CLIP lies beside it
                 inputs |= {"model": CLIP_L_CHOICE}
                 inputs |= {name: 2 for name in ("steps", "restarts") if name in inputs}
+                inputs |= {"painter_edits": 0} if "painter" in inputs else {}  # see test_ranking
         elif kind == RANK:
             inputs |= {"rounds": 1, "size": 64}
         elif kind == VIEW and not inputs["model"].startswith("none"):
