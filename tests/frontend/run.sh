@@ -2,13 +2,13 @@
 # All tests of the front end: the pure ones under node, then ComfyUI's real front end in Chromium.
 # Installs what it needs into node_modules/ and .front/ here (both ignored by git); delete .front/ to
 # get the newest front end again. Environment:
-#   PEZ_FRONTS       versions, default "1.27.10,1.35.9,newest"  PEZ_RENDERERS  default "classic,nodes2"
+#   PEZ_FRONTS       versions, default "1.27.10,1.35.9,1.49.6,newest"  PEZ_RENDERERS  default "classic,nodes2"
 #   PEZ_SCREENSHOTS  folder, default screenshots/ here      CHROMIUM       a browser to use
 #   PYTHON           a Python with aiohttp, else a venv is made in .front/
 #   PEZ_BROWSER      "required": to have no browser is a failure, as it is in .ci/run
 set -euo pipefail
 cd "$(dirname "$0")"
-export PEZ_FRONTS="${PEZ_FRONTS:-1.27.10,1.35.9,newest}"
+export PEZ_FRONTS="${PEZ_FRONTS:-1.27.10,1.35.9,1.49.6,newest}"
 export PEZ_RENDERERS="${PEZ_RENDERERS:-classic,nodes2}"
 export PEZ_SCREENSHOTS="${PEZ_SCREENSHOTS:-$PWD/screenshots}"
 

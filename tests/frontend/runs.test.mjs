@@ -55,6 +55,18 @@ test("news of another workflow waits until it is shown, and comes once", async (
   ]);
 });
 
+test("a cleared graph has another id when its tab is shown again", async () => {
+  const s = setUp();
+  const cleared = "00000000-0000-0000-0000-000000000000";
+  await s.queue("p1", { graphId: cleared, workflow: A });
+  s.now = { graphId: cleared, workflow: B };
+  await s.runs.event("p1", "3", "result", "y");
+  assert.deepEqual(s.shown, []);
+  s.now = { graphId: "new", workflow: A };
+  s.runs.shown();
+  assert.deepEqual(s.shown, [["3", "result", "y"]]);
+});
+
 test("while the graph changes before the active workflow does, nothing goes astray", async () => {
   const s = setUp();
   await s.queue("p1");

@@ -4,6 +4,7 @@
 
 const KEPT = 40; // runs stored; far more than users queue from several workflows at once
 const STORE = "pez.runs";
+const NO_ID = "00000000-0000-0000-0000-000000000000"; // of a cleared graph, until it is loaded again
 
 /**
  * @typedef {{graphId: string, workflow: object | null}} Owner
@@ -28,6 +29,7 @@ export function createRuns({ current, isOpen, openCount, deliver, storage }) {
     const now = current();
     if (!run.owner) return openCount() <= 1; // other code queued it: unclear if several are open
     const { workflow, graphId } = run.owner;
+    if (graphId === NO_ID && workflow) return workflow === now.workflow;
     if (graphId !== now.graphId) return false;
     // Copies of a file have the same graph id. Then the tab decides, if it is still open.
     return !workflow || !now.workflow || !isOpen(workflow) || workflow === now.workflow;

@@ -101,11 +101,17 @@ export class Front {
     return (await this.context.request.get(`${this.url}/test/log`)).json();
   }
 
-  /** Clears the graph and adds nodes: {name: {type, pos, size?, links: {input: "name.slot"}}}. */
-  async build(nodes) {
-    await this.page.evaluate((plan) => {
+  /**
+   * Clears the graph and adds nodes: {name: {type, pos, size?, links: {input: "name.slot"}}}. Their
+   * ids follow `last`, or else those that were there: the front end 1.49.6 gives a new node the
+   * values of a former one with the same id.
+   */
+  async build(nodes, last = null) {
+    await this.page.evaluate(([plan, id]) => {
       const { app, LiteGraph } = window;
+      const last = id ?? app.graph.last_node_id;
       app.graph.clear();
+      app.graph.last_node_id = last;
       const made = {};
       for (const [name, { type, pos, values = {} }] of Object.entries(plan)) {
         const node = LiteGraph.createNode(type);
@@ -127,7 +133,7 @@ export class Front {
       app.canvas.ds.scale = 1;
       app.canvas.ds.offset = [0, 0];
       app.canvas.setDirty(true, true);
-    }, nodes);
+    }, [nodes, last]);
     await this.page.waitForTimeout(400);
   }
 

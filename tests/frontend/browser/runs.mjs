@@ -35,7 +35,7 @@ export const runs = {
   },
 
   "two workflows with the same node ids": async (front) => {
-    await front.build(LEARN);
+    await front.build(LEARN, 500);
     await front.play({ mode: "hold" });
     await front.run();
     await front.panel("learn").getByText("step 8 of 12").waitFor();
@@ -43,7 +43,7 @@ export const runs = {
       front.page.evaluate((id) => window.app.extensionManager.command.execute(id), name);
     await command("Comfy.NewBlankWorkflow");
     await front.page.waitForTimeout(700);
-    await front.build(LEARN);
+    await front.build(LEARN, 500);
     const ids = await front.page.evaluate(() => String(window.made.learn.id));
     const panel = front.panel("learn");
     await front.eventually(async () => assert.match(await panel.innerText(), /Run the workflow/));

@@ -13,7 +13,7 @@ import { saved } from "./saved.mjs";
 import { texts } from "./texts.mjs";
 import { viewer } from "./viewer.mjs";
 
-const VERSIONS = (process.env.PEZ_FRONTS || "1.27.10,1.35.9,newest").split(",");
+const VERSIONS = (process.env.PEZ_FRONTS || "1.27.10,1.35.9,1.49.6,newest").split(",");
 const RENDERERS = (process.env.PEZ_RENDERERS || "classic,nodes2").split(",");
 // The graph's come last: the subgraph leaves the page inside it.
 const SCENARIOS = { ...learner, ...viewer, ...texts, ...ranker, ...runs, ...panels, ...following, ...saved, ...graph };
