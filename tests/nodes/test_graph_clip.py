@@ -70,6 +70,26 @@ def test_loras_are_read_with_it(comfy: Comfy) -> None:
     assert close(found, hugging_face_features(model))
 
 
+def test_a_graph_under_dynamic_vram_is_read_as_any_other(comfy: Comfy) -> None:
+    """Its small weights are patched where they are, and its large ones only as layers run: a LoRA
+    counts once on both."""
+    layer = "clip_h.transformer.text_model.encoder.layers.0"
+    shapes = {f"{layer}.mlp.fc1.weight": (256, 64), f"{layer}.layer_norm1.weight": (64,)}
+    generator = torch.Generator().manual_seed(3)
+    differences = {k: torch.randn(s, generator=generator) for k, s in shapes.items()}
+    expected = read(comfy, Clip(comfy, clip_h=text_model()).with_lora(comfy, differences, 0.5))
+
+    dynamic = Clip(comfy, clip_h=text_model())
+    kind, device = comfy.stub("comfy.model_patcher").ModelPatcherDynamic, torch.device("cpu")
+    dynamic.patcher = kind(dynamic.cond_stage_model, device, device)
+    dynamic.patcher.add_patches({k: ("diff", (d,)) for k, d in differences.items()}, 0.5)
+    with torch.inference_mode():
+        dynamic.patcher.prepare(comfy.stub("comfy.lora").calculate_weight)
+    prepared = {name in dynamic.patcher.backup for name in shapes}
+    assert prepared == {True, False}, "one weight is patched in place, one is not"
+    assert close(read(comfy, dynamic), expected.encode_ids(sequences(TEXTS)))
+
+
 def test_half_precision_is_read_in_full(comfy: Comfy) -> None:
     """As ComfyUI loads encoders; the tower computes in float32."""
     model = text_model().half()

@@ -58,3 +58,44 @@ class ModelPatcher:
             for name, weight in state.items()
             if name.startswith(filter_prefix or "")
         }
+
+
+class ModelPatcherDynamic(ModelPatcher):
+    """As DynamicVRAM has it on a GPU, read in ComfyUI 0.33.0: `prepare` (its `load`) leaves large
+    weights on the CPU, where each layer fetches and patches its own as it runs. Small ones are
+    patched and cast where they are, and `backup` has the originals."""
+
+    SMALL = 16 * 1024  # bytes of a layer
+
+    def __init__(self, model: nn.Module, load_device: Any, offload_device: Any) -> None:
+        super().__init__(model, load_device, offload_device)
+        self.backup: dict[str, torch.Tensor] = {}
+
+    def is_dynamic(self) -> bool:
+        return True
+
+    def prepare(self, patch: Any) -> None:
+        """patch: ComfyUI's `calculate_weight`."""
+        for prefix, part in self.model.named_modules():
+            own = dict(part.named_parameters(recurse=False))
+            if sum(weight.nbytes for weight in own.values()) > self.SMALL:
+                continue
+            for name, weight in own.items():
+                key = f"{prefix}.{name}"
+                self.backup[key] = weight
+                cast = weight.detach().clone()
+                cast = patch(self.patches.get(key, []), cast, key).to(torch.float16)
+                part._parameters[name] = nn.Parameter(cast, requires_grad=False)
+
+    def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, list[Any]]:
+        found = super().get_key_patches(filter_prefix)
+        for name, (_, convert) in ((name, entry[0]) for name, entry in found.items()):
+            if name in self.backup:
+                found[name][0] = (self.backup[name], convert)
+        return found
+
+    def patch_model(self, *_: Any, load_weights: bool = True, **__: Any) -> None:
+        assert not load_weights, "only ComfyUI's own memory management loads a dynamic model"
+
+    def pin_weight_to_device(self, key: str) -> None:
+        raise RuntimeError("pin_weight_to_device is invalid for dynamic weight loading")
