@@ -1,5 +1,5 @@
-"""What ComfyUI's registry gets: the tracked files without those of .comfyignore, which only developers
-need, and a description that is complete."""
+"""What ComfyUI's registry gets: the tracked files without those of .comfyignore, and a description
+that is complete."""
 
 from __future__ import annotations
 
