@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +27,11 @@ from ..measure import machine, markdown, save
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = "16"
-ALL_THREADS = "import pez_core.compute.threads as threads; threads.SMALL = 0"
+ALL_THREADS = """
+import pez_core.compute.threads as threads
+assert threads.SMALL_WIDTH
+threads.SMALL_WIDTH = 0
+"""
 COMMAND = "import sys; from pez_core.cli import main; sys.exit(main())"
 SEARCH = ("invert", "--text", "a slice of watermelon", "--tokens", TOKENS, "--json")
 IN_PROCESS = """
@@ -57,8 +61,8 @@ WAYS: dict[str, tuple[str, str]] = {
     "all, asleep (pez)": ("PASSIVE", ""),
     "one (nodes)": ("", ""),
 }
-QUIET = ("1", "2", "4")  # searches at once
-BUSY = "1, busy"
+# How many searches run at once, and whether beside another program.
+LOADS = {"1": (1, False), "2": (2, False), "4": (4, False), "1, busy": (1, True)}
 
 
 def run(way: str, code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -95,11 +99,8 @@ def threads(way: str, count: int) -> float:
 
 
 @contextmanager
-def other_program(busy: bool) -> Iterator[None]:
-    """Keeps every core busy, if wanted."""
-    if not busy:
-        yield
-        return
+def other_program() -> Iterator[None]:
+    """Keeps every core busy."""
     program = run("all, spinning", OTHER_PROGRAM)
     try:
         yield
@@ -112,24 +113,24 @@ def measure(rounds: int) -> dict[str, Any]:
     """The seconds of every round by kind, way and load, and the prompts of each way."""
     ways = list(WAYS)
     seconds: dict[str, dict[str, dict[str, list[float]]]] = {
-        kind: {way: {load: [] for load in (*QUIET, BUSY)} for way in ways}
+        kind: {way: {load: [] for load in LOADS} for way in ways}
         for kind in ("processes", "threads")
     }
     prompts: dict[str, str] = {}
     for _ in range(rounds):
-        for load in (*QUIET, BUSY):
-            with other_program(busy=load == BUSY):
+        for load, (count, busy) in LOADS.items():
+            with other_program() if busy else nullcontext():
                 for way in ways:
-                    found, prompts[way] = processes(way, int(load[0]))
+                    found, prompts[way] = processes(way, count)
                     seconds["processes"][way][load].append(found)
-                    seconds["threads"][way][load].append(threads(way, int(load[0])))
+                    seconds["threads"][way][load].append(threads(way, count))
         ways.reverse()
     return {"seconds": seconds, "prompts": prompts}
 
 
 def table(kind: dict[str, dict[str, list[float]]]) -> list[str]:
     """The medians in Markdown: a row for each way, a column for each load."""
-    head = ["threads", *(f"{load} at once" for load in QUIET), "1 beside another program"]
+    head = ["threads", "1", "2 at once", "4 at once", "1 beside another program"]
     rows = [
         [way, *(f"{median(seconds):.1f} s" for seconds in by_load.values())]
         for way, by_load in kind.items()

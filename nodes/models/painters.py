@@ -19,14 +19,20 @@ from ...pez_core.errors import PezError
 from .clip_files import DEMO, architecture_of, current, is_known, is_ready, stamp
 
 _FOLDERS = ("checkpoints", "text_encoders")
-# By the value of a loader's `type`, and by a tensor of the part of a checkpoint that paints.
+# By the value of a loader's `type`.
 _KINDS = {
     "sdxl": "SDXL", "sd3": "SD 3.5", "flux": "Flux.1", "flux2": "Flux.2", "hidream": "HiDream",
-    "hunyuan_video": "HunyuanVideo", "qwen_image": "Qwen-Image", "lumina2": "Lumina 2 or Z-Image",
+    "hunyuan_video": "HunyuanVideo", "qwen_image": "Qwen-Image", "lumina2": "Z-Image or Lumina 2",
     "wan": "Wan", "ltxv": "LTX-Video", "chroma": "Chroma", "pixart": "PixArt",
+    "stable_cascade": "Stable Cascade", "kandinsky5": "Kandinsky 5",
+    "kandinsky5_image": "Kandinsky 5",
 }  # fmt: skip
 _MIXED = {"SD 3.5", "Flux.1", "HiDream", "HunyuanVideo"}  # read other text encoders, too
-_PARTS = {".joint_blocks.0.": "SD 3.5", ".double_blocks.0.": "Flux.1"}
+# By a tensor of the diffusion model in a checkpoint. Chroma and Flux.2 have no `img_mod`.
+_PARTS = {
+    ".txt_in.individual_token_refiner.": "HunyuanVideo", ".joint_blocks.0.": "SD 3.5",
+    ".double_blocks.0.img_mod.lin.": "Flux.1",
+}  # fmt: skip
 _LANGUAGE_MODELS = (".block.0.layer.0.SelfAttention.q.weight", "layers.0.self_attn.q_proj.weight")
 # The entry for the widths of the CLIPs that are read, alone and beside other text encoders.
 _ALONE = {
@@ -37,7 +43,7 @@ _BESIDE = {768: "Flux.1 (CLIP-L: weak)", 1280: "SD 3.5 (in part)"}
 
 @dataclass(frozen=True)
 class GraphPainter:
-    """name: as artists call it; empty for a language model of an unknown one. model: the
+    """name: as artists call it; empty where it is not known. model: the
     drop-down's entry with its CLIP; None where it reads no CLIP. width: of the largest CLIP it
     reads; 0 if none."""
 
@@ -66,7 +72,8 @@ def advice(loaders: Iterable[Iterable[str]], label: str) -> dict[str, object]:
     """What a node shows before it runs. label: of the model chosen there.
 
     painter, model: see `GraphPainter`; None where nothing is known. fits: whether what is learned
-    for the chosen model reaches the painter. here: whether the chosen model needs no download.
+    for the chosen model reaches the painter. here: whether nothing has to be downloaded for the
+    chosen model; also for a file that is gone.
     """
     painter = painter_of(loaders)
     label = current(label)
@@ -76,7 +83,7 @@ def advice(loaders: Iterable[Iterable[str]], label: str) -> dict[str, object]:
         "painter": None if painter is None else painter.name,
         "model": None if painter is None else painter.model,
         "fits": fits,
-        "here": known and is_ready(label),
+        "here": not known or is_ready(label),
     }
 
 
@@ -101,11 +108,12 @@ def _painter(values: frozenset[str]) -> GraphPainter | None:
     model = _BESIDE.get(widths[-1]) if beside else _ALONE.get(widths)
     if model is None:
         return None
-    return GraphPainter(kind or model.partition(" (")[0], model, widths[-1])
+    return GraphPainter(kind or ("" if beside else model.partition(" (")[0]), model, widths[-1])
 
 
 def _heads(value: str) -> list[_Head]:
-    """The heads of the files with a name, in the folders of text encoders and checkpoints."""
+    """The heads of the files that have this name, in the folders of text encoders and
+    checkpoints."""
     found = []
     for folder in _FOLDERS:
         if value.endswith(".safetensors") and value in folder_paths.get_filename_list(folder):

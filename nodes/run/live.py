@@ -142,7 +142,7 @@ def finish(node_id: str, prompt_id: str | None) -> bool:
 
 def _running() -> dict[str, Live]:
     """The running nodes. The server keeps them, because a second copy of the pack has another
-    `RUNNING`: ComfyUI runs the nodes of the last copy, and the first copy has added the route."""
+    `RUNNING`: ComfyUI runs the nodes of the last copy, and the first copy has added the routes."""
     server = running_server()
     if server is None:
         return RUNNING

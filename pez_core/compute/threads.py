@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-# Towers narrower than this are small. Measured: of 128 and 512 (the embedded model, ViT-B-32), a
-# second thread saves a fifth and half of the time on a quiet machine.
-SMALL = 256
+# Models narrower than this are small. Measured on a quiet machine: a second thread shortens a search
+# by a fifth at a width of 128 (the embedded model), and by half at 512 (ViT-B-32).
+SMALL_WIDTH = 256
 
 _lock = Lock()
 _searches = 0  # of small models, running in this process
@@ -31,19 +31,19 @@ def wait_passively() -> None:
 
 
 @contextmanager
-def threads_that_pay(width: int) -> Iterator[None]:
+def one_thread_if_small(width: int) -> Iterator[None]:
     """Runs a small model on one thread, unless idle threads sleep: then more do no harm.
 
     width: of the model, in embedding dimensions. Searches may run at once in threads of Python's.
     """
     global _searches, _usual
-    if width >= SMALL or os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
+    if width >= SMALL_WIDTH or os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
         yield
         return
     import torch  # not above: `wait_passively` comes before it
 
     with _lock:
-        found = torch.get_num_threads()  # asked in any case: the first call in a thread sets it
+        found = torch.get_num_threads()  # always called: the first call in a thread sets its number
         _usual = _usual if _searches else found
         _searches += 1
     torch.set_num_threads(1)  # of this thread and of those to come
@@ -52,4 +52,4 @@ def threads_that_pay(width: int) -> Iterator[None]:
     finally:
         with _lock:
             _searches -= 1
-        torch.set_num_threads(_usual)
+            torch.set_num_threads(_usual)

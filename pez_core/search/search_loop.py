@@ -15,7 +15,7 @@ from typing import Generic
 
 import torch
 
-from ..compute.threads import threads_that_pay
+from ..compute.threads import one_thread_if_small
 from ..errors import PezError
 from .best_tracker import Clock
 from .cuda_graph import graphed
@@ -55,7 +55,7 @@ class SearchLoop(Generic[G, R]):
                 return
             self._shared = time.perf_counter()  # the caller's own time is not counted
             with torch.inference_mode(False):  # ComfyUI calls its nodes in it, without gradients
-                with threads_that_pay(self._problem.table.embeddings.shape[-1]):
+                with one_thread_if_small(self._problem.table.embeddings.shape[-1]):
                     self._run_round()
                 results = [(s.number, self._result(s)) for s in self._running if s.stopped]
             self._running = [search for search in self._running if not search.stopped]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pez_core import ClipModel, learn_prompt, make_targets
-from pez_core.compute.threads import SMALL, threads_that_pay
+from pez_core.compute.threads import SMALL_WIDTH, one_thread_if_small
 
 
 @pytest.fixture(autouse=True)
@@ -46,15 +46,15 @@ def test_an_error_of_the_callback_gives_the_threads_back(demo: ClipModel) -> Non
 
 
 @pytest.mark.parametrize(("width", "policy", "threads"), [
-    (SMALL, None, 3), (SMALL - 1, None, 1), (SMALL - 1, "PASSIVE", 3), (SMALL - 1, "passive", 3),
-    (SMALL - 1, "ACTIVE", 1), (SMALL - 1, "", 1),
+    (SMALL_WIDTH, None, 3), (SMALL_WIDTH - 1, None, 1), (SMALL_WIDTH - 1, "PASSIVE", 3),
+    (SMALL_WIDTH - 1, "passive", 3), (SMALL_WIDTH - 1, "ACTIVE", 1), (SMALL_WIDTH - 1, "", 1),
 ])  # fmt: skip
 def test_more_threads_where_they_pay_or_do_no_harm(
     monkeypatch: pytest.MonkeyPatch, width: int, policy: str | None, threads: int
 ) -> None:
     if policy is not None:
         monkeypatch.setenv("OMP_WAIT_POLICY", policy)
-    with threads_that_pay(width):
+    with one_thread_if_small(width):
         assert torch.get_num_threads() == threads
     assert torch.get_num_threads() == 3
 
@@ -65,12 +65,12 @@ def test_two_searches_at_once_leave_the_process_as_it_was() -> None:
     seen = {}
 
     def first() -> None:
-        with threads_that_pay(8):
+        with one_thread_if_small(8):
             both.wait(10)
         first_ended.wait(10)
 
     def second() -> None:
-        with threads_that_pay(8):
+        with one_thread_if_small(8):
             both.wait(10)
             first_ended.wait(10)
             seen["inside"] = torch.get_num_threads()

@@ -51,6 +51,10 @@ FILES = {
     ),
     "checkpoints/flux.safetensors": head(
         "L", f"text_encoders.t5xxl.transformer.{T5}",
+        "model.diffusion_model.double_blocks.0.img_mod.lin.weight",
+    ),
+    "checkpoints/chroma.safetensors": head(
+        f"text_encoders.t5xxl.transformer.{T5}",
         "model.diffusion_model.double_blocks.0.img_attn.qkv.weight",
     ),
     "checkpoints/bare.safetensors": head("model.diffusion_model.input_blocks.0.0.weight"),
@@ -71,7 +75,12 @@ SEEN = [
      ("Flux.1", "Flux.1 (CLIP-L: weak)")),
     (["clip_l.safetensors", "t5-Q4.gguf", "flux"], ("Flux.1", "Flux.1 (CLIP-L: weak)")),
     (["clip_l.safetensors", "clip_g.safetensors", "t5.safetensors"],
-     ("SD 3.5", "SD 3.5 (in part)")),
+     ("", "SD 3.5 (in part)")),
+    (["clip_l.safetensors", "clip_g.safetensors", "t5.safetensors", "hidream"],
+     ("HiDream", "SD 3.5 (in part)")),
+    (["clip_l.safetensors", "qwen.safetensors", "kandinsky5"],
+     ("Kandinsky 5", "Flux.1 (CLIP-L: weak)")),
+    (["chroma.safetensors"], ("", None)),
     (["clip_l.safetensors", "t5.safetensors", "sd3"], ("SD 3.5", "Flux.1 (CLIP-L: weak)")),
     (["clip_l.safetensors", "clip_g.safetensors", "sdxl"], ("SDXL", "SDXL")),
     (["clip_l.safetensors", "stable_diffusion"], ("SD 1.5", "SD 1.5")),
@@ -125,7 +134,7 @@ def test_without_a_painter_everything_fits_and_a_download_is_told(files: Comfy) 
     assert advice([], DEMO) == {**unknown, "here": True}
     assert advice([], "SD 1.5") == {**unknown, "here": False}
     assert advice([], "demo (offline)") == {**unknown, "here": True}  # its name up to 0.4
-    assert advice([], "text_encoders/gone.safetensors") == {**unknown, "here": False}
+    assert advice([], "text_encoders/gone.safetensors") == {**unknown, "here": True}
     assert not advice([["sd15.safetensors"]], "text_encoders/gone.safetensors")["fits"]
 
 

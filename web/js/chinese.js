@@ -39,13 +39,18 @@ export const CHINESE = {
     "运行工作流后，提示词会在这里排好，最好的在前。",
   "Run the workflow. The words of the prompt appear here.": "运行工作流后，这里会显示提示词的词。",
   "This graph paints with {painter}, which reads sentences: learned words do not steer it. Prompt Ranker chooses among sentences.":
-    "此工作流用 {painter} 出图，它读的是句子，学到的词影响不了它。Prompt Ranker 可以在几个句子中挑选。",
+    "此工作流用 {painter} 出图，它读的是句子，学到的词影响不了它。可以用“提示词排名”在几个句子中挑选。",
+  "What this graph paints with reads sentences: learned words do not steer it. Prompt Ranker chooses among sentences.":
+    "此工作流的出图模型读的是句子，学到的词影响不了它。可以用“提示词排名”在几个句子中挑选。",
+  "Words learned for {model} may not reach what this graph paints with.":
+    "为 {model} 学的词可能影响不了此工作流的出图模型。",
   "This graph paints with {painter}. Words learned for {model} may not reach it.":
     "此工作流用 {painter} 出图，为 {model} 学的词可能影响不了它。",
-  "a language model": "语言模型",
   "Choose {model}": "改选 {model}",
-  "{model} is not on this machine yet: the first run downloads it.":
-    "本机还没有 {model}，第一次运行时会下载。",
+  "The CLIP for {model} is not on this machine yet: the first run downloads it.":
+    "本机还没有 {model} 对应的 CLIP，第一次运行时会下载。",
+  "The first run downloads the image encoder for {model}, unless a file on this machine has it.":
+    "第一次运行会下载 {model} 的图像编码器，除非本机已有包含它的文件。",
   "The edits are saved. Their words appear after the next run.": "修改已保存，下次运行后显示。",
   "{n} of {all}": "{n} / {all}",
   "previous result": "上一个结果",

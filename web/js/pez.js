@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { chain } from "./dom.js";
+import { examplePictures, offerPictures } from "./examples.js";
 import { setUpFollowing } from "./following.js";
 import { LEARNER, MIXER, OURS, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
 import { setUpLearner } from "./learner_node.js";
@@ -118,21 +119,6 @@ function listen() {
   api.addEventListener("graphChanged", graphChanged);
 }
 
-/** The pictures that a workflow loads from the folder of ours. @returns {string[]} */
-function examplePictures(graph) {
-  const loading = (graph?.nodes ?? []).filter((node) => node.type === "LoadImage");
-  const names = loading.map((node) => String(node.widgets_values?.[0] ?? ""));
-  return names.filter((name) => name.startsWith("pez/"));
-}
-
-/** Adds pictures to those that LoadImage offers, as an upload does. Others count as missing. */
-function offer(pictures) {
-  const type = window.LiteGraph.registered_node_types.LoadImage;
-  const [options, more] = type?.nodeData?.input?.required?.image ?? [];
-  const offered = Array.isArray(options) ? options : more?.options;
-  for (const name of pictures) if (!offered?.includes(name)) offered?.push(name);
-}
-
 // Older front ends do not call getNodeMenuItems; they call getExtraMenuOptions of the node type.
 const asksExtensions = () => typeof app.collectNodeMenuItems === "function";
 const createNode = (type) => window.LiteGraph.createNode(type);
@@ -192,7 +178,7 @@ const extension = {
   // An example workflow gets its pictures before it is shown.
   async beforeConfigureGraph(graph) {
     const pictures = examplePictures(graph);
-    if (pictures.length) offer((await post("/pez/pictures", { pictures }))?.pictures ?? []);
+    if (pictures.length) offerPictures((await post("/pez/pictures", { pictures }))?.pictures ?? []);
   },
   // At this call the old workflow is still the active one. The delay until the new one is active
   // depends on the version, so there are several calls. Repeated calls change nothing.

@@ -23,7 +23,7 @@ export const following = {
     await front.play({ advice: { [DEMO]: PAINTS, SDXL: { ...FITS, here: false } } });
     await front.build({ ...LEARN, load: LOADER });
     const panel = front.panel("learn");
-    await panel.getByText("SDXL is not on this machine yet: the first run downloads it.").waitFor();
+    await panel.getByText("The CLIP for SDXL is not on this machine yet: the first run downloads it.").waitFor();
     assert.equal(await widgetValue(front, "learn", "model"), "SDXL");
     const { painter } = await front.log();
     assert.equal(painter.length, 2);
@@ -44,7 +44,7 @@ export const following = {
     assert.equal(await widgetValue(front, "learn", "model"), DEMO);
   },
 
-  "a model that does not fit is told, with a button for the right one": async (front) => {
+  "a model that does not fit is reported, with a button for the right one": async (front) => {
     await front.play({ advice: { "SD 1.5": PAINTS, [DEMO]: FITS, SDXL: FITS } });
     await front.build({ ...LEARN, load: LOADER });
     const panel = front.panel("learn");
@@ -62,7 +62,7 @@ export const following = {
     );
   },
 
-  "a painter without a CLIP is told": async (front) => {
+  "a painter without a CLIP is reported": async (front) => {
     await front.play({ advice: { [DEMO]: { painter: "Qwen-Image", model: null, fits: false, here: true } } });
     await front.build({ ...LEARN, load: LOADER });
     const panel = front.panel("learn");
