@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,8 +26,18 @@ def copy_pictures(names: Iterable[str]) -> list[str]:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
-                shutil.copyfile(ours[name], target)
+                _copy(ours[name], target)
         except OSError:  # a read-only or full disk: the node says that its picture is missing
             continue
         found.append(name)
     return found
+
+
+def _copy(picture: Path, target: Path) -> None:
+    """A whole file or none, whoever else does the same."""
+    part = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        shutil.copyfile(picture, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)

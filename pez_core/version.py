@@ -15,7 +15,7 @@ _NAME = "pez-prompts"
 def _version() -> str:
     try:
         text = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):
         text = ""
     if f'name = "{_NAME}"' in text and (found := re.search(r'^version = "([^"]+)"', text, re.M)):
         return found[1]

@@ -16,7 +16,7 @@ import folder_paths
 from ...pez_core.clip.weights import text_towers
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import PezError
-from .clip_files import DEMO, architecture_of, current, is_known, is_ready, stamp
+from .clip_files import DEMO, architecture_of, current, is_ready, stamp
 
 _FOLDERS = ("checkpoints", "text_encoders")
 # By the value of a loader's `type`.
@@ -33,7 +33,9 @@ _PARTS = {
     ".txt_in.individual_token_refiner.": "HunyuanVideo", ".joint_blocks.0.": "SD 3.5",
     ".double_blocks.0.img_mod.lin.": "Flux.1",
 }  # fmt: skip
-_LANGUAGE_MODELS = (".block.0.layer.0.SelfAttention.q.weight", "layers.0.self_attn.q_proj.weight")
+_LANGUAGE_MODELS = (
+    ".block.0.layer.0.SelfAttention.q.weight", "model.layers.0.self_attn.q_proj.weight",
+)  # fmt: skip
 # The entry for the widths of the CLIPs that are read, alone and beside other text encoders.
 _ALONE = {
     (768,): "SD 1.5", (1024,): "SD 2.x", (768, 1280): "SDXL", (1280,): "SDXL (CLIP-G alone)",
@@ -77,13 +79,11 @@ def advice(loaders: Iterable[Iterable[str]], label: str) -> dict[str, object]:
     """
     painter = painter_of(loaders)
     label = current(label)
-    known = is_known(label)
-    fits = painter is None or (known and _reaches(label, painter))
     return {
         "painter": None if painter is None else painter.name,
         "model": None if painter is None else painter.model,
-        "fits": fits,
-        "here": not known or is_ready(label),
+        "fits": painter is None or _reaches(label, painter),
+        "here": is_ready(label),
     }
 
 
@@ -134,6 +134,6 @@ def _head(path: Path, changed: int, size: int) -> _Head | None:
     names = [*file]
     return _Head(
         frozenset(shape[1] for shape in shapes if len(shape) == 2),
-        any(name.endswith(_LANGUAGE_MODELS) for name in names if "text_model." not in name),
+        any(name.endswith(_LANGUAGE_MODELS) for name in names),
         next((kind for part, kind in _PARTS.items() if any(part in name for name in names)), ""),
     )

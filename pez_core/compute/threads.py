@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-# Models narrower than this are small. Measured on a quiet machine: a second thread shortens a search
-# by a fifth at a width of 128 (the embedded model), and by half at 512 (ViT-B-32).
+# Models narrower than this are small. Measured on a quiet machine: a second thread shortens a
+# search by a fifth at a width of 128 (the embedded model), and by half at 512 (ViT-B-32).
 SMALL_WIDTH = 256
 
 _lock = Lock()
@@ -35,6 +35,7 @@ def one_thread_if_small(width: int) -> Iterator[None]:
     """Runs a small model on one thread, unless idle threads sleep: then more do no harm.
 
     width: of the model, in embedding dimensions. Searches may run at once in threads of Python's.
+    But: a thread that calls torch for the first time meanwhile keeps one thread.
     """
     global _searches, _usual
     if width >= SMALL_WIDTH or os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
@@ -46,7 +47,7 @@ def one_thread_if_small(width: int) -> Iterator[None]:
         found = torch.get_num_threads()  # always called: the first call in a thread sets its number
         _usual = _usual if _searches else found
         _searches += 1
-    torch.set_num_threads(1)  # of this thread and of those to come
+        torch.set_num_threads(1)  # of this thread and of those to come
     try:
         yield
     finally:

@@ -126,8 +126,33 @@ test("a ring of links ends", () => {
   assert.deepEqual(found(graph), []);
 });
 
+test("a subgraph used twice has the loaders of both", () => {
+  const learning = graphOf({ learn: "Learner" }, ["outside.0 > learn.1"], { inputs: 1 });
+  const use = { ins: CLIP, outs: ["STRING"], subgraph: learning };
+  const root = graphOf({ one: "Checkpoint", two: "Checkpoint", first: use, second: use }, [
+    "one.1 > first.0",
+    "two.1 > second.0",
+  ]);
+  assert.deepEqual(found(learning, "learn", root), ["one", "two"]);
+});
+
+test("what is muted with its subgraph, virtual or broken is no loader", () => {
+  const hidden = graphOf({ load: "Checkpoint" }, []);
+  const root = graphOf(
+    { off: { ins: [], outs: [], subgraph: hidden }, get: "Checkpoint", load: "Checkpoint", learn: "Learner" },
+    [],
+  );
+  root.nodes[0].mode = 2;
+  root.nodes[1].isVirtualNode = true;
+  root.links.set(99, null);
+  assert.deepEqual(found(root), ["load"]);
+});
+
 test("only texts of a loader are sent", () => {
   const widgets = [{ value: "sdxl.safetensors" }, { value: 3 }, { value: "" }, { value: null }];
   assert.deepEqual(textsOf({ widgets }), ["sdxl.safetensors"]);
   assert.deepEqual(textsOf({}), []);
+  const inputs = [{ name: "ckpt_name", widget: { name: "ckpt_name" } }];
+  const linked = { graph: {}, inputs, getInputLink: () => ({ id: 1 }) };
+  assert.deepEqual(textsOf({ ...linked, widgets: [{ name: "ckpt_name", value: "old" }] }), []);
 });

@@ -48,3 +48,17 @@ def test_a_folder_that_cannot_be_written_is_no_error(route: Any, inputs: Path) -
 
 def test_another_body_is_refused(comfy: Comfy, route: Any) -> None:
     assert route('{"pictures": 3}', "/pez/pictures")[0] == 400
+
+
+def test_a_full_disk_leaves_no_half_of_a_picture(
+    comfy: Comfy, route: Any, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(picture: Path, target: Path) -> None:
+        target.write_bytes(picture.read_bytes()[:100])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(comfy.module("nodes.examples").shutil, "copyfile", fill_up)
+        assert ask(route, "pez/penguin.png") == (200, {"pictures": []})
+    assert list((inputs / "pez").iterdir()) == []
+    assert ask(route, "pez/penguin.png")[1] == {"pictures": ["pez/penguin.png"]}

@@ -25,6 +25,7 @@ def head(*parts: str) -> dict[str, torch.Tensor]:
         "G": ("text_encoders.clip_g.transformer.text_model.embeddings.", 1280),
         "alone": ("text_model.embeddings.", 768),
         "alone G": ("text_model.embeddings.", 1280),
+        "flat": ("embeddings.", 768),
         "H": ("cond_stage_model.model.", 1024),
         "SDXL's G": ("conditioner.embedders.1.model.", 1280),
     }
@@ -60,6 +61,13 @@ FILES = {
     "checkpoints/bare.safetensors": head("model.diffusion_model.input_blocks.0.0.weight"),
     "text_encoders/clip_l.safetensors": head("alone"),
     "text_encoders/clip_g.safetensors": head("alone G"),
+    "text_encoders/seeing.safetensors": head(
+        "alone", "text_model.encoder.layers.0.self_attn.q_proj.weight",
+        "vision_model.encoder.layers.0.self_attn.q_proj.weight",
+    ),
+    "text_encoders/flat.safetensors": head(
+        "flat", "encoder.layers.0.layer_norm1.weight", "encoder.layers.0.self_attn.q_proj.weight"
+    ),
     "text_encoders/t5.safetensors": head(T5),
     "text_encoders/qwen.safetensors": head(QWEN),
 }  # fmt: skip
@@ -84,6 +92,9 @@ SEEN = [
     (["clip_l.safetensors", "t5.safetensors", "sd3"], ("SD 3.5", "Flux.1 (CLIP-L: weak)")),
     (["clip_l.safetensors", "clip_g.safetensors", "sdxl"], ("SDXL", "SDXL")),
     (["clip_l.safetensors", "stable_diffusion"], ("SD 1.5", "SD 1.5")),
+    (["seeing.safetensors", "stable_diffusion"], ("SD 1.5", "SD 1.5")),
+    (["seeing.safetensors", "clip_g.safetensors", "sdxl"], ("SDXL", "SDXL")),
+    (["flat.safetensors", "clip_g.safetensors", "sdxl"], ("SDXL", "SDXL")),
     (["qwen.safetensors", "qwen_image", "default"], ("Qwen-Image", None)),
     (["qwen.safetensors", "a new kind"], ("", None)),
     (["some-Q4.gguf", "wan"], ("Wan", None)),

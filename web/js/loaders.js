@@ -1,5 +1,7 @@
 // The loaders of the text encoders in a graph: what its painter reads with, found before a run.
 
+import { isConnected } from "./graph.js";
+
 const MUTED = 2;
 const BYPASSED = 4;
 const FROM_OUTSIDE = -10; // the origin of a link from an input of a subgraph
@@ -20,8 +22,8 @@ export function loadersFor(root, node) {
   const isGivenClip = (one) => one.inputs?.some((slot, at) => isClip(slot) && wires.into(one, at));
   const isLoader = (one) =>
     !one.subgraph &&
-    one.mode !== MUTED &&
-    one.mode !== BYPASSED &&
+    !one.isVirtualNode && // such as a GetNode, which knows no file
+    !isOff(one) &&
     one.outputs?.some(isClip) &&
     !isGivenClip(one);
 
@@ -37,15 +39,18 @@ export function loadersFor(root, node) {
   return groups.map((group) => group.filter(isLoader)).find((group) => group.length) ?? [];
 }
 
-/** The texts among the values of a loader. @param {any} loader @returns {string[]} */
+/** The texts among the values of a loader that are not linked. @param {any} loader @returns {string[]} */
 export function textsOf(loader) {
-  const values = (loader.widgets ?? []).map((widget) => widget.value);
+  const own = (loader.widgets ?? []).filter((widget) => !isConnected(loader, widget.name));
+  const values = own.map((widget) => widget.value);
   return values.filter((value) => typeof value === "string" && value);
 }
 
+const isOff = (node) => node.mode === MUTED || node.mode === BYPASSED;
 const isClip = (slot) => String(slot?.type).toUpperCase() === "CLIP";
 const nodesOf = (graph) => [...(graph.nodes ?? graph._nodes ?? [])];
-const linksOf = (graph) => [...(graph.links?.values?.() ?? Object.values(graph.links ?? {}))];
+const linksOf = (graph) =>
+  [...(graph.links?.values?.() ?? Object.values(graph.links ?? {}))].filter(Boolean);
 
 /** Every node that can be reached from some, with these. */
 function closure(starts, next) {
@@ -57,11 +62,11 @@ function closure(starts, next) {
   return [...seen];
 }
 
-/** A graph and its subgraphs. */
-function graphsIn(root) {
+/** A graph and its subgraphs, without those of muted nodes. @param {any} root @returns {any[]} */
+export function graphsIn(root) {
   const graphs = new Set([root]);
   for (const graph of graphs) {
-    for (const node of nodesOf(graph)) if (node.subgraph) graphs.add(node.subgraph);
+    for (const node of nodesOf(graph)) if (node.subgraph && !isOff(node)) graphs.add(node.subgraph);
   }
   return [...graphs];
 }
@@ -71,7 +76,7 @@ function graphsIn(root) {
  * `getInputLink` of a subgraph's node is about its outputs.
  */
 function readWires(graphs, nodes) {
-  const parents = new Map(nodes.map((node) => [node.subgraph, node])); // the node of each subgraph
+  const instancesOf = (graph) => nodes.filter((node) => node.subgraph === graph);
   const key = (id, slot) => `${id}:${slot}`;
   const ends = new Map(graphs.map((graph) => [graph, new Map()]));
   const starts = new Map(graphs.map((graph) => [graph, new Map()]));
@@ -84,22 +89,23 @@ function readWires(graphs, nodes) {
   }
   const into = (node, index) => ends.get(node.graph)?.get(key(node.id, index));
 
-  function originOf(node, index) {
-    for (let link = into(node, index), i = 0; link && i < MOST_BORDERS; i++) {
-      const { graph } = node;
-      const origin = graph.getNodeById(link.origin_id);
-      if (origin && !origin.subgraph) return origin;
-      if (origin) {
-        const inner = origin.subgraph;
-        const id = inner.outputs?.[link.origin_slot]?.linkIds?.[0];
-        link = linksOf(inner).find((one) => String(one.id) === String(id));
-        node = { graph: inner };
-      } else if (Number(link.origin_id) === FROM_OUTSIDE && parents.has(graph)) {
-        node = parents.get(graph);
-        link = into(node, link.origin_slot);
-      } else return null;
+  /** Several, where a subgraph has several instances. */
+  function originsOf(node, index, borders = MOST_BORDERS) {
+    const link = into(node, index);
+    return link && borders ? startsOf(node.graph, link, borders - 1) : [];
+  }
+
+  function startsOf(graph, link, borders) {
+    const origin = graph.getNodeById(link.origin_id);
+    if (!origin) {
+      if (Number(link.origin_id) !== FROM_OUTSIDE) return [];
+      return instancesOf(graph).flatMap((one) => originsOf(one, link.origin_slot, borders));
     }
-    return null;
+    if (!origin.subgraph) return [origin];
+    const inner = origin.subgraph;
+    const id = inner.outputs?.[link.origin_slot]?.linkIds?.[0];
+    const within = linksOf(inner).find((one) => String(one.id) === String(id));
+    return within && borders ? startsOf(inner, within, borders - 1) : [];
   }
 
   return {
@@ -107,10 +113,9 @@ function readWires(graphs, nodes) {
     /** The nodes that some inputs come from; a reroute has one of any type. */
     origins(node, wanted) {
       const isReroute = node.type === "Reroute";
-      const found = (node.inputs ?? []).map((slot, index) =>
-        isReroute || wanted(slot) ? originOf(node, index) : null,
+      return (node.inputs ?? []).flatMap((slot, index) =>
+        isReroute || wanted(slot) ? originsOf(node, index) : [],
       );
-      return found.filter(Boolean);
     },
     /** The nodes that the outputs go to, in the same graph. */
     targets(node) {

@@ -3,8 +3,8 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { chain } from "./dom.js";
-import { examplePictures, offerPictures } from "./examples.js";
-import { setUpFollowing } from "./following.js";
+import { bringPictures } from "./examples.js";
+import { createFollowing } from "./following.js";
 import { LEARNER, MIXER, OURS, RANKER, VIEWER, imageSource, nodeById } from "./graph.js";
 import { setUpLearner } from "./learner_node.js";
 import { setLanguage } from "./language.js";
@@ -61,23 +61,10 @@ async function finish(nodeId, promptId) {
   return answer?.finished === true;
 }
 
-/** The nodes that follow the graph. @type {Map<any, () => Promise<void>>} */
-const following = new Map();
-
-function follow(node) {
-  const root = () => app.rootGraph ?? app.graph;
-  const ask = (body) => post("/pez/painter", body);
-  const show = (notice) => panels.get(node)?.("notice", notice, "");
-  following.set(node, setUpFollowing(node, root, ask, show));
-  chain(node, "onRemoved", () => following.delete(node));
-}
-
-// Not at every event: a drag of a node sends many.
-let timer = 0;
-function graphChanged() {
-  clearTimeout(timer);
-  timer = setTimeout(() => following.forEach((update) => void update()), 200);
-}
+const following = createFollowing(
+  () => app.rootGraph ?? app.graph,
+  (body) => post("/pez/painter", body),
+);
 
 // Every way to queue a prompt calls api.queuePrompt, whose reply has the prompt's id.
 function watchQueue() {
@@ -113,10 +100,13 @@ function listen() {
     execution_error: "error",
   };
   for (const [name, reason] of Object.entries(ends)) {
-    api.addEventListener(name, ({ detail }) => void runs.ended(detail?.prompt_id, reason));
+    api.addEventListener(name, ({ detail }) => {
+      void runs.ended(detail?.prompt_id, reason);
+      following.ran();
+    });
   }
   api.addEventListener("reconnected", () => runs.lost());
-  api.addEventListener("graphChanged", graphChanged);
+  api.addEventListener("graphChanged", () => following.changed());
 }
 
 // Older front ends do not call getNodeMenuItems; they call getExtraMenuOptions of the node type.
@@ -169,16 +159,14 @@ const extension = {
     if (rules) setUpVisible(node, rules, optionsOf); // before the panel, which is the last widget
     if (node.comfyClass === LEARNER || node.comfyClass === MIXER) {
       panels.set(node, setUpLearner(node, finish, changed));
-      follow(node);
-      graphChanged();
+      following.add(node, (notice) => panels.get(node)?.("notice", notice, ""));
     }
     if (node.comfyClass === RANKER) panels.set(node, setUpRanker(node, finish, changed));
     if (node.comfyClass === VIEWER) panels.set(node, setUpViewer(node, app, changed));
   },
   // An example workflow gets its pictures before it is shown.
   async beforeConfigureGraph(graph) {
-    const pictures = examplePictures(graph);
-    if (pictures.length) offerPictures((await post("/pez/pictures", { pictures }))?.pictures ?? []);
+    await bringPictures(graph, (pictures) => post("/pez/pictures", { pictures }));
   },
   // At this call the old workflow is still the active one. The delay until the new one is active
   // depends on the version, so there are several calls. Repeated calls change nothing.
