@@ -16,7 +16,7 @@ import folder_paths
 from ...pez_core.clip.weights import text_towers
 from ...pez_core.clip.weights_file import WeightsFile
 from ...pez_core.errors import PezError
-from .clip_files import DEMO, architecture_of, current, is_ready, stamp
+from .clip_files import architecture_of, current, is_ready, stamp
 
 _FOLDERS = ("checkpoints", "text_encoders")
 # By the value of a loader's `type`.
@@ -88,9 +88,8 @@ def advice(loaders: Iterable[Iterable[str]], label: str) -> dict[str, object]:
 
 
 def _reaches(label: str, painter: GraphPainter) -> bool:
-    """Whether the largest CLIP of an entry is that of a painter, as far as its size shows it."""
-    if label == DEMO or painter.width == 0:
-        return False
+    """Whether the largest CLIP of an entry is that of a painter, as far as its size shows it. The
+    demo has a size of its own."""
     try:
         return architecture_of(label).width == painter.width
     except PezError:  # the file is gone

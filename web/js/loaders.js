@@ -30,13 +30,17 @@ export function loadersFor(root, node) {
   const before = (one) => wires.origins(one, () => true);
   const clipsBefore = (one) => wires.origins(one, isClip);
   const after = (one) => (isGivenClip(one) ? [] : wires.targets(one));
-  const groups = [
-    closure(clipsBefore(node), clipsBefore),
-    closure(closure(wires.targets(node), after).flatMap(clipsBefore), clipsBefore),
-    closure(before(node), before),
-    nodes,
+  const ways = [
+    () => closure(clipsBefore(node), clipsBefore),
+    () => closure(closure(wires.targets(node), after).flatMap(clipsBefore), clipsBefore),
+    () => closure(before(node), before),
+    () => nodes,
   ];
-  return groups.map((group) => group.filter(isLoader)).find((group) => group.length) ?? [];
+  for (const way of ways) {
+    const found = way().filter(isLoader);
+    if (found.length) return found;
+  }
+  return [];
 }
 
 /** The texts among the values of a loader that are not linked. @param {any} loader @returns {string[]} */
