@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 import folder_paths
+
+from ..pez_core.batch.whole_file import whole_file
 
 FOLDER = "pez"  # in ComfyUI's input folder
 PICTURES = Path(__file__).parents[1] / "examples"
@@ -26,18 +26,9 @@ def copy_pictures(names: Iterable[str]) -> list[str]:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
-                _copy(ours[name], target)
+                with whole_file(target) as file, ours[name].open("rb") as picture:
+                    shutil.copyfileobj(picture, file)
         except OSError:  # a read-only or full disk: the node says that its picture is missing
             continue
         found.append(name)
     return found
-
-
-def _copy(picture: Path, target: Path) -> None:
-    """A whole file or none, whoever else does the same."""
-    part = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        shutil.copyfile(picture, part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ...pez_core.batch.whole_file import whole_file
 from ...pez_core.errors import ModelError
 from ...pez_core.hub.configuration import read_json
 from ...pez_core.version import __version__
@@ -60,16 +61,11 @@ class KnownFiles:
             self._found = {k: v for k, v in self._found.items() if k in self._asked}
         files = {name: [*stamp, can] for name, (stamp, can) in self._found.items()}
         target = memory_file()
-        # Of this process alone, and put in place whole: others may read and write at once.
-        own = target.with_name(f"{target.name}.{os.getpid()}")
+        text = json.dumps({"version": __version__, "files": files})
         with suppress(OSError):
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                text = json.dumps({"version": __version__, "files": files})
-                own.write_text(text, encoding="utf-8")
-                os.replace(own, target)
-            finally:
-                own.unlink(missing_ok=True)
+            with whole_file(target) as file:  # others may read and write at once
+                file.write(text.encode())
 
 
 def _read(path: Path) -> dict[str, tuple[Stamp, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -53,12 +53,12 @@ def test_another_body_is_refused(comfy: Comfy, route: Any) -> None:
 def test_a_full_disk_leaves_no_half_of_a_picture(
     comfy: Comfy, route: Any, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fill_up(picture: Path, target: Path) -> None:
-        target.write_bytes(picture.read_bytes()[:100])
+    def fill_up(picture: BinaryIO, target: BinaryIO) -> None:
+        target.write(picture.read(100))
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(comfy.module("nodes.examples").shutil, "copyfile", fill_up)
+        full.setattr(comfy.module("nodes.examples").shutil, "copyfileobj", fill_up)
         assert ask(route, "pez/penguin.png") == (200, {"pictures": []})
     assert list((inputs / "pez").iterdir()) == []
     assert ask(route, "pez/penguin.png")[1] == {"pictures": ["pez/penguin.png"]}
